@@ -1,0 +1,157 @@
+/**
+ * Makes the one file out of dist/bundle: by `deno compile`, or, where its base binary can't be
+ * had, as a self-extracting file. Says on one line which of the two. Run from the project's folder.
+ */
+import { RUN_FLAGS, SELF_VARIABLE } from "../src/base/self.ts";
+import { fixAddress } from "./fixed_address.ts";
+import { BUNDLE, PROGRAM } from "./paths.ts";
+import { stub } from "./stub.ts";
+
+/** How long `deno compile` may look for its base binary on a network that swallows packets. */
+const COMPILE_LIMIT_MS = 180_000;
+
+/** The head is padded to this size, so that offsets do not depend on what is written in it. */
+const HEAD_BYTES = 32768;
+
+/** Where root unpacks; head.sh names it too. */
+const SHARED_CACHE = "/var/cache/diplodock";
+
+/** Where Deno's code will lie: low, far from the heap above it, on a 2 MiB boundary. */
+const BASE_ADDRESS = 0x10000000n;
+
+interface Part {
+  name: string;
+  mode: "755" | "644";
+  bytes: Uint8Array;
+}
+
+/** Whether the file at `path` runs and knows its version. */
+function works(path: string): boolean {
+  try {
+    return new Deno.Command(path, { args: ["--version"], stderr: "null" }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** What Deno's report says at its root: the last of "Caused by", else the error itself. */
+function rootCause(report: string): string {
+  const [error, causes = ""] = report.split("Stack backtrace:", 1)[0].split("Caused by:");
+  const chain = [...causes.matchAll(/^ {4}(?:\d+: )?(.+)$/gm)].map((match) => match[1]);
+  return chain.at(-1) ?? /^error: (.*)/m.exec(error)?.[1] ?? "no reason given";
+}
+
+/** Tries `deno compile`; the reason why not, or undefined when PROGRAM is made and runs. */
+async function compile(): Promise<string | undefined> {
+  const made = `${PROGRAM}.compiled`;
+  const args = ["compile", "--quiet", "--allow-all", "--no-check", "--no-config", "--no-lock"];
+  args.push("--output", made, `${BUNDLE}/main.js`);
+  const signal = AbortSignal.timeout(COMPILE_LIMIT_MS);
+  const env = { NO_COLOR: "1" };
+  const command = new Deno.Command(Deno.execPath(), { args, env, signal, stdout: "null" });
+  const { success, stderr } = await command.output();
+  if (!success) {
+    if (signal.aborted) return `no answer in ${COMPILE_LIMIT_MS / 1000} s`;
+    return rootCause(new TextDecoder().decode(stderr));
+  }
+  if (!works(made)) {
+    await Deno.remove(made);
+    return "the compiled file does not run";
+  }
+  Deno.writeFileSync(made, atFixedAddress(made), { mode: 0o755 });
+  await Deno.rename(made, PROGRAM);
+}
+
+/**
+ * The program at `path` with a fixed address (see fixed_address.ts), tried out in a file beside it;
+ * its bytes as they are when that cannot be done or does not run.
+ */
+function atFixedAddress(path: string): Uint8Array {
+  const bytes = Deno.readFileSync(path);
+  const trial = `${PROGRAM}.trial`;
+  if (fixAddress(bytes, BASE_ADDRESS) !== undefined) return bytes;
+  try {
+    Deno.writeFileSync(trial, bytes, { mode: 0o755 });
+    return works(trial) ? bytes : Deno.readFileSync(path);
+  } finally {
+    Deno.removeSync(trial);
+  }
+}
+
+/** The bundle's files, then Deno under the program's name: `ps` shows that as the command. */
+function parts(): Part[] {
+  const names = [...Deno.readDirSync(BUNDLE)].map((entry) => entry.name).sort();
+  const files = names.map((name): Part => (
+    { name, mode: "644", bytes: Deno.readFileSync(`${BUNDLE}/${name}`) }
+  ));
+  return [...files, { name: "diplodock", mode: "755", bytes: atFixedAddress(Deno.execPath()) }];
+}
+
+/** SHA-256 over names, modes and contents: equal ids unpack to equal folders. */
+async function identity(list: readonly Part[]): Promise<string> {
+  const lines: string[] = [RUN_FLAGS.join(" ")];
+  for (const { name, mode, bytes } of list) {
+    const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+    lines.push(`${name} ${mode} ${new Uint8Array(digest).toHex()}`);
+  }
+  const all = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
+  return new Uint8Array(all).toHex().slice(0, 32);
+}
+
+/** The variables head.sh sets for every start, as `NAME=value`; that file is their one place. */
+function variables(script: string): string[] {
+  const names = /^export (.*)$/m.exec(script)?.[1].split(" ") ?? [];
+  return names.filter((name) => name !== SELF_VARIABLE)
+    .map((name) => new RegExp(`^${name}=.*$`, "m").exec(script)![0]);
+}
+
+/** The head for these parts, padded to HEAD_BYTES: an executable, or the script alone. */
+function head(id: string, list: readonly Part[]): Uint8Array {
+  let offset = HEAD_BYTES + 1; // tail -c counts from 1
+  const calls = list.map(({ name, mode, bytes }) => {
+    const call = `  part ${offset} ${bytes.length} ${name} ${mode} && place ${name} || return 1`;
+    offset += bytes.length;
+    return call;
+  });
+  const script = Deno.readTextFileSync("build/head.sh")
+    .replaceAll("@ID@", id)
+    .replaceAll("@FLAGS@", RUN_FLAGS.join(" "))
+    .replace("@PARTS@", () => calls.join("\n"));
+  const home = `${SHARED_CACHE}/${id}`;
+  const program = `${home}/diplodock`;
+  const bytes = stub(Deno.build.arch, {
+    program,
+    home,
+    denoDir: `DENO_DIR=${home}/deno`,
+    argv: [program, ...RUN_FLAGS, `${home}/main.js`],
+    env: variables(script),
+    script,
+  }) ?? new TextEncoder().encode(script);
+  if (bytes.length > HEAD_BYTES) throw new RangeError(`Cannot write head: ${bytes.length} bytes`);
+  const padded = new Uint8Array(HEAD_BYTES).fill(10);
+  padded.set(bytes);
+  return padded;
+}
+
+async function selfExtracting(): Promise<void> {
+  const list = parts();
+  const made = `${PROGRAM}.new`;
+  {
+    using file = Deno.openSync(made, { write: true, create: true, truncate: true, mode: 0o755 });
+    for (const bytes of [head(await identity(list), list), ...list.map((part) => part.bytes)]) {
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    }
+  }
+  Deno.chmodSync(made, 0o755);
+  Deno.renameSync(made, PROGRAM);
+}
+
+if (import.meta.main) {
+  const reason = await compile();
+  if (reason !== undefined) await selfExtracting();
+  const size = `${Math.round(Deno.statSync(PROGRAM).size / 1e6)} MB`;
+  const kind = reason === undefined
+    ? "one file by deno compile"
+    : `self-extracting file (deno compile: ${reason})`;
+  console.log(`${PROGRAM}: ${kind}, ${size}`);
+}

@@ -1,0 +1,10 @@
+/** Where the build puts things, relative to the project's folder. */
+
+/** All that the build makes; nothing of it is kept in git. */
+export const DIST = "dist";
+
+/** The finished program. */
+export const PROGRAM = "dist/diplodock";
+
+/** The bundled JavaScript: `main.js` and one chunk for each lazily loaded command. */
+export const BUNDLE = "dist/bundle";

@@ -1,0 +1,20 @@
+import { resolve } from "./src/cli/commands.ts";
+
+/** Runs one command line; the exit code. Errors are printed here and nowhere else. */
+async function main(args: string[]): Promise<number> {
+  const request = resolve(args);
+  try {
+    if (request.kind === "command") {
+      const { command } = await request.row.load();
+      return await command(request.rest);
+    }
+    const { front } = await import("./src/cli/front.ts");
+    return await front(request);
+  } catch (error) {
+    const { report } = await import("./src/cli/exit.ts");
+    return await report(error, request.path);
+  }
+}
+
+// Deno.exit() and not Deno.exitCode: an open listener or a pending read must not keep us here.
+Deno.exit(await main(Deno.args));

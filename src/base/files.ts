@@ -1,0 +1,64 @@
+/** Small files that are replaced whole: a reader sees the old text or the new one, never a part. */
+
+let count = 0;
+
+/**
+ * Replaces `path` by `text`: written under a temporary name, renamed. With `durable` the bytes
+ * are on the disk before the name is, so that a power cut leaves the old text or the new one.
+ */
+export function writeAtomic(path: string, text: string, durable = false, mode = 0o600): void {
+  const temporary = `${path}.tmp-${Deno.pid}-${count++}`;
+  try {
+    const file = Deno.openSync(temporary, { write: true, createNew: true, mode });
+    try {
+      const bytes = new TextEncoder().encode(text);
+      for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+      if (durable) file.syncSync();
+    } finally {
+      file.close();
+    }
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    removeIfThere(temporary);
+    throw error;
+  }
+}
+
+/** The text of `path`, or undefined when there is no such file. */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Removes a file or a whole directory; one that is not there is fine. */
+export function removeIfThere(path: string, recursive = false): void {
+  try {
+    Deno.removeSync(path, { recursive });
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}
+
+/** Names in a directory; none when it is not there. */
+export function namesIn(path: string): string[] {
+  try {
+    return Array.from(Deno.readDirSync(path), ({ name }) => name);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+/** Makes a directory and those above it; one that is there is fine. */
+export function makeDirectories(path: string, mode = 0o700): void {
+  Deno.mkdirSync(path, { recursive: true, mode });
+}
+
+/** Whether an error of a Deno file call means that the path, or a directory of it, is not there. */
+export function isAbsent(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+}

@@ -1,0 +1,55 @@
+/**
+ * Where things lie. Persistent state under the root directory, what dies with the processes under
+ * the run directory; both can be moved by the environment (DIPLODOCK_ROOT, DIPLODOCK_RUN).
+ */
+
+/** The user's own directories, when it is not root who runs us. */
+function userDirectory(variable: string, fallback: string): string {
+  const set = Deno.env.get(variable);
+  if (set !== undefined && set.startsWith("/")) return `${set}/diplodock`;
+  return fallback;
+}
+
+let root: string | undefined;
+let run: string | undefined;
+let ordinary: boolean | undefined;
+
+/** Whether an ordinary user runs us: its store and root's never mix. */
+export function isRootless(): boolean {
+  return ordinary ??= Deno.uid() !== 0;
+}
+
+/** Images, layers, containers, volumes, networks. */
+export function rootDirectory(): string {
+  return root ??= Deno.env.get("DIPLODOCK_ROOT") ??
+    (isRootless()
+      ? userDirectory("XDG_DATA_HOME", `${homeDirectory()}/.local/share/diplodock`)
+      : "/var/lib/diplodock");
+}
+
+/** Pids, sockets: gone after a reboot, as the processes are. */
+export function runDirectory(): string {
+  return run ??= Deno.env.get("DIPLODOCK_RUN") ??
+    (isRootless()
+      ? userDirectory("XDG_RUNTIME_DIR", `/tmp/diplodock-run-${Deno.uid()}`)
+      : "/run/diplodock");
+}
+
+function homeDirectory(): string {
+  return Deno.env.get("HOME") ?? "/";
+}
+
+/** Everything that is kept of a container. */
+export function containerDirectory(id: string): string {
+  return `${rootDirectory()}/containers/${id}`;
+}
+
+/** What a running container has: state, sockets. */
+export function containerRunDirectory(id: string): string {
+  return `${runDirectory()}/containers/${id}`;
+}
+
+/** The link that claims a container's name. */
+export function namePath(name: string): string {
+  return `${rootDirectory()}/names/${name}`;
+}

@@ -1,0 +1,26 @@
+/** The engine's refusals in the words of docker's daemon: scripts look for the prefix. */
+import { UserError } from "../base/errors.ts";
+
+const PREFIX = "Error response from daemon: ";
+
+/** Whether an error tells of what was asked, and not of a bug. */
+export function isRefusal(error: unknown): error is Error {
+  // Told by name: the class of kernel errors would load the kernel boundary.
+  return error instanceof UserError || (error instanceof Error && error.name === "SyscallError");
+}
+
+/** An engine's refusal as docker's daemon would report it; other errors pass. */
+export function asDaemonError(error: unknown): unknown {
+  if (!isRefusal(error) || error.message.startsWith("Error ")) return error;
+  const { exitCode, hint } = error as Partial<UserError>;
+  return new UserError(PREFIX + error.message, exitCode ?? 1, hint);
+}
+
+/** Runs `work`; what it refuses is reported as docker's daemon would. */
+export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDaemonError(error);
+  }
+}

@@ -1,0 +1,89 @@
+import { UserError } from "../base/errors.ts";
+import type { Explained } from "../engine/explain.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./engine_error.ts";
+import { explanationText } from "./explain_text.ts";
+import { writeOut } from "./output.ts";
+
+function parseForm(text: string): "text" | "json" | "sh" {
+  if (text === "text" || text === "json" || text === "sh") return text;
+  throw new UserError(`must be one of "text", "json" or "sh"`);
+}
+
+export const spec = {
+  name: "explain",
+  usage: [
+    "[OPTIONS] run [RUN OPTIONS] IMAGE [COMMAND] [ARG...]",
+    "[OPTIONS] exec [EXEC OPTIONS] CONTAINER COMMAND [ARG...]",
+    "[OPTIONS] CONTAINER",
+  ],
+  summary: "Show what the kernel is asked for a container, and why; nothing is done",
+  args: [1, Infinity],
+  flagsEnd: "first",
+  complete: ["container"],
+  flags: {
+    as: {
+      type: "string",
+      parse: parseForm,
+      help: 'Form of the output: "text", "json", or "sh": a script that does the same',
+      complete: ["text", "json", "sh"],
+    },
+    json: { type: "bool", help: "Short for --as json" },
+  },
+  examples: [
+    "diplodock explain run -m 64m host sh",
+    "diplodock explain --as sh run --network none host sh",
+    "diplodock explain web",
+  ],
+} as const satisfies CommandSpec;
+
+const warn = (text: string) => console.error(`WARNING: ${text}`);
+
+/** `diplodock explain`. */
+export async function command(words: string[]): Promise<number> {
+  const { options, args: [verb, ...rest] } = parseArgs(spec, words);
+  const form = options.json ? "json" : options.as ?? "text";
+  if (verb === "exec") {
+    if (form === "sh") throw new UserError("Cannot explain exec as a script: want text or json");
+    return await explainExecCommand(rest, form);
+  }
+  const explained = await daemon(() => verb === "run" ? run(rest) : container(verb, rest));
+  if (form === "sh") {
+    const { scriptOf } = await import("../engine/explain_script.ts");
+    await writeOut(scriptOf(explained));
+    return 0;
+  }
+  await show(explained.explanation, form);
+  return 0;
+}
+
+async function show(explanation: Explained["explanation"], form: "text" | "json"): Promise<void> {
+  const json = () => `${JSON.stringify(explanation, null, 4)}\n`;
+  await writeOut(form === "json" ? json() : explanationText(explanation));
+}
+
+async function run(words: string[]): Promise<Explained> {
+  const { explainRun } = await import("../engine/explain.ts");
+  const { parseRunFlags } = await import("./run_flags.ts");
+  const { client, create } = parseRunFlags("run", words);
+  for (const warning of client.warnings) warn(warning);
+  return await explainRun(create, ["run", ...words], warn);
+}
+
+async function container(reference: string, rest: string[]): Promise<Explained> {
+  if (rest.length > 0) {
+    throw new UserError(
+      `Cannot explain "${reference} ${rest.join(" ")}": want run, exec, or one container`,
+    );
+  }
+  const { explainContainer } = await import("../engine/explain.ts");
+  return await explainContainer(reference, warn);
+}
+
+async function explainExecCommand(words: string[], form: "text" | "json"): Promise<number> {
+  const { parseExec } = await import("./exec.ts");
+  const { explainExec } = await import("../engine/explain_exec.ts");
+  const { reference, request } = parseExec(words);
+  await show(await daemon(() => explainExec(reference, request)), form);
+  return 0;
+}

@@ -1,0 +1,69 @@
+/** What all image commands share: the store, docker's error prefix, who uses an image. */
+import { UserError } from "../base/errors.ts";
+import { rootDirectory } from "../base/places.ts";
+import { listRecords } from "../engine/containers.ts";
+import { emitEvent } from "../engine/events.ts";
+import { stateOf } from "../engine/state.ts";
+import type { ContainersUsing } from "../image/remove.ts";
+import { Store } from "../image/store.ts";
+
+/** The user's store of images. */
+export function imageStore(): Store {
+  return new Store(rootDirectory());
+}
+
+/** Errors that docker's daemon would report get its prefix: scripts look for it. */
+export function asDaemonError(error: unknown): unknown {
+  const isRefusal = error instanceof UserError || (error instanceof Error &&
+    /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError)$/.test(error.name));
+  if (!isRefusal || error.message.startsWith("Error ")) return error;
+  const { exitCode, hint } = error as Partial<UserError>;
+  return new UserError(`Error response from daemon: ${error.message}`, exitCode ?? 1, hint);
+}
+
+/** Runs `work`; what it refuses is reported as docker's daemon would. */
+export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asDaemonError(error);
+  }
+}
+
+/** Looks through the containers' records once; a broken record counts for no image. */
+export function containersUsing(): ContainersUsing {
+  const records = listRecords(() => {});
+  return (imageId) =>
+    records.filter((record) => record.Image === imageId).map((record) => {
+      const { kind } = stateOf(record.Id);
+      return { id: record.Id, running: kind === "running" || kind === "restarting" };
+    });
+}
+
+/** Notes in the log of events what happened to an image. */
+export function noteImage(
+  action: string,
+  id: string,
+  attributes: Readonly<Record<string, string>> = { name: id },
+): void {
+  emitEvent({ Type: "image", Action: action, id, attributes });
+}
+
+/** Does `work` for each name; errors are printed one by one and make the exit code 1. */
+export async function forEachName(
+  names: readonly string[],
+  work: (name: string) => void | Promise<void>,
+): Promise<number> {
+  let code = 0;
+  for (const name of names) {
+    try {
+      await work(name);
+    } catch (error) {
+      const shown = asDaemonError(error);
+      if (!(shown instanceof UserError)) throw shown;
+      console.error(shown.message);
+      code = 1;
+    }
+  }
+  return code;
+}

@@ -1,0 +1,67 @@
+import { UserError } from "../base/errors.ts";
+import { fileChunks } from "../image/compression.ts";
+import { importArchive } from "../image/make.ts";
+import { newTagName } from "../image/names.ts";
+import { parsePlatform } from "../image/platform.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon, imageStore, noteImage } from "./image_context.ts";
+
+export const spec = {
+  name: "import",
+  usage: "[OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+  summary: "Import the contents from a tarball to create a filesystem image",
+  aliases: ["image import", "import"],
+  args: [1, 2],
+  complete: ["file", "image"],
+  flags: {
+    change: {
+      type: "list",
+      short: "c",
+      help: "Apply Dockerfile instruction to the created image",
+    },
+    message: { type: "string", short: "m", help: "Set commit message for imported image" },
+    platform: {
+      type: "string",
+      help: "Set platform if server is multi-platform capable",
+      parse: parsePlatform,
+    },
+  },
+  examples: [`diplodock import -c 'CMD ["/bin/sh"]' root.tar.gz mine:latest`],
+} as const satisfies CommandSpec;
+
+type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+async function open(source: string): Promise<Chunks> {
+  if (source === "-") return Deno.stdin.readable;
+  if (/^https?:\/\//.test(source)) {
+    const response = await fetch(source);
+    if (!response.ok || response.body === null) {
+      throw new UserError(`bad response status: ${response.status} ${response.statusText}`);
+    }
+    return response.body;
+  }
+  try {
+    return fileChunks(Deno.openSync(source));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new UserError(`open ${source}: no such file or directory`);
+  }
+}
+
+/** `diplodock import`. */
+export async function command(args: string[]): Promise<number> {
+  const { options, args: [source, name] } = parseArgs(spec, args);
+  const target = name === undefined ? undefined : newTagName(name, (reason) => reason);
+  const { platform } = options;
+  const record = await daemon(async () =>
+    importArchive(imageStore(), await open(source), {
+      changes: options.change,
+      message: options.message ?? `Imported from ${source}`,
+      ...(target && { name: target }),
+      ...(platform && { platform }),
+    })
+  );
+  noteImage("import", record.id, { name: name ?? record.id });
+  console.log(record.id);
+  return 0;
+}

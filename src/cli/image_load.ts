@@ -1,0 +1,64 @@
+import { UserError } from "../base/errors.ts";
+import { fileChunks } from "../image/compression.ts";
+import { loadArchive } from "../image/load.ts";
+import { parsePlatform } from "../image/platform.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon, imageStore, noteImage } from "./image_context.ts";
+
+export const spec = {
+  name: "load",
+  usage: "[OPTIONS]",
+  summary: "Load an image from a tar archive or STDIN",
+  aliases: ["image load", "load"],
+  args: [0, 0],
+  flags: {
+    input: {
+      type: "string",
+      short: "i",
+      help: "Read from tar archive file, instead of STDIN",
+      complete: "file",
+    },
+    platform: {
+      type: "string",
+      help: "Load only the given platform(s). Formatted as a comma-separated list of " +
+        '"os[/arch[/variant]]"',
+      parse: parsePlatform,
+    },
+    quiet: { type: "bool", short: "q", help: "Suppress the load output" },
+  },
+  examples: ["diplodock load -i busybox.tar", "zcat busybox.tar.gz | diplodock load"],
+} as const satisfies CommandSpec;
+
+function open(path: string | undefined): Deno.FsFile | typeof Deno.stdin {
+  if (path === undefined) {
+    if (Deno.stdin.isTerminal()) {
+      throw new UserError("requested load from stdin, but stdin is empty");
+    }
+    return Deno.stdin;
+  }
+  try {
+    return Deno.openSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new UserError(`open ${path}: no such file or directory`);
+  }
+}
+
+/** `diplodock load`. */
+export async function command(args: string[]): Promise<number> {
+  const { options } = parseArgs(spec, args);
+  const input = open(options.input);
+  const chunks = input instanceof Deno.FsFile
+    ? fileChunks(input)
+    : input.readable as AsyncIterable<Uint8Array<ArrayBuffer>>;
+  const { platform } = options;
+  const images = await daemon(() =>
+    loadArchive(imageStore(), chunks, { ...(platform && { platform }) })
+  );
+  for (const { record, names } of images) {
+    noteImage("load", record.id, { name: names[0] ?? record.id });
+    if (names.length === 0) console.log(`Loaded image ID: ${record.id}`);
+    for (const name of names) console.log(`Loaded image: ${name}`);
+  }
+  return 0;
+}

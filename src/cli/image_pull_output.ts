@@ -1,0 +1,108 @@
+/** A pull as the user sees it; `run` shows the same on stderr. */
+import { type Digest, shortId } from "../image/digest.ts";
+import { type LayerEvent, type Pulled, pullImage, type PullOptions } from "../image/pull.ts";
+import { familiarName, fullName, type Reference, withDefaultTag } from "../image/reference.ts";
+import type { Store } from "../image/store.ts";
+import { noteImage } from "./image_context.ts";
+
+/** Shows lines that change: one for each layer. */
+export interface LayerDisplay {
+  /** `current` of `total` bytes; 0: only the words. */
+  update(id: string, status: string, current: number, total: number): void;
+  /** A line of its own above the layers. */
+  line(text: string): void;
+  finish(): void;
+}
+
+// Moving bars mean nothing in a log.
+const BARS = ["Downloading", "Extracting", "Pushing"];
+
+/** Without a terminal: each change of words is a line, without byte counts. */
+export function plainDisplay(write: (line: string) => void): LayerDisplay {
+  const shown = new Map<string, string>();
+  return {
+    update(id, status) {
+      if (shown.get(id) === status || BARS.includes(status)) return;
+      shown.set(id, status);
+      write(`${id}: ${status}`);
+    },
+    line: write,
+    finish() {},
+  };
+}
+
+/** How much to show. */
+export interface PullOutput {
+  display: LayerDisplay;
+  /** Only the last line. */
+  quiet: boolean;
+  write: (line: string) => void;
+}
+
+function showLayer(display: LayerDisplay, digest: Digest, size: number, event: LayerEvent): void {
+  const id = shortId(digest);
+  switch (event.phase) {
+    case "pending":
+      return display.update(id, "Pulling fs layer", 0, 0);
+    case "waiting":
+      return display.update(id, "Waiting", 0, 0);
+    case "downloading":
+      return display.update(id, "Downloading", event.bytes, size);
+    case "there":
+      if (!event.already) display.update(id, "Download complete", 0, 0);
+      return;
+    case "unpacking":
+      return display.update(id, "Extracting", event.bytes, size);
+    case "done":
+      return display.update(id, event.already ? "Already exists" : "Pull complete", 0, 0);
+  }
+}
+
+/** Pulls and shows it in docker's words. */
+export async function pullWithOutput(
+  store: Store,
+  wanted: Reference,
+  options: PullOptions,
+  output: PullOutput,
+): Promise<Pulled> {
+  const reference = withDefaultTag(wanted);
+  const { display, quiet } = output;
+  if (!quiet && wanted.tag === undefined && wanted.digest === undefined) {
+    output.write("Using default tag: latest");
+  }
+  try {
+    const pulled = await pullImage(
+      store,
+      reference,
+      quiet ? options : {
+        ...options,
+        onManifest: () =>
+          display.line(
+            `${reference.digest ?? reference.tag}: Pulling from ${shortPath(reference)}`,
+          ),
+        onLayer: (digest, size, event) => showLayer(display, digest, size, event),
+      },
+    );
+    display.finish();
+    noteImage("pull", familiarName(reference));
+    if (!quiet) {
+      const state = pulled.upToDate ? "Image is up to date" : "Downloaded newer image";
+      display.line(`Digest: ${pulled.digest}`);
+      display.line(`Status: ${state} for ${familiarName(reference)}`);
+    }
+    return pulled;
+  } catch (error) {
+    display.finish();
+    throw error;
+  }
+}
+
+/** Docker says "library/busybox" here, and other registries' repositories without their host. */
+function shortPath(reference: Reference): string {
+  return reference.path;
+}
+
+/** The last line of a pull. */
+export function pulledName(wanted: Reference): string {
+  return fullName(withDefaultTag(wanted));
+}

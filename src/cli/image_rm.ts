@@ -1,0 +1,47 @@
+import { UserError } from "../base/errors.ts";
+import { NoSuchImageError, removeImage } from "../image/remove.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { asDaemonError, containersUsing, imageStore, noteImage } from "./image_context.ts";
+
+export const spec = {
+  name: "rmi",
+  usage: "[OPTIONS] IMAGE [IMAGE...]",
+  summary: "Remove one or more images",
+  aliases: ["image rm", "image remove", "rmi"],
+  args: [1, Infinity],
+  complete: ["image"],
+  flags: {
+    force: { type: "bool", short: "f", help: "Force removal of the image" },
+    "no-prune": { type: "bool", help: "Do not delete untagged parents" },
+  },
+  examples: ["diplodock rmi busybox", "diplodock rmi -f $(diplodock images -q)"],
+} as const satisfies CommandSpec;
+
+/** `diplodock rmi`. With -f an image that is not here is reported and no failure. */
+export function command(args: string[]): number {
+  const { options, args: names } = parseArgs(spec, args);
+  const store = imageStore();
+  const using = containersUsing();
+  const errors: string[] = [];
+  let failed = false;
+  for (const name of names) {
+    try {
+      const removed = removeImage(store, name, {
+        force: options.force,
+        prune: !options.noPrune,
+        using,
+      });
+      for (const { kind, what } of removed) {
+        noteImage(kind === "Untagged" ? "untag" : "delete", what);
+        console.log(`${kind}: ${what}`);
+      }
+    } catch (error) {
+      const shown = asDaemonError(error);
+      if (!(shown instanceof UserError)) throw error;
+      errors.push(shown.message);
+      failed ||= !(options.force && error instanceof NoSuchImageError);
+    }
+  }
+  for (const line of errors) console.error(line);
+  return failed ? 1 : 0;
+}

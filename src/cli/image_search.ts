@@ -1,0 +1,71 @@
+import { UserError } from "../base/errors.ts";
+import { booleanFilter, collectFilters, invalidFilter, parseFilter } from "../base/filter.ts";
+import { searchImages } from "../image/search.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./image_context.ts";
+import { ellipsis, type ListSpec, printList } from "./output.ts";
+
+export const spec = {
+  name: "search",
+  usage: "[OPTIONS] TERM",
+  summary: "Search Docker Hub for images",
+  description: "Search Docker Hub for images, or the catalog of the registry in HOST/TERM",
+  args: [1, 1],
+  flags: {
+    filter: {
+      type: "list",
+      short: "f",
+      value: "filter",
+      help: "Filter output based on conditions provided",
+      parse: parseFilter,
+    },
+    format: { type: "string", help: "Pretty-print search using a Go template" },
+    limit: { type: "int", help: "Max number of search results", default: 25 },
+    "no-trunc": { type: "bool", help: "Don't truncate output" },
+  },
+  examples: ["diplodock search nginx", "diplodock search localhost:5000/app"],
+} as const satisfies CommandSpec;
+
+const LIST: ListSpec = {
+  headers: {
+    Name: "NAME",
+    Description: "DESCRIPTION",
+    StarCount: "STARS",
+    IsOfficial: "OFFICIAL",
+    IsAutomated: "AUTOMATED",
+  },
+  columns: ["Name", "Description", "StarCount", "IsOfficial"],
+  quietField: "Name",
+  typeName: "*formatter.searchContext",
+};
+
+/** `diplodock search`. */
+export async function command(args: string[]): Promise<number> {
+  const { options, args: [term] } = parseArgs(spec, args);
+  const filters = await daemon(() =>
+    collectFilters(options.filter, ["is-official", "is-automated", "stars"])
+  );
+  const official = await daemon(() => booleanFilter(filters, "is-official"));
+  const automated = await daemon(() => booleanFilter(filters, "is-automated"));
+  const stars = (filters.get("stars") ?? []).map((text) => {
+    if (!/^\d+$/.test(text)) throw invalidFilter("stars", text);
+    return Number(text);
+  });
+  if (options.limit < 1 || options.limit > 100) {
+    throw new UserError(`limit ${options.limit} is outside the range of [1, 100]`);
+  }
+  const found = await daemon(() => searchImages(term, options.limit));
+  const rows = found.filter((one) =>
+    one.stars >= Math.max(0, ...stars) && (official === undefined || one.official === official) &&
+    // Docker Hub has no automated builds any more.
+    automated !== true
+  ).map((one) => ({
+    Name: one.name,
+    Description: ellipsis(one.description.replaceAll(/[\r\n]/g, " "), 45, options.noTrunc),
+    StarCount: String(one.stars),
+    IsOfficial: one.official ? "[OK]" : "",
+    IsAutomated: "",
+  }));
+  await printList(rows, LIST, { ...(options.format !== undefined && { format: options.format }) });
+  return 0;
+}

@@ -1,0 +1,116 @@
+import { booleanFilter, collectFilters, parseFilter } from "../base/filter.ts";
+import { formatTimeTable, humanAgo, parseMoment, parseTime, ZERO_TIME } from "../base/time.ts";
+import { formatSize } from "../base/units.ts";
+import { filterImages, type ImageRow, listImages, rowsOf, sizeOf } from "../image/list.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { containersUsing, daemon, imageStore } from "./image_context.ts";
+import { type ListSpec, printList, type Row, shortId } from "./output.ts";
+
+export const spec = {
+  name: "images",
+  usage: "[OPTIONS] [REPOSITORY[:TAG]]",
+  summary: "List images",
+  aliases: ["image ls", "image list", "images"],
+  args: [0, 1],
+  complete: ["image"],
+  flags: {
+    all: { type: "bool", short: "a", help: "Show all images (default hides intermediate images)" },
+    digests: { type: "bool", help: "Show digests" },
+    filter: {
+      type: "list",
+      short: "f",
+      value: "filter",
+      help: "Filter output based on conditions provided",
+      parse: parseFilter,
+    },
+    format: {
+      type: "string",
+      help: "Format output using a custom template:\n" +
+        "'table':            Print output in table format with column headers (default)\n" +
+        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
+        "'json':             Print in JSON format\n" +
+        "'TEMPLATE':         Print output using the given Go template.",
+    },
+    "no-trunc": { type: "bool", help: "Don't truncate output" },
+    quiet: { type: "bool", short: "q", help: "Only show image IDs" },
+  },
+  examples: ["diplodock images -f dangling=true -q", "diplodock images 'busy*'"],
+} as const satisfies CommandSpec;
+
+const LIST: ListSpec = {
+  headers: {
+    ID: "IMAGE ID",
+    Repository: "REPOSITORY",
+    Tag: "TAG",
+    Digest: "DIGEST",
+    CreatedSince: "CREATED",
+    CreatedAt: "CREATED AT",
+    Size: "SIZE",
+    Containers: "CONTAINERS",
+    VirtualSize: "SIZE",
+    SharedSize: "SHARED SIZE",
+    UniqueSize: "UNIQUE SIZE",
+  },
+  columns: ["Repository", "Tag", "ID", "CreatedSince", "Size"],
+  quietField: "ID",
+  typeName: "*formatter.imageContext",
+};
+
+const FILTERS = ["before", "dangling", "label", "reference", "since", "until"];
+
+function rowOf(row: ImageRow, noTrunc: boolean): Row {
+  const { record } = row;
+  const created = parseTime(record.config.created ?? ZERO_TIME) ?? 0n;
+  const size = formatSize(sizeOf(record));
+  return {
+    ID: shortId(record.id, noTrunc),
+    Repository: row.repository ?? "<none>",
+    Tag: row.tag ?? "<none>",
+    Digest: row.digest ?? "<none>",
+    CreatedSince: created <= 0n ? "N/A" : humanAgo(created),
+    CreatedAt: created <= 0n ? "N/A" : formatTimeTable(created),
+    Size: size,
+    Containers: "N/A",
+    SharedSize: "N/A",
+    UniqueSize: "N/A",
+    VirtualSize: size,
+  };
+}
+
+/** `diplodock images`. */
+export async function command(args: string[]): Promise<number> {
+  const { options, args: [pattern] } = parseArgs(spec, args);
+  const filters = await daemon(() => collectFilters(options.filter, FILTERS));
+  const dangling = await daemon(() => booleanFilter(filters, "dangling"));
+  const until = filters.get("until")?.map((text) => Number(parseMoment(text) / 1_000_000n)) ?? [];
+  const store = imageStore();
+  const rows = await daemon(() => {
+    const found = filterImages(store, listImages(store), {
+      ...(dangling !== undefined && { dangling }),
+      labels: filters.get("label") ?? [],
+      references: [
+        ...(filters.get("reference") ?? []),
+        ...(pattern === undefined ? [] : [pattern]),
+      ],
+      before: filters.get("before") ?? [],
+      since: filters.get("since") ?? [],
+      ...(until.length > 0 && { untilMs: Math.min(...until) }),
+    });
+    const using = options.all ? undefined : containersUsing();
+    return found
+      // A nameless image that others were made from is a step on the way, unless it is used.
+      .filter((image) =>
+        using === undefined || image.tags.length + image.digests.length > 0 ||
+        !image.hasChildren || using(image.record.id).length > 0
+      )
+      .flatMap((image) => rowsOf(image, options.digests));
+  });
+  const columns = options.digests
+    ? ["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"]
+    : LIST.columns;
+  await printList(rows.map((row) => rowOf(row, options.noTrunc)), { ...LIST, columns }, {
+    ...(options.format !== undefined && { format: options.format }),
+    quiet: options.quiet,
+  });
+  return 0;
+}

@@ -1,0 +1,95 @@
+import { UserError } from "../base/errors.ts";
+import type { FormattedOptions, ListSpec, Row } from "./output.ts";
+import {
+  executeTemplate,
+  parseTemplate,
+  type Template,
+  TemplateError,
+} from "./template/template.ts";
+
+/** Runs `work`, giving a TemplateError the words in which a command puts it. */
+function worded<T>(work: () => T, prefix: (phase: string) => string, parseCode: number): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const code = error.phase === "parse" ? parseCode : 1;
+    throw new UserError(prefix(error.phase) + error.message, code);
+  }
+}
+
+/** The title of `{{.Label "com.example.my-label"}}`: the last part, in words. */
+function labelTitle(name: string): string {
+  return name.slice(name.lastIndexOf(".") + 1).replace(/[-_]/g, " ");
+}
+
+/** A row like docker's own rows, on which `{{json .}}` gives what `--format json` does. */
+function withJson(spec: ListSpec, row: Row): Row {
+  const hidden = (name: string) =>
+    typeof row[name] === "function" || spec.notInJson?.includes(name);
+  const names = Object.keys(row).filter((name) => !hidden(name)).sort();
+  const toJSON = () => Object.fromEntries(names.map((name) => [name, row[name]]));
+  return Object.defineProperty({ ...row }, "toJSON", { value: toJSON, enumerable: false });
+}
+
+/**
+ * The lines of a list by a template: one a row, with `header` before them the titles. Throws
+ * UserError, exit code 1, worded as docker's list commands do.
+ */
+export function renderList(
+  text: string,
+  rows: readonly Row[],
+  spec: ListSpec,
+  header = false,
+): string[] {
+  const prefix = (phase: string) => spec.isPs ? `failed to ${phase} template: ` : PREFIX;
+  const template = worded(() => parseTemplate(text), prefix, 1);
+  const options = { mode: "struct", typeName: spec.typeName } as const;
+  const run = (row: Row) =>
+    worded(() => executeTemplate(template, withJson(spec, row), options), prefix, 1);
+  if (rows.length === 0) checkFields(template, spec, prefix);
+  const lines = rows.map(run);
+  return header ? [titles(template, spec, options), ...lines] : lines;
+}
+
+const PREFIX = "template parsing error: ";
+
+/** Without rows a wrong field must not pass for an empty list; what needs values may fail. */
+function checkFields(template: Template, spec: ListSpec, prefix: (phase: string) => string) {
+  const blank: Record<string, string | ((name: string) => string)> = { Label: () => "" };
+  for (const name of Object.keys(spec.headers)) blank[name] ??= "";
+  try {
+    executeTemplate(template, blank, { mode: "struct", typeName: spec.typeName });
+  } catch (error) {
+    if (!(error instanceof TemplateError) || !error.message.includes("can't evaluate field")) {
+      return;
+    }
+    throw new UserError(prefix("execute") + error.message);
+  }
+}
+
+function titles(
+  template: Template,
+  spec: ListSpec,
+  options: { mode: "struct"; typeName: string },
+): string {
+  const data = { Label: labelTitle, ...spec.headers };
+  try {
+    return executeTemplate(template, data, { ...options, header: true });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    throw new UserError(PREFIX + error.message);
+  }
+}
+
+/** One value by a template. Throws UserError: 64 where it does not parse, 1 where it fails. */
+export function renderValue(text: string, data: unknown, options: FormattedOptions): string {
+  const prefix = () => PREFIX;
+  const template = worded(() => parseTemplate(text, options.name), prefix, 64);
+  const mode = options.typeName === undefined ? "map" : "struct";
+  return worded(
+    () => executeTemplate(template, data, { mode, typeName: options.typeName }),
+    prefix,
+    1,
+  );
+}

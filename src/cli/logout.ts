@@ -1,0 +1,25 @@
+import { eraseCredentials } from "../image/credentials.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { serverOf, shownServer } from "./login.ts";
+
+export const spec = {
+  name: "logout",
+  usage: "[SERVER]",
+  summary: "Log out from a registry",
+  description: "Log out from a registry.\nIf no server is specified, Docker Hub is the default.",
+  args: [0, 1],
+  flags: {},
+} as const satisfies CommandSpec;
+
+/** `diplodock logout`. Not having been logged in is no failure. */
+export async function command(args: string[]): Promise<number> {
+  const { args: [server] } = parseArgs(spec, args);
+  const domain = serverOf(server);
+  const shown = shownServer(domain);
+  console.log(
+    await eraseCredentials(domain)
+      ? `Removing login credentials for ${shown}`
+      : `Not logged in to ${shown}`,
+  );
+  return 0;
+}

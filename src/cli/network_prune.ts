@@ -1,0 +1,51 @@
+import { collectFilters, parseFilter } from "../base/filter.ts";
+import { parseMoment } from "../base/time.ts";
+import { sweep } from "../engine/cleanup.ts";
+import { listNetworks, PREDEFINED, removeNetwork, usedNetworks } from "../engine/networks.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./engine_error.ts";
+import { pruneFilter } from "./network_ls.ts";
+import { confirm } from "./output.ts";
+
+export const spec = {
+  name: "network prune",
+  usage: "[OPTIONS]",
+  summary: "Remove all unused networks",
+  args: [0, 0],
+  flags: {
+    filter: {
+      type: "list",
+      value: "filter",
+      help: 'Provide filter values (e.g. "until=<timestamp>")',
+      parse: parseFilter,
+    },
+    force: { type: "bool", short: "f", help: "Do not prompt for confirmation" },
+  },
+  examples: ["diplodock network prune -f --filter until=24h"],
+} as const satisfies CommandSpec;
+
+const WARNING = "WARNING! This will remove all custom networks not used by at least one container.";
+
+/** `diplodock network prune`. */
+export async function command(words: string[]): Promise<number> {
+  const { options } = parseArgs(spec, words);
+  const filters = await daemon(() => collectFilters(options.filter, ["label", "label!", "until"]));
+  const until = (filters.get("until") ?? []).map((text) => Number(parseMoment(text) / 1_000_000n));
+  if (!options.force) {
+    console.log(WARNING);
+    if (!confirm("Are you sure you want to continue?")) return 0;
+  }
+  await sweep();
+  const used = usedNetworks();
+  const unused = pruneFilter(await listNetworks(), filters).filter((network) =>
+    !PREDEFINED.includes(network.Name) && !used.has(network.Id) &&
+    until.every((moment) => Date.parse(network.Created) < moment)
+  );
+  for (const network of unused) await daemon(() => removeNetwork(network.Name));
+  if (unused.length > 0) {
+    console.log("Deleted Networks:");
+    for (const network of unused) console.log(network.Name);
+    console.log();
+  }
+  return 0;
+}

@@ -1,0 +1,43 @@
+import { UserError } from "../base/errors.ts";
+import { attachStarted } from "../engine/attach.ts";
+import { createWithImage, finish, startNew } from "../engine/run.ts";
+import type { ContainerRecord } from "../engine/types.ts";
+import { engineFailure } from "./run_failure.ts";
+import { pullForRun } from "./run_pull.ts";
+import { parseRunFlags, runSpec } from "./run_flags.ts";
+
+export const spec = runSpec;
+
+/** `diplodock run`: the exit code is the container's own. */
+export async function command(words: string[]): Promise<number> {
+  const { client, create } = parseRunFlags("run", words);
+  if (client.tty && client.attach.stdin && !Deno.stdin.isTerminal()) {
+    throw new UserError("the input device is not a TTY");
+  }
+  if (client.detachKeys !== "") {
+    const { parseDetachKeys } = await import("../engine/detach_keys.ts");
+    parseDetachKeys(client.detachKeys);
+  }
+  let record: ContainerRecord;
+  try {
+    record = await createWithImage(create, client, ["run", ...words], pullForRun);
+  } catch (error) {
+    throw engineFailure(error, "run");
+  }
+  const { detach } = client;
+  try {
+    const container = await startNew(record, !detach);
+    if (detach) {
+      container.started.client[Symbol.dispose]();
+      console.log(record.Id);
+      return 0;
+    }
+    const code = await attachStarted(container, client);
+    if (code === undefined) return 0; // detached by keys
+    await finish(container);
+    return code;
+  } catch (error) {
+    if (detach && !record.HostConfig.AutoRemove) console.log(record.Id);
+    throw engineFailure(error, "run");
+  }
+}

@@ -1,0 +1,17 @@
+import { UserError } from "../base/errors.ts";
+
+/**
+ * docker's form of what the engine refuses in `run` and `create`: the prefix, and for `run` the
+ * exit code 125 (unless the command itself could not be started) and where to find help.
+ */
+export function engineFailure(error: unknown, verb: "run" | "create"): unknown {
+  const known = error instanceof UserError ||
+    (error instanceof Error && error.name === "SyscallError");
+  if (!known) return error;
+  const message = error.message.replace(/^Error response from daemon: /, "");
+  if (verb === "create") return new UserError(`Error response from daemon: ${message}`);
+  const code = error instanceof UserError && error.exitCode > 1 ? error.exitCode : 125;
+  const hint = "Run 'diplodock run --help' for more information";
+  const prefix = message.startsWith("diplodock: ") ? "" : "diplodock: Error response from daemon: ";
+  return new UserError(`${prefix}${message}\n\n${hint}`, code);
+}

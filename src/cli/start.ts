@@ -1,0 +1,79 @@
+import { UserError } from "../base/errors.ts";
+import { resolveContainer } from "../engine/containers.ts";
+import { readRecord } from "../engine/containers.ts";
+import { finish, startExisting } from "../engine/run.ts";
+import { stateOf } from "../engine/state.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { forEach } from "./each.ts";
+
+export const spec = {
+  name: "start",
+  usage: "[OPTIONS] CONTAINER [CONTAINER...]",
+  summary: "Start one or more stopped containers",
+  aliases: ["container start", "start"],
+  args: [1, Infinity],
+  complete: ["container"],
+  flags: {
+    attach: { type: "bool", short: "a", help: "Attach STDOUT/STDERR and forward signals" },
+    "detach-keys": {
+      type: "string",
+      help: "Override the key sequence for detaching a container",
+    },
+    interactive: { type: "bool", short: "i", help: "Attach container's STDIN" },
+  },
+  examples: ["diplodock start web", "diplodock start -ai shell"],
+} as const satisfies CommandSpec;
+
+/** `diplodock start`: prints the names; with -a or -i the exit code is the container's own. */
+export async function command(words: string[]): Promise<number> {
+  const { options, args } = parseArgs(spec, words);
+  if (options.attach || options.interactive) {
+    if (args.length > 1) {
+      throw new UserError("you cannot start and attach multiple containers at once");
+    }
+    return startAttached(args[0], options.interactive, options.detachKeys ?? "");
+  }
+  const failed: string[] = [];
+  const code = await forEach(args, async (reference) => {
+    try {
+      await startDetached(resolveContainer(reference));
+    } catch (error) {
+      failed.push(reference);
+      throw error;
+    }
+  });
+  if (failed.length > 0) console.error(`Error: failed to start containers: ${failed.join(", ")}`);
+  return code;
+}
+
+async function startDetached(id: string): Promise<void> {
+  if (stateOf(id).kind === "running") return;
+  const { started } = await startExisting(id, false);
+  started.client[Symbol.dispose]();
+}
+
+async function startAttached(
+  reference: string,
+  interactive: boolean,
+  detachKeys: string,
+): Promise<number> {
+  const id = resolveContainer(reference);
+  if (stateOf(id).kind === "running") {
+    const { command: attach } = await import("./attach.ts");
+    return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);
+  }
+  const { attachStarted } = await import("../engine/attach.ts");
+  const { parseDetachKeys } = await import("../engine/detach_keys.ts");
+  parseDetachKeys(detachKeys);
+  const { Config } = readRecord(id);
+  const container = await startExisting(id, true);
+  const code = await attachStarted(container, {
+    attach: { stdin: interactive && Config.OpenStdin, stdout: true, stderr: true },
+    tty: Config.Tty,
+    sigProxy: true,
+    detachKeys,
+  });
+  if (code === undefined) return 0;
+  await finish(container);
+  return code;
+}

@@ -1,0 +1,56 @@
+import { COMMIT, VERSION } from "../base/version.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+
+export const spec = {
+  name: "version",
+  usage: "[OPTIONS]",
+  summary: "Show the version of Diplodock",
+  args: [0, 0],
+  flags: {
+    format: {
+      type: "string",
+      short: "f",
+      help: "Format output using a custom template:\n'json':             Print in JSON format\n" +
+        "'TEMPLATE':         Print output using the given Go template.",
+    },
+  },
+  examples: ["diplodock version --format '{{.Server.Version}}'"],
+} as const satisfies CommandSpec;
+
+/** The API level whose behaviour the commands have; scripts compare it. */
+const API_VERSION = "1.50";
+
+function facts(): Record<string, unknown> {
+  const common = {
+    Version: VERSION,
+    ApiVersion: API_VERSION,
+    GitCommit: COMMIT,
+    Os: "linux",
+    Arch: Deno.build.arch === "aarch64" ? "arm64" : "amd64",
+  };
+  // There is no server: the client is the engine. Scripts ask for .Server all the same.
+  return {
+    Client: { ...common, DefaultAPIVersion: API_VERSION, Context: "default" },
+    Server: { ...common, MinAPIVersion: "1.24", KernelVersion: Deno.osRelease() },
+  };
+}
+
+/** `diplodock version`. */
+export async function command(args: string[]): Promise<number> {
+  const { options } = parseArgs(spec, args);
+  if (options.format !== undefined && options.format !== "") {
+    const { printFormatted } = await import("./output.ts");
+    await printFormatted(options.format, facts(), { name: "version" });
+    return 0;
+  }
+  const lines = [
+    ["Version:", VERSION],
+    ["API version:", API_VERSION],
+    ["Git commit:", COMMIT],
+    ["OS/Arch:", `linux/${Deno.build.arch === "aarch64" ? "arm64" : "amd64"}`],
+    ["Kernel:", Deno.osRelease()],
+  ];
+  console.log("Diplodock (client and engine are one program)");
+  for (const [key, value] of lines) console.log(` ${key.padEnd(18)}${value}`);
+  return 0;
+}

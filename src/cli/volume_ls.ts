@@ -1,0 +1,102 @@
+import {
+  booleanFilter,
+  collectFilters,
+  matchAny,
+  matchLabels,
+  matchName,
+  parseFilter,
+} from "../base/filter.ts";
+import { compareNatural } from "../base/natural.ts";
+import { listVolumes, volumeData, type VolumeRecord, volumeUsers } from "../engine/volumes.ts";
+import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./engine_error.ts";
+import { type ListSpec, printList, type Row } from "./output.ts";
+import { readUserConfig } from "./user_config.ts";
+
+export const spec = {
+  name: "volume ls",
+  usage: "[OPTIONS]",
+  summary: "List volumes",
+  aliases: ["volume ls", "volume list"],
+  args: [0, 0],
+  flags: {
+    filter: {
+      type: "list",
+      short: "f",
+      value: "filter",
+      help: 'Provide filter values (e.g. "dangling=true")',
+      parse: parseFilter,
+    },
+    format: {
+      type: "string",
+      help: "Format output using a custom template:\n" +
+        "'table':            Print output in table format with column headers (default)\n" +
+        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
+        "'json':             Print in JSON format\n" +
+        "'TEMPLATE':         Print output using the given Go template.",
+    },
+    quiet: { type: "bool", short: "q", help: "Only display volume names" },
+  },
+  examples: ["diplodock volume ls -q -f dangling=true"],
+} as const satisfies CommandSpec;
+
+const LIST: ListSpec = {
+  headers: {
+    Name: "VOLUME NAME",
+    Driver: "DRIVER",
+    Scope: "SCOPE",
+    Mountpoint: "MOUNTPOINT",
+    Labels: "LABELS",
+    Links: "LINKS",
+    Size: "SIZE",
+    Availability: "AVAILABILITY",
+    Group: "GROUP",
+    Status: "STATUS",
+  },
+  columns: ["Driver", "Name"],
+  quietField: "Name",
+  typeName: "*formatter.volumeContext",
+  raw: "name: {{.Name}}\ndriver: {{.Driver}}\n",
+};
+
+const FILTERS = ["dangling", "driver", "label", "name"];
+
+function rowOf(volume: VolumeRecord): Row {
+  const labels = volume.Labels ?? {};
+  return {
+    Availability: "N/A",
+    Driver: volume.Driver,
+    Group: "N/A",
+    Labels: Object.keys(labels).sort().map((key) => `${key}=${labels[key]}`).join(","),
+    Links: "N/A",
+    Mountpoint: volumeData(volume.Name),
+    Name: volume.Name,
+    Scope: volume.Scope,
+    Size: "N/A",
+    Status: "N/A",
+    Label: (name) => labels[name] ?? "",
+  };
+}
+
+/** `diplodock volume ls`. */
+export async function command(words: string[]): Promise<number> {
+  const { options } = parseArgs(spec, words);
+  const found = await daemon(() => {
+    const filters = collectFilters(options.filter, FILTERS);
+    const dangling = booleanFilter(filters, "dangling");
+    const users = dangling === undefined ? undefined : volumeUsers();
+    return listVolumes().filter((volume) =>
+      (users === undefined || users.has(volume.Name) !== dangling) &&
+      matchAny(filters, "driver", (driver) => driver === volume.Driver) &&
+      matchLabels(filters, volume.Labels) && matchName(filters, [volume.Name])
+    );
+  });
+  found.sort((a, b) => compareNatural(a.Name, b.Name));
+  const configured = options.format === undefined ? readUserConfig().volumesFormat : undefined;
+  await printList(found.map(rowOf), LIST, {
+    ...(options.format !== undefined && { format: options.format }),
+    ...(configured !== undefined && { configured }),
+    quiet: options.quiet,
+  });
+  return 0;
+}

@@ -1,0 +1,169 @@
+/**
+ * The client's side of a container in the foreground: its output to our streams, our input to
+ * it, signals, window size, detach keys.
+ *
+ * Attached clients get the output from the monitor over a socket of their own, one packet a
+ * chunk: nothing is lost while they are attached, nothing of the log driver matters, and one
+ * message carries a terminal's master (no ptrace rights are needed, as pidfd_getfd would).
+ */
+import { MSG_DONTWAIT, POLLIN } from "../../ffi/constants.ts";
+import { type Fd, readInto } from "../../ffi/fd.ts";
+import { sysAsync } from "../../ffi/libc.ts";
+import { poll } from "../../ffi/poll.ts";
+import { isTerminal, rawMode } from "../../ffi/tty.ts";
+import { UserError } from "../base/errors.ts";
+import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import { attachMonitored, type MonitorClient } from "../runtime/monitor.ts";
+import { CONSOLE, EXITED, readExit, STDERR, STDOUT } from "../runtime/monitor_protocol.ts";
+import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
+import { endOnSignals, forwardSignals, forwardWindowSize } from "./forward.ts";
+import { Output } from "./output_stream.ts";
+import type { StartedContainer } from "./start.ts";
+import { LOST_EXIT_CODE, stateOf } from "./state.ts";
+import type { ClientOptions } from "./types.ts";
+
+/** How a client wants to be attached. */
+export type AttachOptions = Pick<ClientOptions, "attach" | "tty" | "sigProxy" | "detachKeys">;
+
+const STDIN_FD = 0;
+const INPUT_BYTES = 32768;
+
+/**
+ * Stays with a container that this process has just started, until it ends: its exit code; or
+ * undefined when the user typed the detach keys, and then the monitor is on its own.
+ */
+export async function attachStarted(
+  { started }: StartedContainer,
+  options: AttachOptions,
+): Promise<number | undefined> {
+  const detached = await stay(started.client, started.pid, options);
+  if (detached) {
+    started.client[Symbol.dispose]();
+    return undefined;
+  }
+  return started.client.exit?.code ?? LOST_EXIT_CODE;
+}
+
+/** Joins a container that runs. As attachStarted(). Throws UserError with docker's text. */
+export async function attachRunning(
+  id: string,
+  options: AttachOptions,
+): Promise<number | undefined> {
+  const state = stateOf(id);
+  if (state.kind !== "running") {
+    throw new UserError("You cannot attach to a stopped container, start it first");
+  }
+  if (state.paused) {
+    throw new UserError("You cannot attach to a paused container, unpause it first");
+  }
+  using client = attachMonitored(containerRunDirectory(id));
+  if (client === undefined) {
+    throw new UserError(`Cannot attach to "${id}": its monitor is gone or has too many clients`);
+  }
+  if (await stay(client, state.run.pid, options, true)) return undefined;
+  return (client.exit ?? readExit(containerDirectory(id)))?.code ?? LOST_EXIT_CODE;
+}
+
+/** Pumps until the container ends (false) or the user detaches (true). */
+async function stay(
+  client: MonitorClient,
+  pid: number,
+  options: AttachOptions,
+  redraw = false,
+): Promise<boolean> {
+  const { attach, tty } = options;
+  const keys = parseDetachKeys(options.detachKeys);
+  using scope = new DisposableStack();
+  const withTerminal = tty && attach.stdin && isTerminal(STDIN_FD);
+  if (withTerminal) {
+    const raw = scope.use(rawMode(STDIN_FD));
+    scope.use(endOnSignals(() => raw[Symbol.dispose]()));
+  }
+  if (options.sigProxy && !tty) scope.use(forwardSignals(pid));
+  const stop = { now: false };
+  scope.defer(() => stop.now = true);
+  const consoles = Promise.withResolvers<Fd>();
+  const input = attach.stdin
+    ? pumpInput(client, tty ? consoles.promise : undefined, new DetachFilter(tty ? keys : []), stop)
+    : new Promise<boolean>(() => {});
+  const output = pumpOutput(client, attach, (master) => {
+    scope.use(forwardWindowSize(master, redraw));
+    consoles.resolve(master);
+  });
+  // Of the two only the input tells of detach keys; its plain end is no end of ours.
+  const detached = input.then((keysTyped) => keysTyped || new Promise<boolean>(() => {}));
+  return await Promise.race([detached, output.then(() => false)]);
+}
+
+/** Output of the container to our streams, until it ends or its monitor does. */
+async function pumpOutput(
+  client: MonitorClient,
+  attach: AttachOptions["attach"],
+  onMaster: (master: Fd) => void,
+): Promise<void> {
+  const streams: Partial<Record<number, Output>> = {
+    ...(attach.stdout ? { [STDOUT]: new Output(1) } : {}),
+    ...(attach.stderr ? { [STDERR]: new Output(2) } : {}),
+  };
+  for (;;) {
+    const packet = client.receive(MSG_DONTWAIT);
+    if (packet === undefined) {
+      await flushAll(streams);
+      const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
+      // At the end of the socket poll reports POLLIN and POLLHUP, and there is nothing to read.
+      if (events > POLLIN && client.receive(MSG_DONTWAIT) === undefined) break;
+      continue;
+    }
+    if (packet.kind === CONSOLE && client.master) onMaster(client.master);
+    if (packet.kind === EXITED) break;
+    const stream = streams[packet.kind];
+    if (stream === undefined) continue;
+    // In order: what one stream holds is written before the other one gets something.
+    for (const other of Object.values(streams)) if (other !== stream) await other?.flush();
+    await stream.add(packet.bytes);
+  }
+  await flushAll(streams);
+}
+
+async function flushAll(streams: Partial<Record<number, Output>>): Promise<void> {
+  for (const stream of Object.values(streams)) await stream?.flush();
+}
+
+/**
+ * Our stdin to the container's, or to its terminal. Resolves to true when the detach keys were
+ * typed, to false at the end of the input.
+ */
+async function pumpInput(
+  client: MonitorClient,
+  master: Promise<Fd> | undefined,
+  filter: DetachFilter,
+  stop: { now: boolean },
+): Promise<boolean> {
+  const buffer = new Uint8Array(INPUT_BYTES);
+  const target = master === undefined ? client.stdin : await master;
+  while (target !== undefined && !stop.now) {
+    // Waiting apart from reading: what is typed after the container's end is the shell's.
+    const [events] = await poll([{ fd: STDIN_FD, events: POLLIN }]);
+    if (events === 0 || stop.now) continue;
+    const count = readInto({ raw: STDIN_FD } as Fd, buffer);
+    if (count <= 0) break;
+    const { pass, detach } = filter.push(buffer.subarray(0, count));
+    if (!await writeAllAsync(target, pass)) break;
+    if (detach) return true;
+  }
+  if (master === undefined && !stop.now) {
+    client.stdin?.[Symbol.dispose]();
+    client.stdin = undefined;
+  }
+  return false;
+}
+
+/** Writes all on the thread pool; false when nobody reads any more. */
+async function writeAllAsync(target: Fd, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  for (let at = 0; at < bytes.length;) {
+    const written = await sysAsync("write", target.raw, bytes.subarray(at), bytes.length - at);
+    if (written < 0) return false;
+    at += written;
+  }
+  return true;
+}

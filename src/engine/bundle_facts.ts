@@ -1,0 +1,210 @@
+/** Looks up all that a bundle cannot know from a container's settings. */
+import { UserError } from "../base/errors.ts";
+import { isAbsent, readIfThere } from "../base/files.ts";
+import { containerDirectory } from "../base/places.ts";
+import { tweakCapabilities } from "../runtime/capabilities.ts";
+import { defaultSeccomp, parseProfile, resolveProfile } from "../runtime/seccomp.ts";
+import type { NamespaceType, OverlayRoot, Seccomp } from "../runtime/spec_types.ts";
+import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts";
+import type { BundleContext } from "./bundle_context.ts";
+import { readRecord, resolveContainer } from "./containers.ts";
+import { locateMounts } from "./locate_mounts.ts";
+import { joinedContainer } from "./modes.ts";
+import type { PlannedMount } from "./mount_plan.ts";
+import { readLayeredFile } from "./root_files.ts";
+import { parseSecurityOptions } from "./security_opts.ts";
+import { stateOf } from "./state.ts";
+import type { ContainerRecord, HostConfig } from "./types.ts";
+
+/** What a container stands on, fixed when it was made. */
+export interface Foundation {
+  /** Lower directories, topmost first. */
+  readonly layers: readonly string[];
+  readonly mounts: readonly PlannedMount[];
+}
+
+/** The foundation of a container that was made. */
+export function readFoundation(id: string): Foundation {
+  const directory = containerDirectory(id);
+  const mounts = JSON.parse(readIfThere(`${directory}/mounts.json`) ?? "[]") as PlannedMount[];
+  return { layers: readLayers(id), mounts };
+}
+
+/** The layers a container stands on, topmost first. */
+export function readLayers(id: string): string[] {
+  const text = readIfThere(`${containerDirectory(id)}/root.json`);
+  if (text === undefined) throw new UserError(`Cannot start container ${id}: root.json is missing`);
+  return (JSON.parse(text) as { layers: string[] }).layers;
+}
+
+/** The overlay of a container, or undefined when its root is a directory that it writes itself. */
+export function overlayOf(
+  record: ContainerRecord,
+  layers: readonly string[] = readLayers(record.Id),
+): OverlayRoot | undefined {
+  const own = record.HostConfig.Diplodock;
+  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) return undefined;
+  const directory = containerDirectory(record.Id);
+  return { lower: [...layers], upper: `${directory}/upper`, work: `${directory}/work` };
+}
+
+/** Everything toSpec() is told. Nothing is made here. `join.network` is added by the start. */
+export async function gatherContext(
+  record: ContainerRecord,
+  cgroupsPath: string,
+  foundation: Foundation,
+): Promise<BundleContext> {
+  const { HostConfig: host, Config } = record;
+  const directory = containerDirectory(record.Id);
+  const overlay = overlayOf(record, foundation.layers);
+  const needsDevices = host.Privileged || host.Devices.length > 0 || throttles(host);
+  const devices = needsDevices ? await import("./host_devices.ts") : undefined;
+  const inHostNames = host.UTSMode === "host" || host.NetworkMode === "host";
+  return {
+    id: record.Id,
+    root: { path: overlay ? `${directory}/root` : host.Diplodock!.RootfsDir!, overlay },
+    user: userOf(Config.User, host, overlay),
+    files: {
+      resolvConf: joinedContainer(host.NetworkMode)
+        ? joinedFile(host, "resolv.conf")
+        : record.ResolvConfPath,
+      hosts: host.Diplodock?.NoHosts
+        ? undefined
+        : joinedContainer(host.NetworkMode)
+        ? joinedFile(host, "hosts")
+        : record.HostsPath,
+      hostname: host.Diplodock?.NoHostname
+        ? undefined
+        : inHostNames
+        ? existing("/etc/hostname")
+        : joinedContainer(host.NetworkMode)
+        ? joinedFile(host, "hostname")
+        : record.HostnamePath,
+      shm: sharedMemory(host),
+      localtime: host.Diplodock?.Timezone ? zoneFile(host.Diplodock.Timezone) : undefined,
+    },
+    mounts: locateMounts(foundation.mounts),
+    devices: devices?.namedDevices(host.Devices) ?? [],
+    hostDevices: host.Privileged ? devices!.allDevices() : [],
+    blockDevices: devices?.throttledDevices(host) ?? {},
+    join: joins(host),
+    cgroupsPath,
+    seccomp: seccompOf(host),
+  };
+}
+
+function throttles(host: HostConfig): boolean {
+  return host.BlkioWeightDevice.length + host.BlkioDeviceReadBps.length +
+      host.BlkioDeviceWriteBps.length + host.BlkioDeviceReadIOps.length +
+      host.BlkioDeviceWriteIOps.length > 0;
+}
+
+function existing(path: string): string | undefined {
+  try {
+    return Deno.statSync(path).isFile ? path : undefined;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Makes the directories that the container's writes go to. */
+export function makeOverlayDirectories({ upper, work }: OverlayRoot): void {
+  for (const [path, mode] of [[upper, 0o755], [work, 0o700]] as const) {
+    try {
+      Deno.mkdirSync(path, { mode });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}
+
+/** Config.User and --group-add against the container's own files as they are now. */
+function userOf(
+  spec: string,
+  host: HostConfig,
+  overlay: OverlayRoot | undefined,
+): BundleContext["user"] {
+  const directories = overlay ? [overlay.upper, ...overlay.lower] : [host.Diplodock!.RootfsDir!];
+  const passwd = readLayeredFile(directories, "etc/passwd");
+  const added = host.GroupAdd ?? [];
+  const group = spec !== "" || added.length > 0 || passwd !== ""
+    ? readLayeredFile(directories, "etc/group")
+    : "";
+  const user = resolveUser(spec, passwd, group);
+  const groups = additionalGids(user, resolveGroups(added, group));
+  return { uid: user.uid, gid: user.gid, additionalGids: groups, home: user.home };
+}
+
+/** The pid of the container that a mode names. Throws UserError when it does not run. */
+export function joinedPid(reference: string, what: string): number {
+  const id = resolveContainer(reference);
+  const state = stateOf(id);
+  if (state.kind === "running") return state.run.pid;
+  throw new UserError(
+    `cannot join ${what} of a non running container: ${id}`,
+    125,
+  );
+}
+
+function joins(host: HostConfig): Partial<Record<NamespaceType, string>> {
+  const found: Partial<Record<NamespaceType, string>> = {};
+  const modes: [NamespaceType, string, string, string][] = [
+    ["network", "net", host.NetworkMode, "network"],
+    ["ipc", "ipc", host.IpcMode, "IPC"],
+    ["pid", "pid", host.PidMode, "PID"],
+    ["uts", "uts", host.UTSMode, "UTS"],
+    ["user", "user", host.UsernsMode, "user"],
+    ["cgroup", "cgroup", host.CgroupnsMode, "cgroup"],
+  ];
+  for (const [type, file, mode, what] of modes) {
+    const container = joinedContainer(mode);
+    if (container !== undefined && type === "ipc") checkShareable(container);
+    if (container !== undefined) found[type] = `/proc/${joinedPid(container, what)}/ns/${file}`;
+  }
+  return found;
+}
+
+/** Only who said so lets others into its IPC namespace, as docker has it. */
+function checkShareable(reference: string): void {
+  const { IpcMode } = readRecord(resolveContainer(reference)).HostConfig;
+  if (IpcMode !== "private" && IpcMode !== "none") return;
+  throw new UserError(
+    `failed to join IPC namespace: container ${reference}: non-shareable IPC ` +
+      "(hint: use IpcMode:shareable for the donor container)",
+    125,
+  );
+}
+
+/** A file of the container whose network is shared. */
+function joinedFile(host: HostConfig, name: string): string {
+  return `${containerDirectory(resolveContainer(joinedContainer(host.NetworkMode)!))}/${name}`;
+}
+
+/** Who joins an IPC namespace gets the /dev/shm that the other container mounted in its own. */
+function sharedMemory(host: HostConfig): string | undefined {
+  const joined = joinedContainer(host.IpcMode);
+  return joined === undefined ? undefined : `/proc/${joinedPid(joined, "IPC")}/root/dev/shm`;
+}
+
+/** The zone file of `--tz`: the host's own for "local". */
+function zoneFile(zone: string): string {
+  const path = zone === "local" ? "/etc/localtime" : `/usr/share/zoneinfo/${zone}`;
+  if (/(^|\/)\.\.(\/|$)/.test(zone) || existing(path) === undefined) {
+    throw new UserError(`finding timezone: stat ${path}: no such file or directory`, 125);
+  }
+  return Deno.realPathSync(path);
+}
+
+/** The filter: none for privileged and unconfined containers, the user's, or the default. */
+function seccompOf(host: HostConfig): Seccomp | undefined {
+  const { seccomp } = parseSecurityOptions(host.SecurityOpt ?? []);
+  if (seccomp === "unconfined" || (host.Privileged && seccomp === undefined)) return undefined;
+  const target = {
+    caps: tweakCapabilities(host.CapAdd ?? [], host.CapDrop ?? [], host.Privileged),
+    arch: Deno.build.arch as "x86_64" | "aarch64",
+    kernelRelease: Deno.osRelease(),
+  };
+  if (seccomp === undefined || seccomp === "builtin") return defaultSeccomp(target);
+  return resolveProfile(parseProfile(seccomp), target);
+}

@@ -1,0 +1,142 @@
+/**
+ * What is left to do when a container has ended: its cgroup, its networks, its restart or its
+ * removal. Whoever saw the end does it: the client that waited, or a process that the monitor
+ * executes; what both missed is done by the next command (sweep).
+ */
+import { UserError } from "../base/errors.ts";
+import type { Fd } from "../../ffi/fd.ts";
+import { removeIfThere, writeAtomic } from "../base/files.ts";
+import { containerRunDirectory } from "../base/places.ts";
+import { openCgroup, removeCgroup } from "../runtime/cgroup.ts";
+import {
+  containerIds,
+  deleteRecord,
+  lockContainer,
+  readRecord,
+  sweepOrphans,
+  writeRecord,
+} from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
+import { disconnect, sweepNetworkStates } from "./network.ts";
+import { emptyNetworkSettings } from "./network_settings.ts";
+import { releaseRanges } from "./userns.ts";
+import { SIGKILL } from "../runtime/signals.ts";
+import { oomKilledMark } from "./marks.ts";
+import { exitCodeOf, readStartedAt, readStartNote, stateOf, writeStartedAt } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/**
+ * Cleans up after a container that has ended; nothing happens when it runs (again). The caller
+ * does not hold its lock. Removes the container if it was made with --rm. Starts it again if its
+ * restart policy says so. Without `wait` nothing happens either when another process has the
+ * lock: that one does what is to be done.
+ */
+export async function cleanUp(id: string, wait = true): Promise<void> {
+  using lock = tryToLock(id, wait);
+  if (lock === undefined) return;
+  const record = readRecord(id);
+  const state = stateOf(id);
+  if (state.kind === "running") return;
+  const first = readStartNote(id) !== undefined;
+  if (first && state.kind === "created") await releaseResources(id); // its start was cut off
+  if (first && state.kind === "exited") {
+    // A client that was killed right after the start did not get to this.
+    if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
+    await noteOomKills(record, state.exit?.signal);
+    emitContainerEvent(record, "die", { exitCode: String(exitCodeOf(state)) });
+    await releaseResources(id);
+    if (record.NetworkSettings.SandboxID !== "") forgetNetworks(record);
+  }
+  if (record.HostConfig.AutoRemove && state.kind === "exited") {
+    return await removeLocked(record, true);
+  }
+  if (!first || state.kind !== "exited") return;
+  const { restartIfWanted } = await import("./restart.ts");
+  await restartIfWanted(record, lock);
+}
+
+function tryToLock(id: string, wait: boolean): Fd | undefined {
+  try {
+    return lockContainer(id, wait);
+  } catch (error) {
+    if (error instanceof UserError) return undefined; // removed meanwhile
+    throw error;
+  }
+}
+
+/**
+ * Leaves a mark if the OOM killer took a process of the run that has ended. Its counter goes with
+ * the cgroup; it is read only where there was a limit of memory, or a death by SIGKILL.
+ */
+async function noteOomKills(record: ContainerRecord, signal: number | undefined): Promise<void> {
+  const note = readStartNote(record.Id);
+  if (note === undefined || !(record.HostConfig.Memory > 0 || signal === SIGKILL)) return;
+  const { oomKills } = await import("../runtime/cgroup_processes.ts");
+  if (oomKills(openCgroup(note.cgroup)) === 0) return;
+  writeAtomic(oomKilledMark(record.Id), "");
+  emitContainerEvent(record, "oom");
+}
+
+/** Gives back all that a run of the container held outside its directory. */
+export async function releaseResources(id: string): Promise<void> {
+  const note = readStartNote(id);
+  if (note !== undefined) await removeCgroup(openCgroup(note.cgroup));
+  await disconnect(id);
+  releaseRanges(id);
+  removeIfThere(containerRunDirectory(id), true);
+}
+
+/** Addresses and ports are of the run that ended; what the user asked for stays. */
+function forgetNetworks(record: ContainerRecord): void {
+  const networks = Object.fromEntries(
+    Object.entries(record.NetworkSettings.Networks).map(([name, endpoint]) => [name, {
+      ...endpoint,
+      Gateway: "",
+      IPAddress: "",
+      IPPrefixLen: 0,
+      IPv6Gateway: "",
+      GlobalIPv6Address: "",
+      GlobalIPv6PrefixLen: 0,
+    }]),
+  );
+  writeRecord({
+    ...record,
+    NetworkSettings: { ...emptyNetworkSettings(), Networks: networks },
+  }, false);
+}
+
+/** Removes a container that does not run; with `volumes` its anonymous volumes too. */
+export async function removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
+  await releaseResources(record.Id);
+  deleteRecord(record.Id, record.Name.slice(1));
+  emitContainerEvent(record, "destroy");
+  if (!volumes) return;
+  const anonymous = record.Mounts.filter(({ Type, Name }) =>
+    Type === "volume" && /^[0-9a-f]{64}$/.test(Name ?? "")
+  );
+  if (anonymous.length === 0) return;
+  const { findVolume, isAnonymous, removeVolume } = await import("./volumes.ts");
+  for (const { Name } of anonymous) {
+    const volume = findVolume(Name!);
+    if (volume === undefined || !isAnonymous(volume)) continue;
+    await removeVolume(Name!).catch((error) => {
+      if (!(error instanceof UserError)) throw error; // another container has it
+    });
+  }
+}
+
+/** Does what was left undone by processes that were killed: for all containers that have ended. */
+export async function sweep(): Promise<void> {
+  sweepOrphans();
+  for (const id of containerIds()) {
+    if (readStartNote(id) === undefined) continue;
+    const state = stateOf(id);
+    if (state.kind !== "exited" && state.kind !== "created") continue;
+    try {
+      await cleanUp(id, false);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error; // its record is broken: `rm -f` removes it
+    }
+  }
+  await sweepNetworkStates();
+}

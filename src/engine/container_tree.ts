@@ -1,0 +1,130 @@
+/**
+ * A container's files seen from the host, without trusting them. One descriptor of its root is
+ * opened; every path is then resolved below it with RESOLVE_IN_ROOT, so that neither links nor
+ * renames by the container lead outside.
+ */
+import {
+  CLONE_FILES,
+  CLONE_NEWNS,
+  MS_PRIVATE,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  O_RDONLY,
+} from "../../ffi/constants.ts";
+import { AT_FDCWD } from "../../ffi/constants.ts";
+import { Fd, openAt } from "../../ffi/fd.ts";
+import { type Place, slot, type Step } from "../../ffi/program.ts";
+import { reap, spawn } from "../../ffi/spawn.ts";
+import { UserError } from "../base/errors.ts";
+import { isAbsent, readIfThere } from "../base/files.ts";
+import { containerDirectory, isRootless } from "../base/places.ts";
+import { parseMountOptions } from "../runtime/mount_options.ts";
+import { type Mount, mountSteps } from "../runtime/mounts.ts";
+import { kernelAtLeast } from "../runtime/plan.ts";
+import { rootSteps } from "../runtime/root.ts";
+import { makeOverlayDirectories, overlayOf } from "./bundle_facts.ts";
+import { lockContainer } from "./containers.ts";
+import { locateMounts } from "./locate_mounts.ts";
+import type { PlannedMount } from "./mount_plan.ts";
+import { isAlive, stateOf } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** The root of a container, with its mounts. Disposing gives up the view. */
+export interface ContainerTree extends Disposable {
+  readonly root: Fd;
+}
+
+/**
+ * Opens the root of a container. Running: its own view, by /proc. Stopped: its layers and volumes
+ * mounted in a mount namespace that nobody is in and only our descriptor keeps; the container's
+ * lock is held meanwhile, because two mounts of one upper directory would spoil it.
+ */
+export function openContainerTree(record: ContainerRecord): ContainerTree {
+  using undo = new DisposableStack();
+  const lock = undo.use(lockContainer(record.Id));
+  const state = stateOf(record.Id);
+  if (state.kind === "running") {
+    const { pid, startTime } = state.run;
+    const root = undo.use(openAt(null, `/proc/${pid}/root`, O_PATH | O_DIRECTORY));
+    if (!isAlive(pid, startTime)) {
+      throw new UserError(`container ${record.Id} is not running`); // the number was reused
+    }
+    undo.move();
+    lock[Symbol.dispose](); // it may be stopped meanwhile; the descriptor stays good
+    return { root, [Symbol.dispose]: () => root[Symbol.dispose]() };
+  }
+  if (isRootless()) {
+    throw new UserError(
+      `Cannot mount the files of stopped container ${record.Name.slice(1)} as an ordinary user; ` +
+        "start it first",
+    );
+  }
+  const { root, namespace } = mountStopped(record);
+  undo.use(namespace);
+  undo.use(root);
+  const held = undo.move();
+  return { root, [Symbol.dispose]: () => held.dispose() };
+}
+
+/** Mounts a stopped container's files; the namespace's descriptor keeps the mounts. */
+function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
+  const overlay = overlayOf(record);
+  if (overlay !== undefined) makeOverlayDirectories(overlay);
+  const directory = overlay === undefined
+    ? record.HostConfig.Diplodock!.RootfsDir!
+    : `${containerDirectory(record.Id)}/root`;
+  const root = slot("root", -1), namespace = slot("mount namespace", -1);
+  const steps: Step[] = [
+    { call: "unshare", args: [CLONE_NEWNS], goal: "make a mount namespace" },
+    ...rootSteps({
+      directory,
+      ...(overlay !== undefined && { overlay }),
+      propagation: MS_PRIVATE,
+      userxattr: false,
+      layersOneByOne: kernelAtLeast(6, 5),
+    }, root),
+    ...volumeMounts(record).flatMap((mount) => mountSteps(mount, root)),
+    {
+      call: "openat",
+      args: [AT_FDCWD, "/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC, 0],
+      goal: "keep the mount namespace",
+      result: namespace,
+    },
+  ];
+  const child = spawn(steps, { flags: CLONE_FILES });
+  const read = (of: Place) =>
+    new Fd(Number(new DataView(child.ran.read(of.block).buffer).getBigInt64(0, true)));
+  const opened = { root: read(root), namespace: read(namespace) };
+  reap(child);
+  return opened;
+}
+
+/** Volumes and binds; what is gone on the host cannot be shown. */
+function volumeMounts(record: ContainerRecord): Mount[] {
+  const text = readIfThere(`${containerDirectory(record.Id)}/mounts.json`) ?? "[]";
+  const planned = JSON.parse(text) as PlannedMount[];
+  return locateMounts(planned).flatMap((mount): Mount[] => {
+    if (mount.type !== "bind" && mount.type !== "volume") return [];
+    const source = mount.subpath === "" ? mount.hostPath : `${mount.hostPath}/${mount.subpath}`;
+    const directory = isDirectory(source);
+    if (directory === undefined) return [];
+    const words = [mount.recursive ? "rbind" : "bind", mount.readonly ? "rro" : "rw"];
+    return [{
+      kind: "bind",
+      source,
+      target: mount.target,
+      directory,
+      options: parseMountOptions(words),
+    }];
+  });
+}
+
+function isDirectory(path: string): boolean | undefined {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,141 @@
+/** What a container changed of its image's files: its own layer compared with those below. */
+import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFDIR } from "../../ffi/constants.ts";
+import { ENOENT, SyscallError } from "../../ffi/errno.ts";
+import { Fd } from "../../ffi/fd.ts";
+import { sys } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { containerDirectory } from "../base/places.ts";
+import { cBytes, fromText, toText } from "../image/byte_string.ts";
+import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
+import { isOpaque, isWhiteout } from "../image/whiteout.ts";
+import { readLayers } from "./bundle_facts.ts";
+import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** One line of `diff`: added, changed, deleted. */
+export interface Change {
+  readonly kind: "A" | "C" | "D";
+  /** Absolute, inside the container. */
+  readonly path: string;
+}
+
+/** What a start puts into every container; nothing of it is the container's own doing. */
+const ENGINE_PATHS = [
+  "/dev",
+  "/proc",
+  "/sys",
+  "/etc/hosts",
+  "/etc/hostname",
+  "/etc/resolv.conf",
+  "/etc/localtime",
+  "/etc/mtab",
+  "/sbin/docker-init",
+  "/.dockerenv",
+];
+
+/**
+ * The changes of a container, sorted by path; mount points are not among them. Throws UserError
+ * for a container that writes into a directory of the host, which nobody can compare.
+ */
+export function containerChanges(record: ContainerRecord): Change[] {
+  const own = record.HostConfig.Diplodock;
+  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
+    throw new UserError(
+      `Cannot tell what container ${record.Name.slice(1)} changed: its root is the directory ` +
+        `"${own.RootfsDir}" itself`,
+    );
+  }
+  const upper = sys("openat", -100, `${containerDirectory(record.Id)}/upper`, DIRECTORY);
+  if (upper === -ENOENT) return []; // never started
+  using top = new Fd(checked(upper, "/"));
+  using lower = openLayers(readLayers(record.Id));
+  const mounts = record.Mounts.map(({ Destination }) => Destination);
+  const comparison = new Comparison([...mounts, ...ENGINE_PATHS]);
+  comparison.directory(top, lower, "");
+  return comparison.changes.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+}
+
+const DIRECTORY = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+function checked(result: number, path: string): number {
+  if (result >= 0) return result;
+  throw new SyscallError("openat", -result, `look at "${toText(path)}" of a container`);
+}
+
+/** Walks both trees at once. */
+class Comparison {
+  readonly changes: Change[] = [];
+  readonly #mounts: ReadonlySet<string>;
+  /** Directories that a start makes on the way to a mount point. */
+  readonly #onTheWay = new Set<string>();
+
+  constructor(mounts: readonly string[]) {
+    this.#mounts = new Set(mounts.map(fromText));
+    for (const mount of this.#mounts) {
+      for (let at = mount.lastIndexOf("/"); at > 0; at = mount.lastIndexOf("/", at - 1)) {
+        this.#onTheWay.add(mount.slice(0, at));
+      }
+    }
+  }
+
+  /** The changes below one directory of the upper layer. */
+  directory(upper: Fd, lower: MergedDirectory | undefined, path: string): void {
+    const names = namesIn(upper.raw);
+    for (const name of names) {
+      const inside = `${path}/${name}`;
+      const stat = statAt(upper.raw, name);
+      if (stat === undefined || this.#mounts.has(inside)) continue;
+      if (isWhiteout(stat)) this.#note("D", inside);
+      else this.#entry(upper, name, stat, lower, inside);
+    }
+    if (lower !== undefined && path !== "" && isOpaque(upper.raw)) {
+      this.#hidden(lower, new Set(names), path);
+    }
+  }
+
+  #entry(
+    upper: Fd,
+    name: string,
+    stat: Stat,
+    lower: MergedDirectory | undefined,
+    path: string,
+  ): void {
+    const found = lower === undefined ? undefined : lookUp(lower, name);
+    using below = found?.kind === "directory" ? found.directory : undefined;
+    if (stat.kind !== S_IFDIR) return this.#note(found === undefined ? "A" : "C", path);
+    const opened = sys("openat", upper.raw, cBytes(name), DIRECTORY);
+    if (opened === -ENOENT) return; // gone meanwhile
+    using directory = new Fd(checked(opened, path));
+    const before = this.changes.length;
+    this.directory(directory, below, path);
+    // A directory is in the upper layer also when only something in it changed.
+    const isTouched = this.changes.length > before || found === undefined ||
+      below === undefined || differs(stat, below);
+    const isByMount = this.#onTheWay.has(path) && this.changes.length === before &&
+      (found === undefined || below !== undefined);
+    if (isTouched && !isByMount) this.#note(found === undefined ? "A" : "C", path);
+  }
+
+  /** An opaque directory replaced one of the same name: what was in that is gone. */
+  #hidden(lower: MergedDirectory, kept: ReadonlySet<string>, path: string): void {
+    for (const name of namesOf(lower)) {
+      if (kept.has(name)) continue;
+      const found = lookUp(lower, name);
+      if (found === undefined) continue;
+      if (found.kind === "directory") found.directory[Symbol.dispose]();
+      this.#note("D", `${path}/${name}`);
+    }
+  }
+
+  #note(kind: Change["kind"], path: string): void {
+    this.changes.push({ kind, path: toText(path) });
+  }
+}
+
+function differs(stat: Stat, lower: MergedDirectory): boolean {
+  const [top] = lower.layers;
+  if (top === undefined) return false;
+  const below = statFd(top.raw);
+  return stat.mode !== below.mode || stat.uid !== below.uid || stat.gid !== below.gid ||
+    stat.mtime.seconds !== below.mtime.seconds || stat.mtime.nanos !== below.mtime.nanos;
+}

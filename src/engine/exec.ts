@@ -1,0 +1,189 @@
+/** `exec`: one more process in a running container. */
+import { O_RDWR } from "../../ffi/constants.ts";
+import { errnoName, SyscallError } from "../../ffi/errno.ts";
+import { Fd, openAt, openDirectory, openIn } from "../../ffi/fd.ts";
+import { check } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { readIfThere } from "../base/files.ts";
+import { containerDirectory } from "../base/places.ts";
+import { ALL_CAPABILITIES } from "../runtime/capabilities.ts";
+import { openCgroup, openDoor } from "../runtime/cgroup.ts";
+import { type ExecPlan, execute, type Executed } from "../runtime/exec.ts";
+import { narrowed } from "../runtime/plan.ts";
+import { compileSeccomp } from "../runtime/seccomp_compile.ts";
+import type { Process, Spec } from "../runtime/spec_types.ts";
+import { additionalGids, resolveUser } from "../runtime/users.ts";
+import { readRecord } from "./containers.ts";
+import { overrideEnv } from "./environment.ts";
+import { emitContainerEvent } from "./events.ts";
+import { execFailure } from "./start_failure.ts";
+import { isAlive, type RunState, stateOf } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** What `exec` was asked to run. */
+export interface ExecRequest {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly user: string;
+  readonly workingDir: string;
+  readonly tty: boolean;
+  readonly privileged: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+}
+
+/** Descriptors of the process's streams, or the socket that gets its terminal. */
+export interface ExecStreams {
+  readonly streams: readonly [number, number, number];
+  readonly consoleSocket?: number;
+}
+
+/** The record and the run of a container that can take another process. Throws docker's texts. */
+export function runningContainer(id: string): { record: ContainerRecord; run: RunState } {
+  const record = readRecord(id);
+  const state = stateOf(id);
+  if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+  if (state.paused) {
+    throw new UserError(
+      `Container ${record.Name.slice(1)} is paused, unpause the container before exec`,
+    );
+  }
+  return { record, run: state.run };
+}
+
+/**
+ * Starts the process of `request` in container `id`. `deathSignal`: what it gets when this
+ * process dies; 0 lets it live on. Throws UserError with docker's text, exit code 126 or 127 when
+ * the command cannot be started.
+ */
+export function startExec(
+  id: string,
+  request: ExecRequest,
+  io: ExecStreams,
+  deathSignal: number,
+): Executed {
+  const { record, run } = runningContainer(id);
+  const spec = readBundle(id);
+  const process = processOf(spec, request, run);
+  using container = openFirstProcess(run);
+  using door = openDoor(openCgroup(run.cgroup));
+  using nothing = openAt(null, "/dev/null", O_RDWR);
+  const streams = io.streams.map((fd) => fd < 0 ? nothing.raw : fd);
+  const command = request.args.join(" ");
+  emitContainerEvent(record, `exec_create: ${command}`);
+  try {
+    const plan = execPlan(spec, process, request.privileged, {
+      pidfd: container.raw,
+      cgroupTasks: door.tasks.map((fd) => fd.raw),
+      streams: streams as [number, number, number],
+      consoleSocket: io.consoleSocket,
+      deathSignal,
+    });
+    const executed = execute(plan, door.into?.raw);
+    emitContainerEvent(record, `exec_start: ${command}`);
+    return executed;
+  } catch (error) {
+    throw execError(error, process);
+  }
+}
+
+/** What the process is made of; `opened`: the descriptors, and when it dies with its parent. */
+export function execPlan(
+  spec: Spec,
+  process: Process,
+  privileged: boolean,
+  opened: Pick<
+    ExecPlan,
+    "pidfd" | "cgroupTasks" | "streams" | "consoleSocket" | "deathSignal"
+  >,
+): ExecPlan {
+  return {
+    ...opened,
+    userNamespace: spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false,
+    process,
+    filter: spec.linux?.seccomp && !privileged
+      ? compileSeccomp(spec.linux.seccomp, Deno.build.arch as "x86_64" | "aarch64")
+      : undefined,
+  };
+}
+
+/** The end of an exec'd process, for who watches events. */
+export function execEnded(id: string, exitCode: number): void {
+  emitContainerEvent(readRecord(id), "exec_die", { exitCode: String(exitCode) });
+}
+
+/** The bundle as it was when the container started: the process inherits from it. */
+export function readBundle(id: string): Spec {
+  const path = `${containerDirectory(id)}/config.json`;
+  const text = readIfThere(path);
+  if (text === undefined) throw new UserError(`Cannot exec in container ${id}: ${path} is missing`);
+  return JSON.parse(text) as Spec;
+}
+
+/** The pidfd of a container's first process. Throws UserError when it has just ended. */
+export function openFirstProcess(run: RunState): Fd {
+  const fd = new Fd(check("find the container's process", "pidfd_open", run.pid, 0));
+  if (isAlive(run.pid, run.startTime)) return fd;
+  fd[Symbol.dispose]();
+  throw new UserError("the container has just ended");
+}
+
+/** The OCI process of an exec: the container's own, with what was asked for instead. */
+export function processOf(spec: Spec, request: ExecRequest, run: RunState): Process {
+  const base = spec.process!;
+  const identity = request.user === "" ? undefined : resolveExecUser(request.user, run);
+  const home = identity ? [`HOME=${identity.home}`] : [];
+  const term = request.tty && !base.terminal ? ["TERM=xterm"] : [];
+  const env = overrideEnv(base.env ?? [], [...term, ...home, ...request.env]);
+  const all = [...ALL_CAPABILITIES];
+  const process: Process = {
+    ...base,
+    terminal: request.tty,
+    consoleSize: request.consoleSize,
+    args: [...request.args],
+    cwd: request.workingDir || base.cwd,
+    env,
+    user: identity ? { ...base.user, ...identity.user } : base.user,
+    ...(request.privileged && {
+      capabilities: { bounding: all, effective: all, permitted: all },
+      noNewPrivileges: false,
+    }),
+  };
+  return narrowed(process, { warn: () => {} }, false);
+}
+
+/** `-u` against the files of the container as they are now, read without following links out. */
+function resolveExecUser(
+  spec: string,
+  run: RunState,
+): { user: Process["user"]; home: string } {
+  using root = openDirectory(`/proc/${run.pid}/root`);
+  const user = resolveUser(spec, readInRoot(root, "etc/passwd"), readInRoot(root, "etc/group"));
+  const groups = additionalGids(user, []);
+  return { user: { uid: user.uid, gid: user.gid, additionalGids: groups }, home: user.home };
+}
+
+function readInRoot(root: Fd, path: string): string {
+  try {
+    using file = openIn(root, path);
+    return Deno.readTextFileSync(`/proc/self/fd/${file.raw}`);
+  } catch (error) {
+    if (error instanceof SyscallError) return "";
+    throw error;
+  }
+}
+
+const PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: ";
+
+function execError(error: unknown, process: Process): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  if (error.call === "execve") {
+    const { text, exitCode } = execFailure(error.errno, process);
+    return new UserError(PREFIX + text, exitCode);
+  }
+  if (error.call === "chdir") {
+    const why = errnoName(error.errno) === "ENOENT" ? "no such file or directory" : error.message;
+    const text = `chdir to cwd (${JSON.stringify(process.cwd)}) set in config.json failed: ${why}`;
+    return new UserError(PREFIX + text, 127);
+  }
+  return new UserError(PREFIX + error.message, 126);
+}

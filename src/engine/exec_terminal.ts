@@ -1,0 +1,104 @@
+/** `exec -t`: a terminal of the container's own between the user's and the process. */
+import { POLLIN, SOCK_STREAM, WALL } from "../../ffi/constants.ts";
+import { Fd, readInto } from "../../ffi/fd.ts";
+import { sysAsync } from "../../ffi/libc.ts";
+import { poll } from "../../ffi/poll.ts";
+import { isTerminal, rawMode, windowSize } from "../../ffi/tty.ts";
+import { receiveWithFd, socketPair } from "../../ffi/unix_socket.ts";
+import { SIGHUP } from "../../ffi/constants.ts";
+import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
+import { execEnded, type ExecRequest, startExec } from "./exec.ts";
+import type { ExecClient } from "./exec_client.ts";
+import { endOnSignals, forwardWindowSize } from "./forward.ts";
+import { Output } from "./output_stream.ts";
+
+const STDIN_FD = 0;
+const CHUNK_BYTES = 32768;
+
+/**
+ * Runs the process on a terminal; its exit code. With the detach keys the process goes on alone
+ * and the code is 0.
+ */
+export async function execTerminal(
+  id: string,
+  request: ExecRequest,
+  client: ExecClient,
+): Promise<number> {
+  const keys = parseDetachKeys(client.detachKeys);
+  using scope = new DisposableStack();
+  const consoleSize = windowSize(STDIN_FD) ?? windowSize(1);
+  const [mine, theirs] = socketPair(SOCK_STREAM);
+  scope.use(mine);
+  scope.use(theirs);
+  const process = startExec(
+    id,
+    { ...request, consoleSize },
+    { streams: [-1, -1, -1], consoleSocket: theirs.raw },
+    SIGHUP,
+  );
+  scope.use(process.pidfd);
+  const { fd: master } = receiveWithFd(mine, new Uint8Array(64));
+  if (master === undefined) throw new Error("Cannot use the terminal: it did not arrive");
+  scope.use(master);
+  if (client.stdin && isTerminal(STDIN_FD)) {
+    const raw = scope.use(rawMode(STDIN_FD));
+    scope.use(endOnSignals(() => raw[Symbol.dispose]()));
+  }
+  scope.use(forwardWindowSize(master, false));
+  const stop = { now: false };
+  scope.defer(() => stop.now = true);
+  const typed = client.stdin ? pumpKeys(master, new DetachFilter(keys), stop) : never();
+  const ended = pumpScreen(master).then(() => waitFor(process.pid));
+  const code = await Promise.race([typed.then((detach) => detach ? 0 : never()), ended]);
+  if (await isSettled(ended)) execEnded(id, code);
+  return code;
+}
+
+const never = () => new Promise<never>(() => {});
+
+function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
+}
+
+/** What is typed, to the terminal; true when it was the detach keys. */
+async function pumpKeys(
+  master: Fd,
+  filter: DetachFilter,
+  stop: { readonly now: boolean },
+): Promise<boolean> {
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  while (!stop.now) {
+    const [events] = await poll([{ fd: STDIN_FD, events: POLLIN }]);
+    if (events === 0 || stop.now) continue;
+    const count = readInto({ raw: STDIN_FD } as Fd, buffer);
+    if (count <= 0) break;
+    const { pass, detach } = filter.push(buffer.subarray(0, count));
+    for (let at = 0; at < pass.length;) {
+      const rest = pass.slice(at);
+      const written = await sysAsync("write", master.raw, rest, rest.length);
+      if (written < 0) return false;
+      at += written;
+    }
+    if (detach) return true;
+  }
+  return false;
+}
+
+/** The terminal's output to ours, until its last process is gone (the read fails with EIO). */
+async function pumpScreen(master: Fd): Promise<void> {
+  const output = new Output(1);
+  const buffer = new Uint8Array(CHUNK_BYTES);
+  for (;;) {
+    const count = await sysAsync("read", master.raw, buffer, buffer.length);
+    if (count <= 0) break;
+    await output.add(buffer.subarray(0, count));
+    await output.flush();
+  }
+}
+
+async function waitFor(pid: number): Promise<number> {
+  const status = new Uint8Array(8);
+  await sysAsync("wait4", pid, status, WALL, 0);
+  const raw = new DataView(status.buffer).getInt32(0, true);
+  return (raw & 0x7f) === 0 ? raw >> 8 & 0xff : 128 + (raw & 0x7f);
+}

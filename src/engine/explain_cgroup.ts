@@ -1,0 +1,71 @@
+/** The files of a container's cgroup: what is written to each, and what it says now. */
+import { isAbsent } from "../base/files.ts";
+import { type Cgroup, directoryOf } from "../runtime/cgroup.ts";
+import { deviceLines } from "../runtime/cgroup_devices.ts";
+import { plannedWrites } from "../runtime/cgroup_limits.ts";
+import type { Resources, Spec } from "../runtime/spec_types.ts";
+
+/** One write to a file of the cgroup, or a directory that is made. */
+export interface CgroupWrite {
+  readonly path: string;
+  /** Absent: the directory `path` is made. */
+  readonly value?: string;
+  readonly why: string;
+  /** Of a running container: what the file says. */
+  readonly now?: string;
+}
+
+/** Everything that is asked of the cgroup file system, in order. */
+export function cgroupWrites(cgroup: Cgroup, spec: Spec, running: boolean): CgroupWrite[] {
+  if (cgroup.version === undefined) return [];
+  const resources = spec.linux?.resources ?? {};
+  const joins = cgroup.directories.map(({ directory, version }): CgroupWrite =>
+    version === 1
+      ? { path: `${directory}/tasks`, value: "0", why: "the first process enters" }
+      : { path: directory, why: "the first process is born in it (CLONE_INTO_CGROUP)" }
+  );
+  return [
+    ...cgroup.directories.map(({ directory }): CgroupWrite => ({
+      path: directory,
+      why: "make the cgroup",
+    })),
+    ...deviceWrites(cgroup, resources),
+    ...limitWrites(cgroup, resources, running),
+    ...joins,
+  ];
+}
+
+function deviceWrites(cgroup: Cgroup, { devices = [] }: Resources): CgroupWrite[] {
+  const directory = directoryOf(cgroup, "devices");
+  if (directory === undefined) return [];
+  return devices.flatMap((rule) =>
+    deviceLines(rule).map((value): CgroupWrite => {
+      const why = rule.allow ? "allow devices" : "refuse devices";
+      const file = rule.allow ? "devices.allow" : "devices.deny";
+      return cgroup.version === 1
+        ? { path: `${directory}/${file}`, value, why }
+        : { path: directory, value, why: `${why}: a rule of the BPF program that is attached` };
+    })
+  );
+}
+
+function limitWrites(cgroup: Cgroup, resources: Resources, running: boolean): CgroupWrite[] {
+  return plannedWrites(resources, cgroup.version!).flatMap(({ limit, choices }) => {
+    const [choice] = choices;
+    const directory = choice && directoryOf(cgroup, choice.controller);
+    if (directory === undefined) return [];
+    const path = `${directory}/${choice.file}`;
+    const now = running ? readFile(path) : undefined;
+    const why = limit.flags === "" ? limit.does : `${limit.flags}: ${limit.does}`;
+    return [{ path, value: choice.text, why, ...(now !== undefined && { now }) }];
+  });
+}
+
+function readFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path).trim();
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}

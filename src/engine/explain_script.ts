@@ -1,0 +1,3 @@
+export function scriptOf(_: unknown): string {
+  return "";
+}

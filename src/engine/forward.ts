@@ -1,0 +1,92 @@
+/** Signals and window sizes that go from the client to the container. */
+import { Fd } from "../../ffi/fd.ts";
+import { sys } from "../../ffi/libc.ts";
+import { setWindowSize, windowSize } from "../../ffi/tty.ts";
+import { parseSignal } from "../runtime/signals.ts";
+
+/**
+ * All signals a process may catch but those that mean nothing to a container: SIGCHLD (our own
+ * children), SIGPIPE, SIGURG (docker's own runtime uses it), and the faults.
+ */
+const FORWARDED: readonly Deno.Signal[] = [
+  "SIGHUP",
+  "SIGINT",
+  "SIGQUIT",
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGALRM",
+  "SIGTERM",
+  "SIGCONT",
+  "SIGTSTP",
+  "SIGTTIN",
+  "SIGTTOU",
+  "SIGWINCH",
+  "SIGIO",
+  "SIGPWR",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGXCPU",
+  "SIGXFSZ",
+  "SIGSTKFLT",
+];
+/** What ends a client that does not forward, with a terminal to restore. */
+const ENDING: readonly Deno.Signal[] = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"];
+const STDIN_FD = 0, STDOUT_FD = 1;
+
+function listen(
+  signals: readonly Deno.Signal[],
+  handle: (signal: Deno.Signal) => void,
+): Disposable {
+  const handlers = signals.map((signal) => [signal, () => handle(signal)] as const);
+  for (const [signal, handler] of handlers) Deno.addSignalListener(signal, handler);
+  return {
+    [Symbol.dispose]() {
+      for (const [signal, handler] of handlers) Deno.removeSignalListener(signal, handler);
+    },
+  };
+}
+
+/** Sends on to process `pid` every signal that this process gets, until disposed. */
+export function forwardSignals(pid: number): Disposable {
+  const process = new Fd(sys("pidfd_open", pid, 0));
+  const listening = listen(
+    FORWARDED,
+    (signal) => sys("pidfd_send_signal", process.raw, parseSignal(signal), 0, 0),
+  );
+  return {
+    [Symbol.dispose]() {
+      listening[Symbol.dispose]();
+      process[Symbol.dispose]();
+    },
+  };
+}
+
+/** Ends this process by a signal only after `restore`: with a terminal signals are not forwarded. */
+export function endOnSignals(restore: () => void): Disposable {
+  return listen(ENDING, (signal) => {
+    restore();
+    Deno.exit(128 + parseSignal(signal));
+  });
+}
+
+/** The size of the user's terminal. */
+export function ownWindowSize(): { height: number; width: number } | undefined {
+  return windowSize(STDOUT_FD) ?? windowSize(STDIN_FD);
+}
+
+/**
+ * Keeps a container's terminal as large as the user's. With `redraw` the size changes for a
+ * moment, which makes programs paint a screen that this client has not seen yet.
+ */
+export function forwardWindowSize(master: Fd, redraw: boolean): Disposable {
+  const update = () => {
+    const size = ownWindowSize();
+    if (size !== undefined && size.height > 0) setWindowSize(master, size);
+  };
+  const size = ownWindowSize();
+  if (redraw && size !== undefined && size.height > 0) {
+    setWindowSize(master, { ...size, height: size.height + 1 });
+  }
+  update();
+  return listen(["SIGWINCH"], update);
+}

@@ -1,0 +1,15 @@
+/** Whether a container's cgroup is frozen, read from the hierarchy that can tell. */
+import { readIfThere } from "../base/files.ts";
+import { directoryOf, openCgroup } from "../runtime/cgroup.ts";
+
+/** v1 has a freezer hierarchy, v2 a file in every group. */
+export function isFrozen(path: string): boolean {
+  const cgroup = openCgroup(path);
+  if (cgroup.version === 2) {
+    const directory = directoryOf(cgroup, "");
+    return readIfThere(`${directory}/cgroup.freeze`)?.trim() === "1";
+  }
+  const directory = directoryOf(cgroup, "freezer");
+  if (directory === undefined) return false;
+  return readIfThere(`${directory}/freezer.state`)?.startsWith("FR") === true;
+}

@@ -1,0 +1,66 @@
+/** What a container's health checks have said since its start: read from their records. */
+import { isAbsent } from "../base/files.ts";
+import { containerRunDirectory } from "../base/places.ts";
+import { formatTime } from "../base/time.ts";
+import { parseHealthRecords } from "../runtime/health_records.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** One check that was made. */
+export interface HealthCheckResult {
+  /** RFC 3339 with nanoseconds. */
+  Start: string;
+  End: string;
+  ExitCode: number;
+  Output: string;
+}
+
+/** `State.Health` of `inspect`. */
+export interface Health {
+  Status: "starting" | "healthy" | "unhealthy";
+  /** Failures in a row. */
+  FailingStreak: number;
+  /** The last five, oldest first. */
+  Log: HealthCheckResult[];
+}
+
+/** The file of the health program of container `id`; its form: runtime/health_records.ts. */
+export function healthFile(id: string): string {
+  return `${containerRunDirectory(id)}/health`;
+}
+
+/** Whether the container has a health check at all. */
+export function hasHealthCheck({ Config: { Healthcheck } }: ContainerRecord): boolean {
+  const test = Healthcheck?.Test ?? [];
+  return test.length > 0 && test[0] !== "NONE";
+}
+
+/** The health of a running container; undefined: it has no check. */
+export function readHealth(record: ContainerRecord): Health | undefined {
+  if (!hasHealthCheck(record)) return undefined;
+  return deriveHealth(readFileIfThere(healthFile(record.Id)));
+}
+
+function readFileIfThere(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return new Uint8Array(0);
+    throw error;
+  }
+}
+
+/** The health that a file of records tells of; without any it is starting. */
+export function deriveHealth(file: Uint8Array<ArrayBuffer>): Health {
+  const records = parseHealthRecords(file);
+  const last = records.at(-1);
+  return {
+    Status: last?.status ?? "starting",
+    FailingStreak: last?.failingStreak ?? 0,
+    Log: records.map(({ startNs, endNs, exitCode, output }) => ({
+      Start: formatTime(startNs),
+      End: formatTime(endNs),
+      ExitCode: exitCode,
+      Output: output,
+    })),
+  };
+}

@@ -1,0 +1,144 @@
+/** Facts of the engine and of this machine, under the keys of docker's /info. */
+import { cgroupLayout, hierarchyOf } from "../runtime/cgroup_layout.ts";
+import { readIfThere, writeAtomic } from "../base/files.ts";
+import { isRootless, rootDirectory } from "../base/places.ts";
+import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
+import { VERSION } from "../base/version.ts";
+import { listRecords } from "./containers.ts";
+import { stateOf } from "./state.ts";
+
+/** How many containers there are, by what they do. */
+function countContainers(): Record<string, number> {
+  const counts = { Containers: 0, ContainersRunning: 0, ContainersPaused: 0, ContainersStopped: 0 };
+  for (const { Id } of listRecords(() => {})) {
+    const state = stateOf(Id);
+    counts.Containers++;
+    if (state.kind !== "running" && state.kind !== "restarting") counts.ContainersStopped++;
+    else if (state.kind === "running" && state.paused) counts.ContainersPaused++;
+    else counts.ContainersRunning++;
+  }
+  return counts;
+}
+
+async function countImages(): Promise<number> {
+  const [{ Store }, { listImages }] = await Promise.all([
+    import("../image/store.ts"),
+    import("../image/list.ts"),
+  ]);
+  return listImages(new Store(rootDirectory())).length;
+}
+
+/** PRETTY_NAME and VERSION_ID of os-release(5). */
+function distribution(): { name: string; version: string } {
+  const text = readIfThere("/etc/os-release") ?? readIfThere("/usr/lib/os-release") ?? "";
+  const value = (key: string) => new RegExp(`^${key}=["']?(.*?)["']?$`, "m").exec(text)?.[1] ?? "";
+  return { name: value("PRETTY_NAME") || "Linux", version: value("VERSION_ID") };
+}
+
+/** What stays the same of this engine's state over all commands; made when it is first asked. */
+function engineId(): string {
+  const path = `${rootDirectory()}/engine-id`;
+  const known = readIfThere(path);
+  if (known !== undefined) return known.trim();
+  const id = crypto.randomUUID();
+  try {
+    Deno.mkdirSync(rootDirectory(), { recursive: true, mode: 0o711 });
+    writeAtomic(path, `${id}\n`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.PermissionDenied)) throw error; // asked, but not ours
+  }
+  return id;
+}
+
+/** The kind of file system that the root directory is on. proc_pid_mountinfo(5). */
+function backingFilesystem(): string {
+  const root = rootDirectory();
+  let longest = "", found = "unknown";
+  for (const line of (readIfThere("/proc/self/mountinfo") ?? "").split("\n")) {
+    const [before, after] = line.split(" - ");
+    const at = before.split(" ")[4];
+    if (at === undefined || after === undefined || at.length < longest.length) continue;
+    if (at !== "/" && root !== at && !root.startsWith(`${at}/`)) continue;
+    longest = at;
+    found = after.split(" ")[0];
+  }
+  return found;
+}
+
+function securityOptions(): string[] {
+  const status = readIfThere("/proc/self/status") ?? "";
+  return [
+    ...(readIfThere("/sys/kernel/security/apparmor/profiles") === undefined
+      ? []
+      : ["name=apparmor"]),
+    ...(/^Seccomp:/m.test(status) ? ["name=seccomp,profile=builtin"] : []),
+    ...(isRootless() ? ["name=rootless"] : []),
+    ...(cgroupLayout().version === 2 ? ["name=cgroupns"] : []),
+  ];
+}
+
+/** Which limits the kernel takes, by its cgroup controllers. */
+function limits(): Record<string, boolean> {
+  const layout = cgroupLayout();
+  const has = (controller: string) => hierarchyOf(layout, controller) !== undefined;
+  return {
+    MemoryLimit: has("memory"),
+    SwapLimit: has("memory"),
+    CpuCfsPeriod: has("cpu"),
+    CpuCfsQuota: has("cpu"),
+    CPUShares: has("cpu"),
+    CPUSet: has("cpuset"),
+    PidsLimit: has("pids"),
+    OomKillDisable: has("memory") && layout.version === 1,
+  };
+}
+
+/** All that `info` shows, in docker's shape. */
+export async function engineInfo(): Promise<Record<string, unknown>> {
+  const { name, version } = distribution();
+  const layout = cgroupLayout();
+  const memory = /^MemTotal:\s+(\d+) kB$/m.exec(readIfThere("/proc/meminfo") ?? "");
+  return {
+    ID: engineId(),
+    ...countContainers(),
+    Images: await countImages(),
+    Driver: "overlay2",
+    DriverStatus: [["Backing Filesystem", backingFilesystem()], ["userxattr", `${isRootless()}`]],
+    Plugins: {
+      Volume: ["local"],
+      Network: ["bridge", "host", "null"],
+      Authorization: null,
+      Log: ["json-file", "local", "none"],
+    },
+    ...limits(),
+    IPv4Forwarding: readIfThere("/proc/sys/net/ipv4/ip_forward")?.trim() === "1",
+    Debug: false,
+    SystemTime: formatTimePadded(nowNanoseconds()),
+    LoggingDriver: "json-file",
+    CgroupDriver: layout.version === undefined ? "none" : "cgroupfs",
+    CgroupVersion: String(layout.version ?? ""),
+    KernelVersion: Deno.osRelease(),
+    OperatingSystem: name,
+    OSVersion: version,
+    OSType: "linux",
+    Architecture: Deno.build.arch,
+    IndexServerAddress: "https://index.docker.io/v1/",
+    NCPU: navigator.hardwareConcurrency,
+    MemTotal: memory === null ? 0 : Number(memory[1]) * 1024,
+    DockerRootDir: rootDirectory(),
+    HttpProxy: Deno.env.get("HTTP_PROXY") ?? Deno.env.get("http_proxy") ?? "",
+    HttpsProxy: Deno.env.get("HTTPS_PROXY") ?? Deno.env.get("https_proxy") ?? "",
+    NoProxy: Deno.env.get("NO_PROXY") ?? Deno.env.get("no_proxy") ?? "",
+    Name: Deno.hostname(),
+    Labels: [],
+    ExperimentalBuild: false,
+    ServerVersion: VERSION,
+    Runtimes: { diplodock: { path: "diplodock" } },
+    DefaultRuntime: "diplodock",
+    Swarm: { NodeID: "", LocalNodeState: "inactive", ControlAvailable: false, Error: "" },
+    LiveRestoreEnabled: true,
+    Isolation: "",
+    SecurityOptions: securityOptions(),
+    Warnings: null,
+  };
+}

@@ -1,0 +1,105 @@
+/** A container as docker's API shows it: the record, and what is derived from its state. */
+import { readIfThere } from "../base/files.ts";
+import { containerDirectory } from "../base/places.ts";
+import { formatTime, ZERO_TIME } from "../base/time.ts";
+import { type Health, readHealth } from "./health_state.ts";
+import { oomKilledMark } from "./marks.ts";
+import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
+import { finishedAt, type Sizes } from "./summary.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** What cannot be told from the state alone. */
+export interface Circumstances {
+  readonly health?: Health;
+  /** The OOM killer took a process of the last run. */
+  readonly oomKilled: boolean;
+}
+
+/** `State` of `inspect`, in docker's order. */
+export function inspectState(
+  state: State,
+  { health, oomKilled }: Circumstances,
+): Record<string, unknown> {
+  const isRunning = state.kind === "running";
+  const finished = finishedAt(state);
+  const startedAt = state.kind === "created"
+    ? ZERO_TIME
+    : isRunning
+    ? state.run.startedAt
+    : state.startedAt;
+  return {
+    Status: statusWord(state),
+    Running: isRunning || state.kind === "restarting",
+    Paused: isRunning && state.paused,
+    Restarting: state.kind === "restarting",
+    OOMKilled: oomKilled,
+    Dead: false,
+    Pid: isRunning ? state.run.pid : 0,
+    ExitCode: exitCodeOf(state),
+    Error: "",
+    StartedAt: startedAt,
+    FinishedAt: finished === undefined ? ZERO_TIME : formatTime(finished),
+    ...(health !== undefined && { Health: health }),
+  };
+}
+
+/** All that `inspect` prints of a container, in docker's order; sizes where they were asked for. */
+export function inspectRecord(
+  record: ContainerRecord,
+  state: State,
+  circumstances: Circumstances,
+  sizes?: Sizes,
+): Record<string, unknown> {
+  const { Id, Created, Path, Args, Image, HostConfig, Mounts, Config, NetworkSettings, ...rest } =
+    record;
+  const { CreateCommand, ...others } = rest;
+  return {
+    Id,
+    Created,
+    Path,
+    Args,
+    State: inspectState(state, circumstances),
+    Image,
+    ...others,
+    ExecIDs: null,
+    HostConfig,
+    GraphDriver: graphDriver(record),
+    ...(sizes !== undefined && { SizeRw: sizes.own, SizeRootFs: sizes.all }),
+    Mounts,
+    Config,
+    NetworkSettings,
+    CreateCommand,
+  };
+}
+
+/** Where the container's files lie on the host. `MergedDir` shows them only from inside. */
+function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string, unknown> {
+  const directory = containerDirectory(Id);
+  const own = HostConfig.Diplodock;
+  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
+    return { Data: { MergedDir: own.RootfsDir }, Name: "directory" };
+  }
+  const text = readIfThere(`${directory}/root.json`);
+  const layers = text === undefined ? [] : (JSON.parse(text) as { layers: string[] }).layers;
+  return {
+    Data: {
+      LowerDir: layers.join(":"),
+      MergedDir: `${directory}/root`,
+      UpperDir: `${directory}/upper`,
+      WorkDir: `${directory}/work`,
+    },
+    Name: Driver,
+  };
+}
+
+/** Looks a recorded container up as `inspect` does. */
+export function inspectContainer(record: ContainerRecord, sizes?: Sizes): Record<string, unknown> {
+  const state = stateOf(record.Id);
+  const health = state.kind === "running" ? readHealth(record) : undefined;
+  return inspectRecord(record, state, { health, oomKilled: wasOomKilled(record.Id) }, sizes);
+}
+
+/** Whether the OOM killer took a process in the last run; noted when it ended. */
+function wasOomKilled(id: string): boolean {
+  return readIfThere(oomKilledMark(id)) !== undefined;
+}

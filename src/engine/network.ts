@@ -1,0 +1,139 @@
+/** Between a container's record and its networks: what is asked, and which files tell of it. */
+import { readIfThere } from "../base/files.ts";
+import { containerDirectory, rootDirectory, runDirectory } from "../base/places.ts";
+import type { Connection } from "../net/attach.ts";
+import { leftBehind } from "../net/dead.ts";
+import type { EndpointRequest } from "../net/endpoint.ts";
+import { hostsText } from "../net/hosts_file.ts";
+import { type NetPlaces, netPlaces, statePath } from "../net/places.ts";
+import { containerResolvConf, hostResolvConf } from "../net/resolv_conf.ts";
+import type { NetworkState, ResolvConfState } from "../net/state.ts";
+import type { Sandbox } from "../net/sandbox.ts";
+import { joinedContainer } from "./modes.ts";
+import { stateOf } from "./state.ts";
+import type { ContainerRecord, EndpointSettings } from "./types.ts";
+
+/** How a container gets its network namespace. */
+export type NetworkPlan =
+  | { kind: "host" }
+  | { kind: "none" }
+  | { kind: "join"; container: string }
+  | { kind: "networks"; requests: EndpointRequest[] };
+
+/** The engine's network directories. */
+export function places(): NetPlaces {
+  return netPlaces(rootDirectory(), runDirectory());
+}
+
+/** docker's client writes "default" where it means the default network. */
+export function networkName(name: string): string {
+  return name === "" || name === "default" ? "bridge" : name;
+}
+
+/** What the record asks for. The networks a user added by `network connect` are in it too. */
+export function planNetwork({ HostConfig, NetworkSettings }: ContainerRecord): NetworkPlan {
+  const mode = HostConfig.NetworkMode;
+  if (mode === "host" || mode === "none") return { kind: mode };
+  const joined = joinedContainer(mode);
+  if (joined !== undefined) return { kind: "join", container: joined };
+  const asked = NetworkSettings.Networks;
+  const names = [...new Set([networkName(mode), ...Object.keys(asked)])];
+  const requests = names.map((network): EndpointRequest => {
+    const request = endpointRequest(network, asked[network]);
+    const links = network === mode ? HostConfig.Links ?? [] : [];
+    return { ...request, links: [...(request.links ?? []), ...links] };
+  });
+  return { kind: "networks", requests };
+}
+
+/** What the settings of an endpoint ask for. */
+export function endpointRequest(network: string, wish?: EndpointSettings): EndpointRequest {
+  return {
+    network,
+    ipv4: wish?.IPAMConfig?.IPv4Address || undefined,
+    ipv6: wish?.IPAMConfig?.IPv6Address || undefined,
+    linkLocalIps: wish?.IPAMConfig?.LinkLocalIPs ?? [],
+    // An address of an earlier start is not a wish.
+    mac: wish?.EndpointID ? undefined : wish?.MacAddress || undefined,
+    aliases: wish?.Aliases ?? [],
+    links: wish?.Links ?? [],
+    gwPriority: wish?.GwPriority ?? 0,
+  };
+}
+
+/** Does the container run, so that what it has of networks is its own? */
+export function isOnNetworks(id: string): boolean {
+  return stateOf(id).kind === "running";
+}
+
+/** Removes what containers that are gone left of networks; what has ended cleans up itself. */
+export async function sweepNetworkStates(): Promise<void> {
+  if (!leftBehind(places(), isOnNetworks)) return;
+  const { sweepNetworks } = await import("../net/sweep.ts");
+  await sweepNetworks(places(), isOnNetworks);
+}
+
+/** A new resolv.conf for the container, and what is needed to make it again. */
+export function resolvConfOf(record: ContainerRecord, shared: boolean): ResolvConfState {
+  const { Dns, DnsSearch, DnsOptions } = record.HostConfig;
+  const asked = { dns: Dns, search: DnsSearch, options: DnsOptions };
+  const text = containerResolvConf(hostResolvConf(), asked, { ipv6: false, shared });
+  return { path: record.ResolvConfPath, text, ...asked };
+}
+
+/** The text of the container's /etc/hosts. With the host's network it is the host's. */
+export function hostsOf(record: ContainerRecord, state: NetworkState | undefined): string {
+  const { Config, HostConfig } = record;
+  const source = HostConfig.Diplodock?.HostsFile;
+  const shared = HostConfig.NetworkMode === "host" || HostConfig.UTSMode === "host";
+  const path = source?.startsWith("/") ? source : shared ? "/etc/hosts" : undefined;
+  const base = source === "none" ? "" : path === undefined ? undefined : readIfThere(path);
+  const addresses = (state?.endpoints ?? []).flatMap((endpoint) => [
+    ...(endpoint.ipv4 ? [endpoint.ipv4.ip] : []),
+    ...(endpoint.ipv6 ? [endpoint.ipv6.ip] : []),
+  ]);
+  return hostsText({
+    hostname: shared ? "" : Config.Hostname,
+    domainname: Config.Domainname,
+    ips: addresses,
+    extraHosts: HostConfig.ExtraHosts ?? [],
+    hostGateway: state?.endpoints[0]?.ipv4?.gateway ?? "127.0.0.1",
+    base,
+  });
+}
+
+/** Connects a container in its sandbox. */
+export async function connect(
+  record: ContainerRecord,
+  requests: readonly EndpointRequest[],
+  sandbox: Sandbox,
+  resolvConf: ResolvConfState,
+): Promise<Connection> {
+  const { connectContainer } = await import("../net/attach.ts");
+  const { Config, HostConfig } = record;
+  return connectContainer(places(), {
+    id: record.Id,
+    name: record.Name.slice(1),
+    hostname: Config.Hostname,
+    networks: requests,
+    portBindings: HostConfig.PortBindings,
+    exposed: Object.keys(Config.ExposedPorts ?? {}),
+    publishAll: HostConfig.PublishAllPorts,
+    userlandProxy: HostConfig.Diplodock?.UserlandProxy,
+    hostsPath: `${containerDirectory(record.Id)}/hosts`,
+    hosts: (state) => hostsOf(record, state),
+    resolvConf,
+  }, sandbox);
+}
+
+/** Takes a container that has ended off its networks; fine when it is on none. */
+export async function disconnect(id: string): Promise<void> {
+  const at = places();
+  // Looked at before anything is loaded: most containers that end here had no network.
+  if (readIfThere(statePath(at, id)) === undefined) return;
+  const { readState } = await import("../net/state.ts");
+  const state = readState(at, id);
+  if (state === undefined) return;
+  const { disconnectContainer } = await import("../net/attach.ts");
+  await disconnectContainer(at, state);
+}

@@ -1,0 +1,89 @@
+/** `NetworkSettings` of a container, in docker's shape. */
+import type { EndpointState, NetworkState } from "../net/state.ts";
+import type { EndpointSettings, NetworkSettings, PortMap } from "./types.ts";
+
+/** Everything empty: what `inspect` shows before the first start. */
+export function emptyNetworkSettings(): NetworkSettings {
+  return {
+    Bridge: "",
+    SandboxID: "",
+    SandboxKey: "",
+    Ports: {},
+    HairpinMode: false,
+    LinkLocalIPv6Address: "",
+    LinkLocalIPv6PrefixLen: 0,
+    SecondaryIPAddresses: null,
+    SecondaryIPv6Addresses: null,
+    EndpointID: "",
+    Gateway: "",
+    GlobalIPv6Address: "",
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: "",
+    IPPrefixLen: 0,
+    IPv6Gateway: "",
+    MacAddress: "",
+    Networks: {},
+  };
+}
+
+/** What docker shows of one interface. */
+function endpointSettings(endpoint: EndpointState, asked?: EndpointSettings): EndpointSettings {
+  return {
+    IPAMConfig: asked?.IPAMConfig ?? null,
+    Links: asked?.Links ?? null,
+    Aliases: endpoint.aliases.length > 0 ? [...endpoint.aliases] : null,
+    MacAddress: endpoint.mac,
+    DriverOpts: asked?.DriverOpts ?? null,
+    GwPriority: endpoint.gwPriority,
+    NetworkID: endpoint.networkId,
+    EndpointID: endpoint.endpointId,
+    Gateway: endpoint.ipv4?.gateway ?? "",
+    IPAddress: endpoint.ipv4?.ip ?? "",
+    IPPrefixLen: endpoint.ipv4?.prefix ?? 0,
+    IPv6Gateway: endpoint.ipv6?.gateway ?? "",
+    GlobalIPv6Address: endpoint.ipv6?.ip ?? "",
+    GlobalIPv6PrefixLen: endpoint.ipv6?.prefix ?? 0,
+    DNSNames: endpoint.dnsNames.length > 0 ? [...endpoint.dnsNames] : null,
+  };
+}
+
+/** Exposed ports without a binding are null, published ones a list. */
+function portMap(state: NetworkState): PortMap {
+  const ports: PortMap = {};
+  for (const port of state.exposed) ports[port] = null;
+  for (const { containerPort, protocol, hostIp, hostPort } of state.ports) {
+    const key = `${containerPort}/${protocol}`;
+    (ports[key] ??= []).push({ HostIp: hostIp, HostPort: String(hostPort) });
+  }
+  return ports;
+}
+
+/** `NetworkSettings` of a running container, from what its networks gave it. */
+export function networkSettings(
+  state: NetworkState,
+  asked: Record<string, EndpointSettings>,
+  pid: number,
+): NetworkSettings {
+  const bridge = state.endpoints.find(({ network }) => network === "bridge");
+  const top = bridge && endpointSettings(bridge);
+  const networks = state.endpoints.map((endpoint) =>
+    [endpoint.network, endpointSettings(endpoint, asked[endpoint.network])] as const
+  );
+  return {
+    ...emptyNetworkSettings(),
+    SandboxID: state.owner.id,
+    SandboxKey: `/proc/${pid}/ns/net`,
+    Ports: portMap(state),
+    ...(top && {
+      EndpointID: top.EndpointID,
+      Gateway: top.Gateway,
+      GlobalIPv6Address: top.GlobalIPv6Address,
+      GlobalIPv6PrefixLen: top.GlobalIPv6PrefixLen,
+      IPAddress: top.IPAddress,
+      IPPrefixLen: top.IPPrefixLen,
+      IPv6Gateway: top.IPv6Gateway,
+      MacAddress: top.MacAddress,
+    }),
+    Networks: { ...asked, ...Object.fromEntries(networks) },
+  };
+}

@@ -1,0 +1,34 @@
+/** Freezing and thawing a container's cgroup. */
+import { UserError } from "../base/errors.ts";
+import { openCgroup } from "../runtime/cgroup.ts";
+import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
+import { readRecord, shortId } from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
+import { isFrozen } from "./freeze.ts";
+import { stateOf } from "./state.ts";
+
+/** Lets the processes of a cgroup run again; fine when they do. */
+export function thaw(cgroup: string): void {
+  if (isFrozen(cgroup)) thawCgroup(openCgroup(cgroup));
+}
+
+/** Stops all processes of container `id` where they are. Throws UserError with docker's texts. */
+export function pauseContainer(id: string): void {
+  const record = readRecord(id);
+  const state = stateOf(id);
+  if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+  if (state.paused) throw new UserError(`Container ${shortId(id)} is already paused`);
+  freezeCgroup(openCgroup(state.run.cgroup));
+  emitContainerEvent(record, "pause");
+}
+
+/** Lets them go on. Throws UserError with docker's text when they do already. */
+export function unpauseContainer(id: string): void {
+  const record = readRecord(id);
+  const state = stateOf(id);
+  if (state.kind !== "running" || !state.paused) {
+    throw new UserError(`Container ${shortId(id)} is not paused`);
+  }
+  thawCgroup(openCgroup(state.run.cgroup));
+  emitContainerEvent(record, "unpause");
+}

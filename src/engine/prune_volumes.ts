@@ -1,0 +1,52 @@
+/** Removes volumes that no container has. */
+import { UserError } from "../base/errors.ts";
+import { treeSize } from "./disk_usage.ts";
+import { emitEvent } from "./events.ts";
+import {
+  isAnonymous,
+  listVolumes,
+  removeVolume,
+  sweepVolumes,
+  volumeData,
+  type VolumeRecord,
+  volumeUsers,
+} from "./volumes.ts";
+
+/**
+ * Removes unused volumes for which `test` holds; those with a name only when `all` is set.
+ * Returns what is gone, and how many bytes were in it.
+ */
+export async function pruneVolumes(
+  all: boolean,
+  test: (volume: VolumeRecord) => boolean,
+): Promise<{ names: string[]; bytes: number }> {
+  sweepVolumes();
+  const users = volumeUsers();
+  const names: string[] = [];
+  let bytes = 0;
+  for (const volume of listVolumes()) {
+    if (users.has(volume.Name) || (!all && !isAnonymous(volume)) || !test(volume)) continue;
+    const size = treeSize(volumeData(volume.Name));
+    try {
+      await removeVolume(volume.Name);
+    } catch (error) {
+      if (error instanceof UserError) continue; // a container got it meanwhile
+      throw error;
+    }
+    emitEvent({
+      Type: "volume",
+      Action: "destroy",
+      id: volume.Name,
+      attributes: { driver: "local" },
+    });
+    names.push(volume.Name);
+    bytes += size;
+  }
+  emitEvent({
+    Type: "volume",
+    Action: "prune",
+    id: "",
+    attributes: { reclaimed: String(bytes) },
+  });
+  return { names, bytes };
+}

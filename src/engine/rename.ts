@@ -1,0 +1,62 @@
+/** Gives a container another name. */
+import { UserError } from "../base/errors.ts";
+import {
+  claimName,
+  lockContainer,
+  readRecord,
+  releaseName,
+  resolveContainer,
+  writeRecord,
+} from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
+import { checkContainerName } from "./names.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/**
+ * Renames the container that `reference` means; its neighbours on networks find it by the new
+ * name. Throws UserError with docker's texts.
+ */
+export async function renameContainer(reference: string, wanted: string): Promise<void> {
+  const id = resolveContainer(reference);
+  using _lock = lockContainer(id);
+  const record = readRecord(id);
+  const old = record.Name.slice(1);
+  const name = wanted.replace(/^\//, "");
+  if (name === old) {
+    throw new UserError("Renaming a container with the same name as its current name");
+  }
+  try {
+    checkContainerName(name);
+    claimName(name, id);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`Error when allocating new name: ${error.message}`);
+  }
+  using undo = new DisposableStack();
+  undo.defer(() => releaseName(name, id));
+  const renamed = await tellNeighbours({ ...record, Name: `/${name}` });
+  writeRecord(renamed);
+  undo.move();
+  releaseName(old, id);
+  emitContainerEvent(renamed, "rename", { oldName: record.Name });
+}
+
+/** The names by which others find a running container are part of its networks. */
+async function tellNeighbours(record: ContainerRecord): Promise<ContainerRecord> {
+  if (record.NetworkSettings.SandboxID === "") return record;
+  const { places } = await import("./network.ts");
+  const { readState } = await import("../net/state.ts");
+  const state = readState(places(), record.Id);
+  if (state === undefined) return record;
+  const { renameLive } = await import("../net/live.ts");
+  const next = await renameLive(places(), state, record.Name.slice(1));
+  const Networks = { ...record.NetworkSettings.Networks };
+  for (const { network, dnsNames } of next.endpoints) {
+    if (Networks[network] === undefined) continue;
+    Networks[network] = {
+      ...Networks[network],
+      DNSNames: dnsNames.length > 0 ? [...dnsNames] : null,
+    };
+  }
+  return { ...record, NetworkSettings: { ...record.NetworkSettings, Networks } };
+}

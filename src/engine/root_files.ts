@@ -1,0 +1,54 @@
+/**
+ * A container's files as they will be, looked up before it starts: the upper directory, then the
+ * layers. Each directory is entered with RESOLVE_IN_ROOT, so that links in it stay in it.
+ */
+import { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../ffi/constants.ts";
+import { Fd, openDirectory, openIn, readInto } from "../../ffi/fd.ts";
+import { EINVAL, ELOOP, ENOENT, ENOTDIR, ENXIO, SyscallError } from "../../ffi/errno.ts";
+import { MAX_USER_FILE_BYTES } from "../runtime/users.ts";
+
+/** Errors that mean: not in this layer, or not a file one can read (a whiteout is a device). */
+const NOT_THERE = [ENOENT, ENOTDIR, ELOOP, ENXIO, EINVAL];
+
+/** The text of `path` in the topmost of `directories` that has it; "" when none does. */
+export function readLayeredFile(directories: readonly string[], path: string): string {
+  for (const directory of directories) {
+    const text = readInLayer(directory, path);
+    if (text !== undefined) return text;
+  }
+  return "";
+}
+
+function readInLayer(directory: string, path: string): string | undefined {
+  try {
+    using root = openDirectory(directory);
+    // Without O_NONBLOCK a fifo under this name would hold us up.
+    using file = openIn(root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    return readAll(file);
+  } catch (error) {
+    if (error instanceof SyscallError && NOT_THERE.includes(error.errno)) return undefined;
+    throw error;
+  }
+}
+
+/** Reads at most MAX_USER_FILE_BYTES. A device (a whiteout) has no text. */
+function readAll(file: Fd): string | undefined {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const chunk = new Uint8Array(65536);
+  for (;;) {
+    const count = readInto(file, chunk);
+    if (count < 0) return undefined;
+    if (count === 0) break;
+    size += count;
+    chunks.push(chunk.slice(0, count));
+    if (size > MAX_USER_FILE_BYTES) break;
+  }
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of chunks) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return new TextDecoder().decode(all);
+}

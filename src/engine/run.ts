@@ -1,0 +1,119 @@
+/** The way of `run` through the engine: make the container, start it, stay with it, clean up. */
+import { UserError } from "../base/errors.ts";
+import { cleanUp, sweep } from "./cleanup.ts";
+import { createContainer, type CreateOptions, ImageMissingError } from "./create.ts";
+import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
+import { startContainer, type StartedContainer } from "./start.ts";
+import { removeContainer } from "./stop.ts";
+import type { ClientOptions, ContainerRecord, CreateRequest } from "./types.ts";
+
+/** Progress and warnings go to stderr: stdout is for results. */
+const warn = (text: string) => console.error(`WARNING: ${text}`);
+
+/** Brings an image here and shows the progress. */
+export type Pull = (image: string, request: CreateRequest, client: ClientOptions) => Promise<void>;
+
+/** Makes the container of `request`; pulls its image first where the policy says so. */
+export async function createWithImage(
+  request: CreateRequest,
+  client: ClientOptions,
+  command: readonly string[],
+  pull: Pull,
+): Promise<ContainerRecord> {
+  for (const warning of client.warnings) warn(warning);
+  if (client.cidfile !== "") checkCidFile(client.cidfile);
+  if (client.replace && request.Name !== "") await removeNamesake(request.Name);
+  const options: CreateOptions = { command, warn };
+  if (client.pull === "always") await pull(request.Image, request, client);
+  const record = await createOrPull(request, client, options, pull);
+  if (client.cidfile !== "") writeCidFile(client.cidfile, record.Id);
+  return record;
+}
+
+async function createOrPull(
+  request: CreateRequest,
+  client: ClientOptions,
+  options: CreateOptions,
+  pull: Pull,
+): Promise<ContainerRecord> {
+  try {
+    return await createContainer(request, options);
+  } catch (error) {
+    if (!(error instanceof ImageMissingError) || client.pull === "never") throw error;
+    const named = /[:@]/.test(error.image.split("/").at(-1)!)
+      ? error.image
+      : `${error.image}:latest`;
+    console.error(`Unable to find image '${named}' locally`);
+    await pull(request.Image, request, client);
+    return await createContainer(request, options);
+  }
+}
+
+async function removeNamesake(name: string): Promise<void> {
+  let id: string;
+  try {
+    id = resolveContainer(name);
+  } catch (error) {
+    if (error instanceof UserError) return; // there is none
+    throw error;
+  }
+  await removeContainer(id, { force: true, volumes: false });
+}
+
+function checkCidFile(path: string): void {
+  try {
+    Deno.lstatSync(path);
+  } catch {
+    return;
+  }
+  throw new UserError(
+    `container ID file found, make sure the other container isn't running or delete ${path}`,
+    125,
+  );
+}
+
+function writeCidFile(path: string, id: string): void {
+  try {
+    Deno.writeTextFileSync(path, id, { createNew: true });
+  } catch (error) {
+    throw new UserError(
+      `failed to create the container ID file: ${(error as Error).message}`,
+      125,
+    );
+  }
+}
+
+/**
+ * Starts a container that was just made; if that fails and it was made with --rm, nothing of it
+ * stays.
+ */
+export async function startNew(
+  record: ContainerRecord,
+  attached: boolean,
+): Promise<StartedContainer> {
+  try {
+    using lock = lockContainer(record.Id);
+    return await startContainer(record, lock, { attached, warn });
+  } catch (error) {
+    if (record.HostConfig.AutoRemove) {
+      await removeContainer(record.Id, { force: true, volumes: true });
+    }
+    throw error;
+  }
+}
+
+/** Cleans up after a container that this process saw ending, and then what others left undone. */
+export async function finish({ record, started }: StartedContainer): Promise<void> {
+  await cleanUp(record.Id);
+  started.client.acknowledge();
+}
+
+/** Starts a container that was made earlier. */
+export async function startExisting(
+  id: string,
+  attached: boolean,
+): Promise<StartedContainer> {
+  await sweep();
+  using lock = lockContainer(id);
+  return await startContainer(readRecord(id), lock, { attached, warn });
+}

@@ -1,0 +1,275 @@
+/**
+ * Starts a container that was made: its networks, its cgroup, its bundle, its first process.
+ * Whatever was made is undone if a later part fails.
+ */
+import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
+import { Fd } from "../../ffi/fd.ts";
+import { check } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
+import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import { selfCommand } from "../base/self.ts";
+import {
+  type Cgroup,
+  containerCgroupPath,
+  createCgroup,
+  openDoor,
+  removeCgroup,
+} from "../runtime/cgroup.ts";
+import { copyForeignMount } from "../runtime/foreign_mount.ts";
+import { type Started, startMonitored } from "../runtime/monitor.ts";
+import type { Cleanup } from "../runtime/monitor_program.ts";
+import { SIGTERM } from "../runtime/signals.ts";
+import type { Spec } from "../runtime/spec_types.ts";
+import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";
+import { now } from "./clock.ts";
+import { shortId, writeRecord } from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
+import { parseLogOptions } from "./log_options.ts";
+import { connect, disconnect, hostsOf, planNetwork, resolvConfOf } from "./network.ts";
+import { hasHealthCheck } from "./health_state.ts";
+import { joinedContainer } from "./modes.ts";
+import { networkSettings } from "./network_settings.ts";
+import { firstProcess, specOf } from "./start_plan.ts";
+import { startFailure } from "./start_failure.ts";
+import { readRunState, stateOf, writeStartedAt, writeStartNote } from "./state.ts";
+import { oomKilledMark, stoppedMark } from "./marks.ts";
+import type { StartUserNamespace } from "./start_userns.ts";
+import type { ContainerRecord, HostConfig } from "./types.ts";
+
+/** How a start is wanted. */
+export interface StartOptions {
+  /** The calling process stays and shows the output; else the monitor is on its own. */
+  readonly attached: boolean;
+  warn(text: string): void;
+}
+
+/** A container that runs; `started.client` is the connection to its monitor. */
+export interface StartedContainer {
+  readonly record: ContainerRecord;
+  readonly started: Started;
+}
+
+/** What a container's network namespace is, and what has to be kept open for it. */
+interface Attached {
+  readonly netns?: Fd;
+  readonly held: readonly Fd[];
+  /** When published ports and names work; rejected if the firewall took no rules. */
+  readonly settled: Promise<void>;
+  readonly finish: (record: ContainerRecord, pid: number) => ContainerRecord;
+}
+
+/**
+ * Starts `record`'s container, whose lock is `lock`. The lock stays taken until the first process
+ * has called execve or is gone, even if this process is killed before: so nobody takes a start
+ * that is under way for one that failed. Throws UserError with docker's text and exit code 125,
+ * 126 or 127.
+ */
+export async function startContainer(
+  record: ContainerRecord,
+  lock: Fd,
+  options: StartOptions,
+): Promise<StartedContainer> {
+  const state = stateOf(record.Id);
+  if (state.kind === "running") throw new UserError(`container is already running`);
+  const id = record.Id;
+  makeDirectories(containerRunDirectory(id), 0o700);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => removeIfThere(containerRunDirectory(id), true));
+  // Noted before anything is made: who cleans up after a start that was cut off finds it.
+  const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
+  writeStartNote(id, { startedAt: now(), cgroup: cgroupPath });
+  const userns = await userNamespaceOf(record);
+  if (userns !== undefined) undo.use(userns);
+  if (userns?.plan.range !== undefined) undo.defer(() => giveRangeBack(id));
+  const attached = await attachNetwork(record, undo, userns?.fd);
+  const spec = await bundleOf(record, attached, userns);
+  const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
+  undo.defer(() => removeCgroup(cgroup));
+  warnings.forEach((warning) => options.warn(warning));
+  await attached.settled;
+  // Before the launch: a stop that comes from here on leaves its mark for good.
+  removeIfThere(stoppedMark(id));
+  removeIfThere(oomKilledMark(id));
+  const started = launch({ record, spec, cgroup, attached, userns, lock, options });
+  undo.move();
+  userns?.[Symbol.dispose]();
+  const finished = attached.finish(record, started.pid);
+  writeStartedAt(id, readRunState(id)?.startedAt ?? now());
+  if (finished !== record) writeRecord(finished, false);
+  emitContainerEvent(finished, "start");
+  if (hasHealthCheck(finished)) {
+    const { startHealthChecks } = await import("./health.ts");
+    startHealthChecks(finished);
+  }
+  return { record: finished, started };
+}
+
+/** The user namespace of its own, for containers that were made with --userns or --uidmap. */
+async function userNamespaceOf(record: ContainerRecord): Promise<StartUserNamespace | undefined> {
+  const { UsernsMode, Diplodock = {} } = record.HostConfig;
+  const { UidMaps, GidMaps } = Diplodock;
+  const asked = UsernsMode !== "" && UsernsMode !== "host";
+  if (!asked && UidMaps === undefined && GidMaps === undefined) return undefined;
+  const { openUserNamespace } = await import("./start_userns.ts");
+  return openUserNamespace(record);
+}
+
+async function giveRangeBack(id: string): Promise<void> {
+  const { releaseRanges } = await import("./userns.ts");
+  releaseRanges(id);
+}
+
+/** The network namespace by the container's mode; connected to its networks. */
+async function attachNetwork(
+  record: ContainerRecord,
+  undo: AsyncDisposableStack,
+  userNamespace: Fd | undefined,
+): Promise<Attached> {
+  const plan = planNetwork(record);
+  const resolvConf = resolvConfOf(record, plan.kind === "host");
+  const nothing: Attached = { held: [], settled: Promise.resolve(), finish: (same) => same };
+  if (plan.kind !== "join") Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
+  if (plan.kind !== "networks") {
+    if (plan.kind !== "join") writeNameFiles(record, hostsOf(record, undefined));
+    return nothing;
+  }
+  const { createSandbox } = await import("../net/sandbox.ts");
+  const sandbox = undo.use(createSandbox(userNamespace));
+  const connection = await connect(record, plan.requests, sandbox, resolvConf);
+  undo.defer(() => disconnect(record.Id));
+  undo.use(connection);
+  writeHostname(record); // the hosts file is written: neighbours add themselves to it
+  return {
+    netns: sandbox.netns,
+    held: connection.held,
+    settled: connection.settled,
+    finish: (same, pid) => {
+      const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
+      connection[Symbol.dispose]();
+      sandbox[Symbol.dispose]();
+      return { ...same, NetworkSettings: settings };
+    },
+  };
+}
+
+function writeNameFiles(record: ContainerRecord, hosts: string): void {
+  Deno.writeTextFileSync(record.HostsPath, hosts, { mode: 0o644 });
+  writeHostname(record);
+}
+
+function writeHostname(record: ContainerRecord): void {
+  Deno.writeTextFileSync(record.HostnamePath, `${record.Config.Hostname}\n`, { mode: 0o644 });
+}
+
+/** The bundle's config.json, kept beside the record for who wants to read it. */
+async function bundleOf(
+  record: ContainerRecord,
+  attached: Attached,
+  userns: StartUserNamespace | undefined,
+): Promise<Spec> {
+  const foundation = readFoundation(record.Id);
+  const overlay = overlayOf(record, foundation.layers);
+  if (overlay !== undefined) makeOverlayDirectories(overlay);
+  const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
+  const spec = await specOf(record, foundation, netns, userns?.plan);
+  writeAtomic(`${containerDirectory(record.Id)}/config.json`, JSON.stringify(spec));
+  return spec;
+}
+
+/** All that a launch is made of. */
+interface Launch {
+  readonly record: ContainerRecord;
+  readonly spec: Spec;
+  readonly cgroup: Cgroup;
+  readonly attached: Attached;
+  readonly userns?: StartUserNamespace;
+  readonly lock: Fd;
+  readonly options: StartOptions;
+}
+
+/** Builds the program of the container's first process and starts it under a monitor. */
+function launch(launch: Launch): Started {
+  const { record, spec, attached, options } = launch;
+  const { Config, HostConfig, Id: id } = record;
+  using door = openDoor(launch.cgroup);
+  using shared = copyJoinedMounts(HostConfig, spec);
+  const mapped = launch.userns?.open(spec);
+  const { plan, steps } = firstProcess(record, spec, launch.cgroup.directories, {
+    tasks: door.tasks.map((fd) => fd.raw),
+    netns: attached.netns?.raw,
+    userns: launch.userns?.fd.raw,
+    root: mapped?.root,
+    trees: new Map([...(mapped?.trees ?? []), ...shared.trees]),
+  }, { warn: options.warn });
+  const flags = BigInt(plan.namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n);
+  const timeout = HostConfig.Diplodock?.TimeoutSeconds;
+  const attachedStdin = Config.StdinOnce && options.attached;
+  try {
+    return startMonitored({
+      id: shortId(id),
+      init: {
+        steps,
+        flags,
+        cgroup: door.into,
+        before: plan.namespaces.before,
+        preserveFds: HostConfig.Diplodock?.PreserveFds,
+        keep: [
+          ...(attached.netns ? [attached.netns] : []),
+          ...door.tasks,
+          ...shared.fds,
+          ...(mapped?.fds ?? []),
+          launch.lock,
+        ],
+      },
+      stdio: Config.Tty
+        ? { kind: "terminal" }
+        : { kind: "pipes", stdin: !Config.OpenStdin ? "null" : attachedStdin ? "client" : "hold" },
+      directory: containerDirectory(id),
+      runtime: containerRunDirectory(id),
+      log: logLimits(HostConfig),
+      timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
+      held: attached.held,
+      cleanup: cleanupCommand(id),
+    });
+  } catch (error) {
+    throw startFailure(error, spec);
+  }
+}
+
+/** Mounts of another container that the new one gets, by their index in the bundle. */
+interface SharedMounts extends Disposable {
+  readonly trees: ReadonlyMap<number, number>;
+  readonly fds: readonly Fd[];
+}
+
+/** Who joins an IPC namespace sees the /dev/shm that belongs to it. */
+function copyJoinedMounts(host: HostConfig, spec: Spec): SharedMounts {
+  const owner = joinedContainer(host.IpcMode);
+  const index = spec.mounts!.findIndex(({ destination }) => destination === "/dev/shm");
+  const pid = owner === undefined || index < 0 ? undefined : joinedPid(owner, "IPC");
+  if (pid === undefined) return { trees: new Map(), fds: [], [Symbol.dispose]() {} };
+  using process = new Fd(check("find the other container", "pidfd_open", pid, 0));
+  const tree = copyForeignMount(process, "/dev/shm");
+  return {
+    trees: new Map([[index, tree.raw]]),
+    fds: [tree],
+    [Symbol.dispose]: () => tree[Symbol.dispose](),
+  };
+}
+
+function logLimits(host: HostConfig): { maxBytes: number; maxFiles: number } | undefined {
+  if (host.LogConfig.Type === "none") return undefined;
+  const { maxSizeBytes, maxFiles } = parseLogOptions(host.LogConfig);
+  return { maxBytes: Math.min(maxSizeBytes, Number.MAX_SAFE_INTEGER), maxFiles };
+}
+
+/** What the monitor executes when no client is there at the end. */
+function cleanupCommand(id: string): Cleanup {
+  const [file, ...words] = selfCommand();
+  return {
+    file,
+    argv: [file, ...words, "__cleanup", id],
+    env: Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`),
+  };
+}

@@ -1,0 +1,99 @@
+/** A start with a user namespace: what root of the host opens for it beforehand. */
+import type { Fd } from "../../ffi/fd.ts";
+import { UserError } from "../base/errors.ts";
+import { isWithin } from "../base/paths.ts";
+import { containerDirectory, rootDirectory } from "../base/places.ts";
+import { parseMountOptions } from "../runtime/mount_options.ts";
+import type { IdMapping, Spec } from "../runtime/spec_types.ts";
+import {
+  createUserNamespace,
+  idmappedOverlay,
+  idmappedTree,
+  plainTree,
+} from "../runtime/userns_trees.ts";
+import type { ContainerRecord } from "./types.ts";
+import { planUserNamespace, type UserNamespacePlan } from "./userns.ts";
+
+/**
+ * Where the root is attached while it is built. Any directory that everybody may reach does: the
+ * container's own lies below directories that are closed to its ids.
+ */
+const ROOT_AT = "/proc";
+
+/** The user namespace of a start. Disposing closes what is open for it. */
+export interface StartUserNamespace extends Disposable {
+  readonly fd: Fd;
+  readonly plan: UserNamespacePlan;
+  /** Opens the root and all binds of the bundle with the owners the container shall see. */
+  open(spec: Spec): OpenedTrees;
+}
+
+/** Descriptors that the first process gets. */
+export interface OpenedTrees {
+  readonly root: { readonly fd: number; readonly at: string };
+  /** Binds by their index in the bundle. */
+  readonly trees: ReadonlyMap<number, number>;
+  readonly fds: readonly Fd[];
+}
+
+/** Makes the user namespace that the container was made with; undefined when it has the host's. */
+export function openUserNamespace(record: ContainerRecord): StartUserNamespace | undefined {
+  const plan = planUserNamespace(record.Id, record.HostConfig);
+  if (plan === undefined) return undefined;
+  const own = new DisposableStack();
+  const fd = own.use(createUserNamespace(plan.uids, plan.gids));
+  return {
+    fd,
+    plan,
+    open: (spec) => openTrees({ record, spec, plan }, fd, own),
+    [Symbol.dispose]: () => own.dispose(),
+  };
+}
+
+/** What decides which trees are opened. */
+interface Wanted {
+  readonly record: ContainerRecord;
+  readonly spec: Spec;
+  readonly plan: UserNamespacePlan;
+}
+
+/** The host's id of root inside. */
+function rootOf(mappings: readonly IdMapping[]): number {
+  const map = mappings.find(({ containerID }) => containerID === 0);
+  if (map !== undefined) return map.hostID;
+  throw new UserError("Cannot map ids: root of the container (0) is in no mapping", 125);
+}
+
+function openTrees(
+  { record, spec, plan }: Wanted,
+  userNamespace: Fd,
+  own: DisposableStack,
+): OpenedTrees {
+  const overlay = spec.diplodock?.overlay;
+  const root = own.use(
+    overlay
+      ? idmappedOverlay({
+        overlay,
+        directory: containerDirectory(record.Id),
+        rootUid: rootOf(plan.uids),
+        rootGid: rootOf(plan.gids),
+      }, userNamespace)
+      : idmappedTree(spec.root!.path, userNamespace),
+  );
+  const fds = [userNamespace, root];
+  const trees = new Map<number, number>();
+  (spec.mounts ?? []).forEach(({ type, source = "", options = [] }, index) => {
+    const { bind, recursiveBind, idmap } = parseMountOptions(options);
+    if ((!bind && type !== "bind") || source === "") return;
+    // What is ours belongs to the container; what is the user's keeps its owners unless asked.
+    const mapped = idmap !== "no" || isWithin(source, rootDirectory());
+    const tree = own.use(
+      mapped
+        ? idmappedTree(source, userNamespace, recursiveBind)
+        : plainTree(source, recursiveBind),
+    );
+    trees.set(index, tree.raw);
+    fds.push(tree);
+  });
+  return { root: { fd: root.raw, at: ROOT_AT }, trees, fds };
+}

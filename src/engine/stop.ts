@@ -1,0 +1,223 @@
+/** Ends containers: signals, waiting, removal. */
+import { Fd } from "../../ffi/fd.ts";
+import { ESRCH, SyscallError } from "../../ffi/errno.ts";
+import { check, sys, sysAsync } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { readIfThere } from "../base/files.ts";
+import { parseSignal, SIGKILL, SIGTERM } from "../runtime/signals.ts";
+import { cleanUp, removeLocked } from "./cleanup.ts";
+import { lockContainer, nameOf, readRecord } from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
+import { stoppedMark } from "./marks.ts";
+import { emptyContainerConfig } from "./host_config.ts";
+import { isAlive, type RunState, sleeperPath, type State, stateOf } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
+
+const POLLIN = 1;
+const DEFAULT_GRACE_SECONDS = 10;
+
+/** A descriptor of the container's first process; undefined when it is gone. pidfd_open(2). */
+function openProcess(run: RunState): Fd | undefined {
+  const raw = sys("pidfd_open", run.pid, 0);
+  if (raw === -ESRCH) return undefined;
+  if (raw < 0) throw new SyscallError("pidfd_open", -raw, `find process ${run.pid}`);
+  const fd = new Fd(raw);
+  if (isAlive(run.pid, run.startTime)) return fd; // the number was not reused
+  fd[Symbol.dispose]();
+  return undefined;
+}
+
+/** Sends a signal to the first process; false when it is gone. */
+export function signalContainer(run: RunState, signal: number): boolean {
+  using process = openProcess(run);
+  if (process === undefined) return false;
+  const result = sys("pidfd_send_signal", process.raw, signal, null, 0);
+  if (result < 0 && result !== -ESRCH) {
+    check("send a signal", "pidfd_send_signal", process.raw, signal, null, 0);
+  }
+  return result === 0;
+}
+
+/** Waits until process `fd` ends, at most `timeoutMs` (-1: for ever); whether it ended. poll(2). */
+async function waitForEnd(fd: Fd, timeoutMs: number): Promise<boolean> {
+  const until = performance.now() + timeoutMs;
+  for (;;) {
+    const poll = new Uint8Array(8);
+    const view = new DataView(poll.buffer);
+    view.setInt32(0, fd.raw, true);
+    view.setInt16(4, POLLIN, true);
+    const left = timeoutMs < 0 ? -1 : Math.max(0, until - performance.now());
+    const timespec = new Uint8Array(
+      new BigInt64Array([
+        BigInt(Math.floor(left / 1000)),
+        BigInt(Math.floor((left % 1000) * 1e6)),
+      ]).buffer,
+    );
+    await sysAsync("ppoll", poll, 1, timeoutMs < 0 ? null : timespec, null, 8);
+    if (view.getInt16(6, true) !== 0) return true;
+    if (timeoutMs >= 0 && performance.now() >= until) return false;
+  }
+}
+
+/** Waits until the container's monitor has written the exit record and let go of everything. */
+export async function waitForMonitor(run: RunState): Promise<void> {
+  const raw = sys("pidfd_open", run.monitorPid, 0);
+  if (raw < 0) return;
+  using monitor = new Fd(raw);
+  const name = readIfThere(`/proc/${run.monitorPid}/comm`)?.trim();
+  if (name !== "diplodock-mon") return; // gone, or already executing the clean-up
+  await waitForEnd(monitor, 2000);
+}
+
+/** How a stop is wanted; what is absent is the container's own setting. */
+export interface StopOptions {
+  readonly signal?: string;
+  /** Seconds until SIGKILL; negative: never. */
+  readonly timeoutSeconds?: number;
+}
+
+/**
+ * Stops container `id`: its stop signal, then SIGKILL. Returns when it is down and cleaned up. A
+ * container that does not run is fine; one that waits for its restart stays down.
+ */
+export async function stopContainer(id: string, options: StopOptions = {}): Promise<void> {
+  const record = readRecord(id);
+  const state = markStopped(id);
+  if (state.kind !== "running") return;
+  const { Config } = record;
+  const signal = parseSignal(options.signal ?? (Config.StopSignal || "SIGTERM"));
+  const grace = options.timeoutSeconds ?? Config.StopTimeout ?? DEFAULT_GRACE_SECONDS;
+  await endProcess(state.run, signal, grace);
+  emitContainerEvent(record, "stop");
+  await cleanUp(id);
+}
+
+/**
+ * Leaves the mark that keeps the container down, and returns its state. One that does not run may
+ * be about to, by another client or its policy: the lock says when that is decided.
+ */
+function markStopped(id: string): State {
+  const running = stateOf(id).kind === "running";
+  using _lock = running ? undefined : lockContainer(id);
+  Deno.writeTextFileSync(stoppedMark(id), "");
+  cancelRestart(id);
+  return stateOf(id);
+}
+
+async function endProcess(run: RunState, signal: number, graceSeconds: number): Promise<void> {
+  using process = openProcess(run);
+  if (process !== undefined) {
+    const { thaw } = await import("./pause.ts");
+    if (graceSeconds !== 0) {
+      signalContainer(run, signal);
+      thaw(run.cgroup); // a frozen process gets its signal when it runs again
+      if (graceSeconds < 0) await waitForEnd(process, -1);
+    }
+    if (graceSeconds === 0 || !await waitForEnd(process, graceSeconds * 1000)) {
+      signalContainer(run, SIGKILL);
+      thaw(run.cgroup);
+      await waitForEnd(process, -1);
+    }
+  }
+  await waitForMonitor(run);
+}
+
+/** Ends the wait for a restart, if there is one. */
+export function cancelRestart(id: string): void {
+  const [pid, startTime] = readIfThere(sleeperPath(id))?.split(" ") ?? [];
+  if (pid === undefined || !isAlive(Number(pid), startTime)) return;
+  sys("kill", Number(pid), SIGKILL);
+}
+
+/** Sends `signal` to the first process. Throws UserError with docker's text when it does not run. */
+export async function killContainer(id: string, signal: string): Promise<void> {
+  const number = parseSignal(signal);
+  const record = readRecord(id);
+  const state = stateOf(id);
+  if (state.kind !== "running") {
+    throw new UserError(`Cannot kill container: ${id}: container ${id} is not running`);
+  }
+  if (number === SIGKILL || number === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
+  signalContainer(state.run, number);
+  emitContainerEvent(record, "kill", { signal: String(number) });
+  if (number !== SIGKILL) return;
+  const { thaw } = await import("./pause.ts");
+  thaw(state.run.cgroup);
+  using process = openProcess(state.run);
+  if (process) await waitForEnd(process, -1);
+  await waitForMonitor(state.run);
+  await cleanUp(id);
+}
+
+/** How a removal is wanted. */
+export interface RemoveOptions {
+  readonly force: boolean;
+  readonly volumes: boolean;
+}
+
+/** Removes container `id`. Throws UserError with docker's text when it runs and `force` is not set. */
+export async function removeContainer(id: string, options: RemoveOptions): Promise<void> {
+  const state = stateOf(id);
+  const removesItself = readRecordEvenIfBroken(id).HostConfig?.AutoRemove === true;
+  if (options.force) await killForRemoval(id);
+  using lock = lockForRemoval(id);
+  if (lock === undefined) {
+    if (options.force && removesItself) return; // and its end was all that was waited for
+    throw new UserError(`removal of container ${id} is already in progress`);
+  }
+  const record = readRecordEvenIfBroken(id);
+  const now = stateOf(id);
+  if (now.kind === "running" && !options.force) {
+    const what = state.kind === "running" && state.paused ? "paused" : "running";
+    const advice = what === "paused"
+      ? "unpause and stop the container before removing or force remove"
+      : "stop the container before removing or force remove";
+    throw new UserError(
+      `cannot remove container "${record.Name}": container is ${what}: ${advice}`,
+    );
+  }
+  if (now.kind === "running") await endProcess(now.run, SIGKILL, 0);
+  await removeLocked(record, options.volumes);
+}
+
+/** The container's lock; undefined when it was removed while we waited for it. */
+function lockForRemoval(id: string): Fd | undefined {
+  try {
+    return lockContainer(id);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** Kills what runs of a container before its lock is taken: a start may be waiting for it. */
+async function killForRemoval(id: string): Promise<void> {
+  cancelRestart(id);
+  const state = stateOf(id);
+  if (state.kind === "running") {
+    Deno.writeTextFileSync(stoppedMark(id), "");
+    await endProcess(state.run, SIGKILL, 0);
+  }
+}
+
+/** A record that cannot be read must not keep its container from being removed. */
+function readRecordEvenIfBroken(id: string): ContainerRecord {
+  try {
+    return readRecord(id);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return brokenRecord(id);
+  }
+}
+
+/** As much of a record as its removal needs: the name is known by its link. */
+function brokenRecord(id: string): ContainerRecord {
+  const record: Partial<ContainerRecord> = {
+    Id: id,
+    Name: `/${nameOf(id) ?? ""}`,
+    Image: "",
+    Mounts: [],
+    Config: { ...emptyContainerConfig(""), Labels: {} },
+  };
+  return record as ContainerRecord;
+}

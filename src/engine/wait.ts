@@ -1,0 +1,76 @@
+/** Waiting for containers to end. */
+import { POLLIN } from "../../ffi/constants.ts";
+import { Fd } from "../../ffi/fd.ts";
+import { sys, sysAsync } from "../../ffi/libc.ts";
+import { readIfThere } from "../base/files.ts";
+import { nowNanoseconds } from "../base/time.ts";
+import { readRecord } from "./containers.ts";
+import { eventLogPath, oldEventLogPath } from "./events.ts";
+import { exitCodeOf, isAlive, readStartNote, type RunState, stateOf } from "./state.ts";
+import { waitForMonitor } from "./stop.ts";
+
+/** Between two looks at a container whose end is being dealt with by another process. */
+const PAUSE_MS = 10;
+/** A clean-up takes some 20 ms; one that was killed is done by the next command. */
+const PATIENCE_MS = 3000;
+
+/** Returns when process `run.pid` has ended. poll(2) of a pidfd. */
+async function waitForProcess(run: RunState): Promise<void> {
+  const raw = sys("pidfd_open", run.pid, 0);
+  if (raw < 0) return;
+  using pidfd = new Fd(raw);
+  while (isAlive(run.pid, run.startTime)) {
+    const poll = new Uint8Array(8);
+    const view = new DataView(poll.buffer);
+    view.setInt32(0, pidfd.raw, true);
+    view.setInt16(4, POLLIN, true);
+    await sysAsync("ppoll", poll, 1, null, null, 8);
+    if (view.getInt16(6, true) !== 0) return;
+  }
+}
+
+/**
+ * Waits until container `id` does not run, nor is about to run again by its restart policy, and
+ * returns its exit code; 0 for one that never ran.
+ */
+export async function waitForExit(id: string): Promise<number> {
+  const began = nowNanoseconds();
+  const { HostConfig } = readRecord(id);
+  const restarts = !["", "no"].includes(HostConfig.RestartPolicy.Name);
+  let patience = PATIENCE_MS;
+  for (;;) {
+    const state = stateOf(id);
+    if (state.kind === "running") {
+      await waitForProcess(state.run);
+      await waitForMonitor(state.run);
+      patience = PATIENCE_MS;
+      continue;
+    }
+    if (state.kind === "exited" && state.exit !== undefined) {
+      const settled = !restarts || readStartNote(id) === undefined;
+      if (settled || patience <= 0) return exitCodeOf(state);
+    } else {
+      // A container that removes itself takes its exit record along; the log of events keeps it.
+      const code = loggedExitCode(id, began);
+      if (code !== undefined) return code;
+      if (state.kind === "created" && readStartNote(id) === undefined) return 0;
+      if (state.kind === "exited" && patience <= 0) return exitCodeOf(state);
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    patience -= PAUSE_MS;
+  }
+}
+
+/** The exit code in the newest "die" of a container that was logged after `since`. */
+function loggedExitCode(id: string, since: bigint): number | undefined {
+  for (const path of [eventLogPath(), oldEventLogPath()]) {
+    const lines = (readIfThere(path) ?? "").split("\n");
+    for (const line of lines.reverse()) {
+      if (!line.includes(id) || !line.includes('"Action":"die"')) continue;
+      const time = /"timeNano":(\d+)}$/.exec(line)?.[1];
+      const code = /"exitCode":"(\d+)"/.exec(line)?.[1];
+      if (time !== undefined && code !== undefined && BigInt(time) >= since) return Number(code);
+    }
+  }
+  return undefined;
+}

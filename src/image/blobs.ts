@@ -1,0 +1,153 @@
+/** Blobs come in verified: a name in blobs/sha256 always says what is in the file. */
+import { type Digest, hexOf } from "./digest.ts";
+import { markUnsynced } from "./durability.ts";
+import { digestOf, Hasher } from "./hash.ts";
+import type { Session } from "./session.ts";
+import { isThere, type Store } from "./store.ts";
+import { CHUNK } from "./compression.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes of a document (manifest, index, config) that are read at most. */
+export const MAX_DOCUMENT = 16 << 20;
+
+/** Whether the store has a blob. */
+export function hasBlob(store: Store, digest: Digest): boolean {
+  return isThere(store.blob(digest));
+}
+
+/** Bytes that may wait to be written before `drained` holds the reader up. */
+const MAX_QUEUED = 8 << 20;
+
+/**
+ * Writes one blob to a temporary file while hashing it. This thread hashes, another one writes,
+ * so chunks that were given must not be used again by the caller.
+ */
+export class BlobWriter implements Disposable {
+  readonly #hasher = new Hasher();
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  #open = true;
+  #queued = 0;
+  #failed: unknown;
+  #written: Promise<void> = Promise.resolve();
+
+  constructor(readonly session: Session) {
+    this.#path = session.temporary("blob");
+    this.#file = Deno.openSync(this.#path, { write: true, createNew: true, mode: 0o600 });
+  }
+
+  write(chunk: Bytes): void {
+    this.#hasher.update(chunk);
+    this.#queued += chunk.length;
+    this.#written = this.#written.then(() => this.#append(chunk)).catch((error) => {
+      this.#failed ??= error;
+    });
+  }
+
+  /** The same on this thread, for callers that reuse their chunks and cannot wait. */
+  writeNow(chunk: Bytes): void {
+    this.#hasher.update(chunk);
+    for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
+  }
+
+  async #append(chunk: Bytes): Promise<void> {
+    if (this.#failed !== undefined) return;
+    for (let at = 0; at < chunk.length;) at += await this.#file.write(chunk.subarray(at));
+    this.#queued -= chunk.length;
+  }
+
+  /** Resolves when there is room for more. Throws what a write threw. */
+  async drained(): Promise<void> {
+    if (this.#queued > MAX_QUEUED) await this.#written;
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  /** Bytes so far. */
+  get size(): number {
+    return this.#hasher.size;
+  }
+
+  /** Ends the file; it lies at `path` until it is kept, or goes with the session. */
+  async finish(): Promise<{ digest: Digest; size: number; path: string }> {
+    await this.#written;
+    if (this.#failed !== undefined) throw this.#failed;
+    this.#close();
+    return { digest: this.#hasher.digest(), size: this.#hasher.size, path: this.#path };
+  }
+
+  /** Ends the file and gives it its place. */
+  async keep(): Promise<{ digest: Digest; size: number }> {
+    const { digest, size, path } = await this.finish();
+    keepBlob(this.session.store, digest, path);
+    return { digest, size };
+  }
+
+  #close(): void {
+    if (this.#open) this.#file.close();
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#failed ??= new Error("Cannot write a blob: given up");
+    this.#close();
+  }
+}
+
+/** Renames a verified file into the layout. */
+export function keepBlob(store: Store, digest: Digest, path: string): void {
+  const target = store.blob(digest);
+  if (isThere(target)) return Deno.removeSync(path);
+  markUnsynced(store, `blob-${hexOf(digest)}`);
+  Deno.renameSync(path, target);
+}
+
+/** Stores a document; its digest and size. */
+export function putDocument(session: Session, content: string | Bytes): {
+  digest: Digest;
+  size: number;
+} {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const digest = digestOf(bytes);
+  if (!hasBlob(session.store, digest)) {
+    const path = session.temporary("blob");
+    Deno.writeFileSync(path, bytes, { createNew: true, mode: 0o600 });
+    keepBlob(session.store, digest, path);
+  }
+  return { digest, size: bytes.length };
+}
+
+/** Reads a document and checks that it is what its name says. */
+export function readDocument(store: Store, digest: Digest): Bytes {
+  const path = store.blob(digest);
+  let size: number;
+  try {
+    size = Deno.statSync(path).size;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot read blob ${digest}: it is not in the store`);
+  }
+  if (size > MAX_DOCUMENT) throw new Error(`Cannot read blob ${digest}: ${size} bytes`);
+  const bytes = Deno.readFileSync(path);
+  if (digestOf(bytes) !== digest) {
+    throw new Error(`Cannot read blob ${digest}: the file was changed`);
+  }
+  return bytes;
+}
+
+/** The same, parsed. */
+export function readJson<T>(store: Store, digest: Digest): T {
+  return JSON.parse(new TextDecoder().decode(readDocument(store, digest)));
+}
+
+/** The digest of a file. */
+export async function fileDigest(path: string): Promise<Digest> {
+  const hasher = new Hasher();
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(CHUNK);
+  for (;;) {
+    const count = file.readSync(buffer);
+    if (count === null) return hasher.digest();
+    hasher.update(buffer.subarray(0, count));
+  }
+}

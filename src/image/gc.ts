@@ -1,0 +1,97 @@
+/** Removes what no image needs any more: blobs, unpacked layers, records. */
+import { readDocument } from "./blobs.ts";
+import { type Digest, hexOf, parseDigest } from "./digest.ts";
+import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
+import { foreignManifests, readEntries } from "./index_file.ts";
+import { tryLock } from "./locks.ts";
+import { readRecord } from "./records.ts";
+import { removePath } from "./remove_path.ts";
+import { isThere, type Store } from "./store.ts";
+
+/** What went. */
+export interface Collected {
+  /** Bytes of the blobs and, counted as files, of the layers. */
+  bytes: number;
+  layers: Digest[];
+}
+
+/** Everything that some entry of the index leads to. */
+function reachable(
+  store: Store,
+): { blobs: Set<string>; layers: Set<string>; records: Set<string> } {
+  const blobs = new Set<string>();
+  const layers = new Set<string>();
+  const records = new Set<string>();
+  const follow = (digest: Digest): void => {
+    if (blobs.has(hexOf(digest))) return;
+    blobs.add(hexOf(digest));
+    if (!isThere(store.blob(digest))) return;
+    const bytes = readDocument(store, digest);
+    const mediaType = manifestType(parseObject(bytes, digest), "");
+    if (isIndexType(mediaType)) {
+      return parseIndex(bytes, digest).manifests.forEach((entry) => follow(entry.digest));
+    }
+    const manifest = parseManifest(bytes, digest);
+    for (const part of [manifest.config, ...manifest.layers]) blobs.add(hexOf(part.digest));
+  };
+  for (const entry of readEntries(store)) {
+    follow(entry.manifest.digest);
+    records.add(`${hexOf(entry.id)}.json`);
+    const record = readRecord(store, entry.id);
+    if (record?.original !== undefined) follow(record.original.digest);
+    for (const chainId of record?.chain ?? []) layers.add(hexOf(chainId));
+  }
+  for (const digest of foreignManifests(store)) follow(digest);
+  return { blobs, layers, records };
+}
+
+/**
+ * Collects garbage if no writer is at work; undefined if one is: then the next collection does
+ * it. Layers are renamed away first, so that a killed collection leaves no half layer.
+ */
+export function collectGarbage(store: Store): Collected | undefined {
+  store.create();
+  using alone = tryLock(store.lock("gc"), "exclusive");
+  if (alone === undefined) return undefined;
+  const needed = reachable(store);
+  const result: Collected = { bytes: 0, layers: [] };
+  for (const { name } of Deno.readDirSync(store.blobs)) {
+    if (needed.blobs.has(name)) continue;
+    const path = `${store.blobs}/${name}`;
+    result.bytes += Deno.lstatSync(path).size;
+    removePath(path);
+  }
+  for (const { name } of Deno.readDirSync(store.layers)) {
+    if (name === "l" || needed.layers.has(name) || !/^[0-9a-f]{64}$/.test(name)) continue;
+    const chainId = parseDigest(`sha256:${name}`);
+    result.layers.push(chainId);
+    removeLayer(store, chainId);
+  }
+  for (const { name } of Deno.readDirSync(store.records)) {
+    if (!needed.records.has(name)) removePath(`${store.records}/${name}`);
+  }
+  for (const { name } of Deno.readDirSync(`${store.root}/locks`)) {
+    if (name.startsWith("layer-") || name.startsWith("blob-")) removePath(store.lock(name));
+  }
+  return result;
+}
+
+function removeLayer(store: Store, chainId: Digest): void {
+  const away = `${store.tmp}/removed-${Deno.pid}-${hexOf(chainId)}`;
+  // The lock file tells sweepers that this one is being removed; a killed one is swept.
+  using _lock = tryLock(`${away}.lock`, "exclusive");
+  Deno.renameSync(store.layer(chainId), away);
+  removePath(`${store.layers}/${store.shortLayer(chainId)}`);
+  removePath(away);
+  removePath(`${away}.lock`);
+}
+
+/** Does `work`; if it fails, removes what it had stored already. */
+export async function orCollect<T>(store: Store, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    collectGarbage(store);
+    throw error;
+  }
+}

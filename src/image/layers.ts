@@ -1,0 +1,203 @@
+/** Layers on disk: each is unpacked once, verified while it streams, and renamed into place whole. */
+import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
+import { openAt } from "../../ffi/fd.ts";
+import { check } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { CHUNK, type Compression, decompress, fileChunks, sniff } from "./compression.ts";
+import { type Digest, hexOf } from "./digest.ts";
+import { markUnsynced } from "./durability.ts";
+import { Hasher } from "./hash.ts";
+import { Inflater } from "./inflate.ts";
+import { lock } from "./locks.ts";
+import { ownIdentity } from "./metadata.ts";
+import { type LayerRecord, readLayer } from "./records.ts";
+import type { Session } from "./session.ts";
+import { isThere, type Store } from "./store.ts";
+import { TarReader } from "./tar.ts";
+import { Unpacker } from "./unpack.ts";
+import type { OverlayKind } from "./whiteout.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a compressed layer may grow to. */
+export interface GrowthLimit {
+  /** Up to here any ratio is fine. */
+  freeBytes: number;
+  /** Beyond that: unpacked bytes per compressed byte. */
+  ratio: number;
+}
+
+/** gzip reaches 1,032 at most, real layers stay under 50. */
+export const GROWTH_LIMIT: GrowthLimit = { freeBytes: 1 << 30, ratio: 200 };
+
+/** A layer to be unpacked: the file it is in, what it must be, what lies below it. */
+export interface LayerSource {
+  blobPath: string;
+  diffId: Digest;
+  /** Its own chain id and those below, lowest first. */
+  chain: readonly Digest[];
+  /** Told the number of compressed bytes that were unpacked. */
+  onProgress?: (bytes: number) => void;
+}
+
+/** The form of marks that this user's overlayfs reads. */
+export function overlayKind(): OverlayKind {
+  return ownIdentity().rootless ? "user" : "trusted";
+}
+
+/** Unpacks a layer unless it is there already; waits for another process that does just that. */
+export async function ensureLayer(session: Session, source: LayerSource): Promise<LayerRecord> {
+  const { store } = session;
+  const chainId = source.chain.at(-1)!;
+  const there = readLayer(store, chainId);
+  if (there !== undefined) return there;
+  using _lock = await lock(store.lock(`layer-${hexOf(chainId)}`), "exclusive");
+  const made = readLayer(store, chainId);
+  if (made !== undefined) return made;
+  const directory = session.temporary("layer");
+  Deno.mkdirSync(`${directory}/fs`, { recursive: true });
+  // Whatever the umask is and whatever the directory above hands down.
+  Deno.chmodSync(`${directory}/fs`, 0o755);
+  const record = { diffId: source.diffId, size: await unpackVerified(store, source, directory) };
+  Deno.writeTextFileSync(`${directory}/layer.json`, JSON.stringify(record));
+  placeLayer(store, chainId, directory);
+  return record;
+}
+
+function placeLayer(store: Store, chainId: Digest, directory: string): void {
+  const target = store.layer(chainId);
+  markUnsynced(store, `layer-${hexOf(chainId)}`);
+  const short = `${store.layers}/${store.shortLayer(chainId)}`;
+  const link = `../${hexOf(chainId)}/fs`;
+  if (!isThere(short)) Deno.symlinkSync(link, short);
+  else if (Deno.readLinkSync(short) !== link) {
+    throw new Error(`Cannot name layer ${chainId}: its first 16 digits are those of another one`);
+  }
+  Deno.renameSync(directory, target);
+}
+
+async function unpackVerified(
+  store: Store,
+  source: LayerSource,
+  directory: string,
+): Promise<number> {
+  using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
+  const lowers = source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
+  using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), lowers });
+  const reader = new TarReader(unpacker);
+  const compressed = Deno.statSync(source.blobPath).size;
+  const limit = growthLimit(root.raw, compressed, GROWTH_LIMIT);
+  using content = openLayer(source, compressed);
+  let size = 0;
+  for await (const chunk of content.chunks) {
+    size += chunk.length;
+    if (size > limit.bytes) {
+      throw new UserError(`Cannot unpack layer ${source.diffId}: ${limit.reason}`);
+    }
+    reader.push(chunk);
+  }
+  reader.finish();
+  const digest = content.digest();
+  if (digest !== source.diffId) {
+    throw new UserError(`Cannot unpack layer ${source.diffId}: its content is ${digest}`);
+  }
+  return unpacker.finish().size;
+}
+
+/** How many bytes may come out of a file of `compressed` bytes, and the words if more do. */
+export function growthLimit(
+  fd: number,
+  compressed: number,
+  limit: GrowthLimit,
+): { bytes: number; reason: string } {
+  const byRatio = Math.max(limit.freeBytes, compressed * limit.ratio);
+  // struct statfs: f_bsize at 8, f_bavail at 32.
+  const statfs = new Uint8Array(120);
+  check("look at the free space", "fstatfs", fd, statfs);
+  const view = new DataView(statfs.buffer);
+  const available = Number(view.getBigUint64(8, true)) * Number(view.getBigUint64(32, true));
+  const byDisk = Math.floor(available * 0.95);
+  return byDisk < byRatio
+    ? { bytes: byDisk, reason: "it would leave less than 5% of the free disk space" }
+    : {
+      bytes: byRatio,
+      reason: `${compressed} compressed bytes grow to more than ${byRatio}, which looks like a ` +
+        `decompression bomb`,
+    };
+}
+
+/** The tar inside a blob: its bytes, and their digest when all are read. */
+interface LayerContent extends Disposable {
+  chunks: AsyncIterable<Bytes>;
+  digest(): Digest;
+}
+
+/** Below this a thread of its own costs more than it saves. */
+export const WORTH_A_THREAD = 4 << 20;
+
+function openLayer(source: LayerSource, compressed: number): LayerContent {
+  const compression = sniffFile(source.blobPath);
+  if ((compression === "gzip" || compression === "zstd") && compressed > WORTH_A_THREAD) {
+    const inflater = new Inflater(source.blobPath, compression, source.onProgress);
+    return {
+      chunks: inflater.chunks(),
+      digest: () => inflater.digest!,
+      [Symbol.dispose]: () => inflater[Symbol.dispose](),
+    };
+  }
+  // The blob of a plain layer was hashed when it came, and this is that hash.
+  const isVerified = compression === "none" &&
+    source.blobPath.endsWith(`/${hexOf(source.diffId)}`);
+  const hasher = new Hasher();
+  return {
+    chunks: layerChunks(source, compression, isVerified ? undefined : hasher),
+    digest: () => isVerified ? source.diffId : hasher.digest(),
+    [Symbol.dispose]() {},
+  };
+}
+
+function sniffFile(path: string): Compression {
+  using file = Deno.openSync(path);
+  const head = new Uint8Array(8);
+  return sniff(head.subarray(0, file.readSync(head) ?? 0));
+}
+
+/** The bytes of the tar. A plain one is read into one buffer again and again. */
+async function* layerChunks(
+  source: LayerSource,
+  compression: Compression,
+  hasher: Hasher | undefined,
+): AsyncGenerator<Bytes> {
+  const file = Deno.openSync(source.blobPath);
+  if (compression !== "none") {
+    const { chunks } = await decompress(counted(fileChunks(file), source.onProgress));
+    for await (const chunk of chunks) {
+      hasher?.update(chunk);
+      yield chunk;
+    }
+    return;
+  }
+  try {
+    const buffer = new Uint8Array(CHUNK);
+    for (;;) {
+      const read = file.readSync(buffer);
+      if (read === null) return;
+      source.onProgress?.(read);
+      const chunk = buffer.subarray(0, read);
+      hasher?.update(chunk);
+      yield chunk;
+    }
+  } finally {
+    file.close();
+  }
+}
+
+async function* counted(
+  chunks: AsyncIterable<Bytes>,
+  onProgress: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Bytes> {
+  for await (const chunk of chunks) {
+    onProgress?.(chunk.length);
+    yield chunk;
+  }
+}

@@ -1,0 +1,48 @@
+/** `tag`, and what a name may look like where it is given to an image. */
+import { UserError } from "../base/errors.ts";
+import type { Digest } from "./digest.ts";
+import { type IndexEntry, readEntries, updateEntries } from "./index_file.ts";
+import { resolveId } from "./lookup.ts";
+import { readRecord, writeRecord } from "./records.ts";
+import { BadNameError, fullName, parseReference, withDefaultTag } from "./reference.ts";
+import { NoSuchImageError } from "./remove.ts";
+import type { Store } from "./store.ts";
+
+/** The full name for a new tag. Throws UserError with docker's text; a digest is no tag. */
+export function newTagName(text: string, describe: (reason: string) => string): string {
+  try {
+    const reference = parseReference(text);
+    if (reference.digest !== undefined) {
+      throw new UserError("refusing to create a tag with a digest reference");
+    }
+    return fullName(withDefaultTag(reference));
+  } catch (error) {
+    if (error instanceof BadNameError) throw new UserError(describe(error.message));
+    throw error;
+  }
+}
+
+/** Gives `source` one more name; another image that had it loses it. */
+export function tagImage(store: Store, source: string, target: string): void {
+  const name = newTagName(
+    target,
+    (reason) =>
+      `Error parsing reference: ${JSON.stringify(target)} is not a valid repository/tag: ${reason}`,
+  );
+  const id = resolveId(readEntries(store), source);
+  if (id === undefined) throw new NoSuchImageError(source);
+  updateEntries(store, (entries) => ({ entries: withName(entries, id, name), result: undefined }));
+  const record = readRecord(store, id);
+  if (record !== undefined) {
+    writeRecord(store, { ...record, lastTagTime: new Date().toISOString() });
+  }
+}
+
+function withName(entries: readonly IndexEntry[], id: Digest, name: string): IndexEntry[] {
+  const own = entries.find((entry) => entry.id === id);
+  if (own === undefined) throw new NoSuchImageError(id);
+  const rest = entries.filter((entry) =>
+    entry.name !== name && !(entry.id === id && entry.name === undefined)
+  );
+  return [...rest, { name, id, manifest: own.manifest }];
+}

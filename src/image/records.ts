@@ -1,0 +1,47 @@
+/** What is remembered of each image beside its blobs. Free of `node:` imports. */
+import { readIfThere, writeAtomic } from "../base/files.ts";
+import type { Digest } from "./digest.ts";
+import type { Store } from "./store.ts";
+import type { Descriptor, ImageConfig } from "./types.ts";
+
+/** An image as run, images and inspect need it: one file to read. All of it can be derived. */
+export interface ImageRecord {
+  /** Digest of the config: docker's image id. */
+  id: Digest;
+  manifest: Descriptor;
+  /** The manifest as the registry had it, where that is one of docker's kind. */
+  original?: Descriptor;
+  config: ImageConfig;
+  /** Chain ids of the layers, lowest first: names of the unpacked directories. */
+  chain: Digest[];
+  /** Bytes of the files of each layer, lowest first. */
+  layerSizes: number[];
+  /** When it came into this store, or got its last tag. RFC 3339, UTC. */
+  lastTagTime: string;
+  /** The image it was committed from. */
+  parent?: Digest;
+}
+
+/** What is known of an unpacked layer. */
+export interface LayerRecord {
+  diffId: Digest;
+  /** Bytes of its files. */
+  size: number;
+}
+
+/** The record of an image, if there is one. */
+export function readRecord(store: Store, id: Digest): ImageRecord | undefined {
+  const text = readIfThere(store.record(id));
+  return text === undefined ? undefined : JSON.parse(text);
+}
+
+/** Writes an image's record. */
+export function writeRecord(store: Store, record: ImageRecord): void {
+  writeAtomic(store.record(record.id), JSON.stringify(record), true);
+}
+
+/** The record of an unpacked layer; undefined: the layer is not there. */
+export function readLayer(store: Store, chainId: Digest): LayerRecord | undefined {
+  const text = readIfThere(`${store.layer(chainId)}/layer.json`);
+  return text === undefined ? undefined : JSON.parse(text);
+}

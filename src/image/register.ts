@@ -1,0 +1,83 @@
+/** The last step of pull, load, import and commit: layers unpacked, record written, name given. */
+import { putDocument, readDocument } from "./blobs.ts";
+import type { Digest } from "./digest.ts";
+import { ociLayer, parseConfig, parseManifest } from "./documents.ts";
+import { chainIds } from "./hash.ts";
+import { putNames } from "./index_file.ts";
+import { ensureLayer } from "./layers.ts";
+import { type ImageRecord, readRecord, writeRecord } from "./records.ts";
+import type { Session } from "./session.ts";
+import {
+  type Descriptor,
+  DOCKER_MANIFEST,
+  type Manifest,
+  OCI_CONFIG,
+  OCI_MANIFEST,
+} from "./types.ts";
+
+/** What to register. All its blobs are in the store. */
+export interface Registration {
+  manifest: Descriptor;
+  /** Full names to give it. */
+  names: readonly string[];
+  /** The image it was made from. */
+  parent?: Digest;
+  /** Called when a layer begins to be unpacked, with the bytes done, and when it is there. */
+  onLayer?: (index: number, event: { bytes: number } | "done") => void;
+  /** Resolves when the blob of the layer is there: pulls unpack while others still come. */
+  whenReady?: (index: number) => Promise<void>;
+}
+
+/**
+ * The manifest for the layout. Tools that read OCI layouts look past docker's media types, so a
+ * manifest of docker's kind is stored in OCI's words too; only the types differ, the blobs do not.
+ */
+function storedManifest(session: Session, descriptor: Descriptor, manifest: Manifest): Descriptor {
+  if (descriptor.mediaType !== DOCKER_MANIFEST) return descriptor;
+  const content: Manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { ...manifest.config, mediaType: OCI_CONFIG },
+    layers: manifest.layers.map(ociLayer),
+  };
+  return { mediaType: OCI_MANIFEST, ...putDocument(session, JSON.stringify(content)) };
+}
+
+/** Unpacks the layers in order, lowest first, and makes the image known. Its record. */
+export async function register(session: Session, wish: Registration): Promise<ImageRecord> {
+  const { store } = session;
+  const what = `manifest ${wish.manifest.digest}`;
+  const manifest = parseManifest(readDocument(store, wish.manifest.digest), what);
+  const id = manifest.config.digest;
+  const bytes = readDocument(store, id);
+  const config = parseConfig(bytes, manifest.layers.length, `image ${id}`);
+  const chain = chainIds(config.rootfs.diff_ids);
+  const layerSizes: number[] = [];
+  for (const [i, layer] of manifest.layers.entries()) {
+    await wish.whenReady?.(i);
+    let done = 0;
+    const { size } = await ensureLayer(session, {
+      blobPath: store.blob(layer.digest),
+      diffId: config.rootfs.diff_ids[i],
+      chain: chain.slice(0, i + 1),
+      onProgress: (count) => wish.onLayer?.(i, { bytes: done += count }),
+    });
+    wish.onLayer?.(i, "done");
+    layerSizes.push(size);
+  }
+  const known = readRecord(store, id);
+  const stored = storedManifest(session, wish.manifest, manifest);
+  const record: ImageRecord = {
+    id,
+    manifest: stored,
+    ...(stored.digest !== wish.manifest.digest && { original: wish.manifest }),
+    config,
+    chain,
+    layerSizes,
+    lastTagTime: new Date().toISOString(),
+    ...((wish.parent ?? known?.parent) && { parent: wish.parent ?? known?.parent }),
+  };
+  writeRecord(store, record);
+  putNames(store, id, stored, wish.names);
+  return record;
+}

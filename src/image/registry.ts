@@ -1,0 +1,282 @@
+/**
+ * A client of one repository of one registry.
+ * Source: OCI distribution-spec 1.1; docker's token authentication ("Token Authentication
+ * Specification" of the distribution project).
+ */
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Digest } from "./digest.ts";
+import { boundedBody, errorFrom, RegistryError, unreachable } from "./registry_error.ts";
+import { MANIFEST_TYPES } from "./types.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What is asked for. */
+export type Access = "pull" | "pull,push";
+
+const MAX_MANIFEST = 4 << 20;
+const MAX_TOKEN = 1 << 20;
+
+/** Whether a registry is this machine: plain HTTP is fine there. */
+export function isLocal(domain: string): boolean {
+  const host = domain.replace(/:\d+$/, "");
+  return host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+/** Where the registry listens. */
+export function endpointOf(domain: string): string {
+  if (domain === "docker.io") return "https://registry-1.docker.io";
+  return `${isLocal(domain) ? "http" : "https"}://${domain}`;
+}
+
+/** A CA of docker's /etc/docker/certs.d/<host>/ca.crt, if there is one. */
+function clientFor(domain: string): Deno.HttpClient | undefined {
+  try {
+    const ca = Deno.readTextFileSync(`/etc/docker/certs.d/${domain}/ca.crt`);
+    return Deno.createHttpClient({ caCerts: [ca] });
+  } catch {
+    return undefined;
+  }
+}
+
+/** A manifest as the registry has it. */
+export interface FetchedManifest {
+  bytes: Bytes;
+  mediaType: string;
+}
+
+/** One repository. Tokens are kept for its lifetime. */
+export class Repository {
+  readonly #client: Deno.HttpClient | undefined;
+  #endpoint: string;
+  #authorization: string | undefined;
+
+  constructor(
+    readonly domain: string,
+    readonly path: string,
+    readonly access: Access,
+    readonly credentials: Credentials | undefined,
+  ) {
+    this.#endpoint = endpointOf(domain);
+    this.#client = clientFor(domain);
+  }
+
+  /** Asks the registry whether it is one and takes us. Throws RegistryError. */
+  async ping(): Promise<void> {
+    const response = await this.#request("GET", "/v2/");
+    await response.body?.cancel();
+  }
+
+  /** The manifest of a tag or digest. */
+  async manifest(reference: string): Promise<FetchedManifest> {
+    const response = await this.#request("GET", `/v2/${this.path}/manifests/${reference}`, {
+      headers: { accept: MANIFEST_TYPES.join(", ") },
+    });
+    const mediaType = (response.headers.get("content-type") ?? "").split(";")[0].trim();
+    return { bytes: await boundedBody(response, MAX_MANIFEST, `manifest ${reference}`), mediaType };
+  }
+
+  /** All tags; follows the registry's pages. */
+  async tags(): Promise<string[]> {
+    return await this.#pages(`/v2/${this.path}/tags/list`, "tags");
+  }
+
+  /** All repositories of the registry. */
+  async catalog(): Promise<string[]> {
+    return await this.#pages("/v2/_catalog", "repositories");
+  }
+
+  async #pages(first: string, key: string): Promise<string[]> {
+    const all: string[] = [];
+    for (let next: string | undefined = first, page = 0; next !== undefined; page++) {
+      if (page > 1000) throw new RegistryError(`Cannot list ${key}: more than 1000 pages`, 0);
+      const response = await this.#request("GET", next);
+      const link = /<([^>]+)>;\s*rel="?next"?/.exec(response.headers.get("link") ?? "")?.[1];
+      const text = new TextDecoder().decode(await boundedBody(response, MAX_MANIFEST, key));
+      const list: unknown = JSON.parse(text)[key];
+      if (Array.isArray(list)) all.push(...list.map(String));
+      // Only the path: a registry may not send us elsewhere with our token.
+      next = link === undefined ? undefined : pathOf(new URL(link, this.#endpoint));
+    }
+    return all;
+  }
+
+  /** The content of a blob from byte `from` on; `from` of the answer is 0 if it cannot resume. */
+  async blob(
+    digest: Digest,
+    from: number,
+    signal?: AbortSignal,
+  ): Promise<{ from: number; body: AsyncIterable<Bytes> }> {
+    const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {};
+    const response = await this.#request("GET", `/v2/${this.path}/blobs/${digest}`, {
+      headers,
+      ...(signal && { signal }),
+    });
+    const resumed = response.status === 206 &&
+      response.headers.get("content-range")?.startsWith(`bytes ${from}-`);
+    return { from: resumed ? from : 0, body: response.body ?? empty() };
+  }
+
+  /** Whether the registry has a blob. */
+  async hasBlob(digest: Digest): Promise<boolean> {
+    try {
+      const response = await this.#request("HEAD", `/v2/${this.path}/blobs/${digest}`);
+      await response.body?.cancel();
+      return true;
+    } catch (error) {
+      if (error instanceof RegistryError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /** Sends a blob; `open` gives its content, again if the registry asks for a login between. */
+  async upload(digest: Digest, open: () => ReadableStream<Bytes>): Promise<void> {
+    const start = await this.#request("POST", `/v2/${this.path}/blobs/uploads/`, { body: "" });
+    await start.body?.cancel();
+    const first = this.#location(start);
+    const patch = await this.#request("PATCH", first, {
+      headers: { "content-type": "application/octet-stream" },
+      body: open(),
+    });
+    await patch.body?.cancel();
+    const last = new URL(this.#location(patch));
+    last.searchParams.set("digest", digest);
+    const done = await this.#request("PUT", last.href, {
+      headers: { "content-type": "application/octet-stream" },
+      body: "",
+    });
+    await done.body?.cancel();
+  }
+
+  /** Puts a manifest under a tag or digest. */
+  async putManifest(reference: string, bytes: Bytes, mediaType: string): Promise<void> {
+    const path = `/v2/${this.path}/manifests/${reference}`;
+    const response = await this.#request("PUT", path, {
+      headers: { "content-type": mediaType },
+      body: bytes,
+    });
+    await response.body?.cancel();
+  }
+
+  #location(response: Response): string {
+    const location = response.headers.get("location");
+    if (location === null) {
+      throw new RegistryError("Cannot upload: no Location header", response.status);
+    }
+    return new URL(location, response.url || this.#endpoint).href;
+  }
+
+  /** One request, with a login if the registry asks for it. Throws RegistryError unless 2xx. */
+  async #request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(path, this.#endpoint);
+    const isOurs = url.origin === new URL(this.#endpoint).origin;
+    for (let attempt = 0;; attempt++) {
+      const headers = new Headers(init.headers);
+      headers.set("user-agent", "diplodock");
+      // Somebody else's server (an upload elsewhere) does not get our token.
+      if (isOurs && this.#authorization) headers.set("authorization", this.#authorization);
+      const response = await this.#fetch(method, url.href, { ...init, headers });
+      if (response.ok) return response;
+      const challenge = response.headers.get("www-authenticate");
+      const mayRetry = attempt === 0 && isOurs && !(init.body instanceof ReadableStream);
+      if (response.status === 401 && challenge !== null && mayRetry) {
+        await response.body?.cancel();
+        if (await this.#login(parseChallenges(challenge))) continue;
+        throw new RegistryError(
+          `${
+            method === "GET" ? "Get" : method
+          } "${url.origin}${url.pathname}": no basic auth credentials`,
+          401,
+          [
+            { code: "UNAUTHORIZED", message: "authentication required" },
+          ],
+        );
+      }
+      throw await errorFrom(response, method);
+    }
+  }
+
+  async #fetch(method: string, url: string, init: RequestInit): Promise<Response> {
+    const client = this.#client && { client: this.#client };
+    try {
+      return await fetch(url, { ...init, method, ...client });
+    } catch (error) {
+      if (init.signal?.aborted) throw error;
+      throw unreachable(error, method, url);
+    }
+  }
+
+  /** Gets what the challenges ask for; false: they ask for credentials and there are none. */
+  async #login(challenges: readonly Challenge[]): Promise<boolean> {
+    const bearer = challenges.find((challenge) => challenge.scheme === "bearer");
+    if (bearer !== undefined) {
+      this.#authorization = `Bearer ${await this.#token(bearer.parameters)}`;
+      return true;
+    }
+    const isBasic = challenges.some((challenge) => challenge.scheme === "basic");
+    if (!isBasic || this.credentials?.kind !== "password") return false;
+    this.#authorization = basic(this.credentials);
+    return true;
+  }
+
+  async #token(parameters: Record<string, string>): Promise<string> {
+    const { realm, service } = parameters;
+    if (realm === undefined) {
+      throw new RegistryError("Cannot log in: no realm in the challenge", 401);
+    }
+    const scope = parameters.scope ??
+      (this.path === "" ? undefined : `repository:${this.path}:${this.access}`);
+    const url = new URL(realm, this.#endpoint);
+    // A password goes to an encrypted server or to this machine.
+    const isSafe = url.protocol === "https:" || isLocal(url.host);
+    if (!isSafe && this.credentials !== undefined) {
+      throw new RegistryError(
+        `Cannot log in: the token server ${url.origin} is not encrypted`,
+        401,
+      );
+    }
+    const response = this.credentials?.kind === "identity"
+      ? await this.#oauth(url, service, scope, this.credentials.token)
+      : await this.#basicToken(url, service, scope);
+    if (!response.ok) throw await errorFrom(response, "GET");
+    const text = new TextDecoder().decode(await boundedBody(response, MAX_TOKEN, "a token"));
+    const { token, access_token } = JSON.parse(text);
+    if (typeof (token ?? access_token) !== "string") {
+      throw new RegistryError(`Cannot log in: ${url.origin} gave no token`, 401);
+    }
+    return token ?? access_token;
+  }
+
+  async #basicToken(url: URL, service?: string, scope?: string): Promise<Response> {
+    if (service !== undefined) url.searchParams.set("service", service);
+    if (scope !== undefined) url.searchParams.set("scope", scope);
+    const headers = new Headers();
+    if (this.credentials?.kind === "password") {
+      url.searchParams.set("account", this.credentials.username);
+      headers.set("authorization", basic(this.credentials));
+    }
+    return await this.#fetch("GET", url.href, { headers });
+  }
+
+  async #oauth(url: URL, service?: string, scope?: string, token = ""): Promise<Response> {
+    const form = new URLSearchParams({
+      grant_type: "refresh_token",
+      refresh_token: token,
+      client_id: "diplodock",
+    });
+    if (service !== undefined) form.set("service", service);
+    if (scope !== undefined) form.set("scope", scope);
+    return await this.#fetch("POST", url.href, { body: form });
+  }
+}
+
+function basic(credentials: { username: string; password: string }): string {
+  const bytes = new TextEncoder().encode(`${credentials.username}:${credentials.password}`);
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`;
+}
+
+function pathOf(url: URL): string {
+  return url.pathname + url.search;
+}
+
+async function* empty(): AsyncGenerator<Bytes> {}

@@ -1,0 +1,66 @@
+/** `search`: Docker Hub's search; the catalog of any other registry. */
+import { findCredentials } from "./credentials.ts";
+import { boundedBody, errorFrom, unreachable } from "./registry_error.ts";
+import { Repository } from "./registry.ts";
+
+/** A repository that was found. */
+export interface Found {
+  name: string;
+  description: string;
+  stars: number;
+  official: boolean;
+}
+
+const MAX_ANSWER = 8 << 20;
+
+/** "host:5000/term" -> the registry and the term; a bare term is for Docker Hub. */
+export function splitTerm(term: string): { domain: string; term: string } {
+  const slash = term.indexOf("/");
+  const first = slash < 0 ? "" : term.slice(0, slash);
+  if (slash >= 0 && (/[.:]/.test(first) || first === "localhost")) {
+    const isHub = first === "docker.io" || first === "index.docker.io";
+    return { domain: isHub ? "docker.io" : first, term: term.slice(slash + 1) };
+  }
+  return { domain: "docker.io", term };
+}
+
+/** Looks for repositories; at most `limit`, most stars first. */
+export async function searchImages(text: string, limit: number): Promise<Found[]> {
+  const { domain, term } = splitTerm(text);
+  return domain === "docker.io"
+    ? await searchHub(term, limit)
+    : await searchCatalog(domain, term, limit);
+}
+
+async function searchHub(term: string, limit: number): Promise<Found[]> {
+  const url = new URL("https://index.docker.io/v1/search");
+  url.searchParams.set("q", term);
+  url.searchParams.set("n", String(limit));
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (error) {
+    throw unreachable(error, "GET", url.href);
+  }
+  if (!response.ok) throw await errorFrom(response, "GET");
+  const { results } = JSON.parse(
+    new TextDecoder().decode(await boundedBody(response, MAX_ANSWER, "the search's answer")),
+  ) as { results?: Record<string, unknown>[] };
+  return (results ?? []).map((result) => ({
+    name: String(result.name ?? ""),
+    description: String(result.description ?? ""),
+    stars: Number(result.star_count ?? 0),
+    official: result.is_official === true,
+  })).sort((a, b) => b.stars - a.stars);
+}
+
+async function searchCatalog(domain: string, term: string, limit: number): Promise<Found[]> {
+  const repository = new Repository(domain, "", "pull", await findCredentials(domain));
+  const names = (await repository.catalog()).filter((name) => name.includes(term)).sort();
+  return names.slice(0, limit).map((name) => ({
+    name: `${domain}/${name}`,
+    description: "",
+    stars: 0,
+    official: false,
+  }));
+}

@@ -1,0 +1,384 @@
+/**
+ * Unpacks one layer into a directory that overlayfs will use as a lower one.
+ *
+ * Every name is opened below the layer's own directory (openat2, RESOLVE_IN_ROOT) and created
+ * with O_EXCL or its like, so no entry can reach or overwrite a file outside, whatever links the
+ * archive made before. What is not promised: anything if someone else writes to the directory
+ * meanwhile; it is a temporary one that only this process knows.
+ */
+import {
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+} from "../../ffi/constants.ts";
+import { EEXIST, EINTR, ENOENT, ENOTDIR, EPERM, SyscallError } from "../../ffi/errno.ts";
+import { sys } from "../../ffi/libc.ts";
+import { cBytes, toText } from "./byte_string.ts";
+import { applyAt, applyToFd, type Identity, ownIdentity, readXattrs } from "./metadata.ts";
+import { statAt } from "./stat.ts";
+import { type TarEntry, TarError, type TarSink } from "./tar.ts";
+import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
+import { isWhiteout, markOf, type OverlayKind, setOpaque } from "./whiteout.ts";
+
+/** How to unpack. */
+export interface UnpackOptions {
+  /** Form of the marks. "plain" unpacks `.wh.` names as ordinary files (docker cp, exports). */
+  overlay: OverlayKind | "plain";
+  /** Unpacked layers below, topmost first: directories the archive only implies are like theirs. */
+  lowers?: readonly string[];
+  identity?: Identity;
+}
+
+/** What was unpacked. */
+export interface Unpacked {
+  /** Bytes of all ordinary files, docker's size of a layer. */
+  size: number;
+  /** Devices an ordinary user could not make. */
+  skipped: string[];
+}
+
+const MAX_DEPTH = 1024;
+
+/**
+ * The names of a path, "." and empty ones dropped and ".." resolved. Throws TarError if it leads
+ * out of the layer or is deeper than 1,024 directories.
+ */
+export function cleanPath(path: string): string[] {
+  const names: string[] = [];
+  for (const name of path.split("/")) {
+    if (name === "" || name === ".") continue;
+    if (name !== "..") names.push(name);
+    else if (names.pop() === undefined) {
+      throw new TarError(`Cannot unpack "${toText(path)}": the path leads outside of the layer`);
+    }
+  }
+  if (names.length > MAX_DEPTH) {
+    throw new TarError(
+      `Cannot unpack "${toText(path.slice(0, 40))}…": more than ${MAX_DEPTH} directories deep`,
+    );
+  }
+  return names;
+}
+
+/** dev_t as mknod(2) takes it. */
+function deviceNumber(major: number, minor: number): number {
+  return (minor & 0xff) + ((major & 0xfffff) << 8) + (minor & ~0xff) * 4096;
+}
+
+/** Takes the entries of one layer and makes them below `rootFd`. */
+export class Unpacker implements TarSink, Disposable {
+  readonly #dirs: OpenDirectories;
+  readonly #who: Identity;
+  /** Directories get their mode and time at the end: until then they must be writable. */
+  readonly #directories = new Map<string, TarEntry>();
+  readonly #result: Unpacked = { size: 0, skipped: [] };
+  #entry: TarEntry | undefined;
+  #file = -1;
+  #span = 0;
+  #spanAt = 0;
+
+  constructor(readonly rootFd: number, readonly options: UnpackOptions) {
+    this.#dirs = new OpenDirectories(rootFd);
+    this.#who = options.identity ?? ownIdentity();
+  }
+
+  entry(entry: TarEntry): void {
+    this.#entry = entry;
+    const names = cleanPath(entry.path);
+    const name = names.pop();
+    if (name === undefined) {
+      if (entry.type === "directory") this.#directories.set("", entry);
+      return;
+    }
+    const parent = names.join("/");
+    const dirFd = this.#parent(parent, entry);
+    if (this.options.overlay !== "plain" && this.#mark(dirFd, name, entry)) return;
+    this.#create(dirFd, parent === "" ? name : `${parent}/${name}`, name, entry);
+  }
+
+  data(chunk: Uint8Array<ArrayBuffer>): void {
+    if (this.#file < 0) return;
+    if (this.#entry!.sparse !== undefined) return this.#sparseData(chunk);
+    for (let at = 0; at < chunk.length;) {
+      const rest = at === 0 ? chunk : chunk.subarray(at);
+      const count = sys("write", this.#file, rest, rest.length);
+      if (count === -EINTR) continue;
+      if (count < 0) throw this.#failed("write", count);
+      at += count;
+    }
+  }
+
+  end(): void {
+    const entry = this.#entry!;
+    if (this.#file < 0) return;
+    if (entry.sparse !== undefined) {
+      const result = sys("ftruncate", this.#file, entry.size);
+      if (result < 0) throw this.#failed("ftruncate", result);
+    }
+    applyToFd(this.#file, entry, this.#who, entry.mode & 0o777 & ~this.#who.umask);
+    this.#closeFile();
+    this.#result.size += entry.size;
+  }
+
+  /** Finishes the directories. To be called once, after the archive's end. */
+  finish(): Unpacked {
+    // Deepest first, so that a directory without rights does not lock out those inside it.
+    const paths = [...this.#directories.keys()].sort((a, b) => b.length - a.length);
+    for (const path of paths) this.#finishDirectory(path, this.#directories.get(path)!);
+    return this.#result;
+  }
+
+  [Symbol.dispose](): void {
+    this.#closeFile();
+    this.#dirs.clear();
+  }
+
+  #closeFile(): void {
+    if (this.#file >= 0) sys("close", this.#file);
+    this.#file = -1;
+  }
+
+  #failed(call: string, result: number): SyscallError {
+    return new SyscallError(call, -result, `unpack "${toText(this.#entry!.path)}"`);
+  }
+
+  #sparseData(chunk: Uint8Array<ArrayBuffer>): void {
+    const { spans } = this.#entry!.sparse!;
+    for (let at = 0; at < chunk.length;) {
+      const span = spans[this.#span];
+      if (this.#spanAt === span.length) {
+        this.#span++;
+        this.#spanAt = 0;
+        continue;
+      }
+      const piece = chunk.subarray(
+        at,
+        at + Math.min(chunk.length - at, span.length - this.#spanAt),
+      );
+      const offset = span.offset + this.#spanAt;
+      const count = sys("pwrite64", this.#file, piece, piece.length, offset);
+      if (count === -EINTR) continue;
+      if (count < 0) throw this.#failed("pwrite64", count);
+      at += count;
+      this.#spanAt += count;
+    }
+  }
+
+  /** The directory an entry belongs in; made if the archive has no entry for it. */
+  #parent(path: string, entry: TarEntry): number {
+    let fd = this.#dirs.get(path);
+    if (fd === -ENOENT || fd === -ENOTDIR) {
+      this.#implied(path);
+      fd = this.#dirs.get(path);
+    }
+    if (fd < 0) throw new SyscallError("openat2", -fd, `unpack "${toText(entry.path)}"`);
+    return fd;
+  }
+
+  #implied(path: string): void {
+    let parent = "";
+    for (const name of path.split("/")) {
+      const here = parent === "" ? name : `${parent}/${name}`;
+      const found = this.#dirs.get(here);
+      if (found === -ENOENT || found === -ENOTDIR) {
+        const dirFd = this.#dirs.get(parent);
+        if (dirFd < 0) throw this.#failed("openat2", dirFd);
+        this.#makeDirectory(dirFd, name);
+        this.#directories.set(here, this.#likeLower(here));
+      }
+      parent = here;
+    }
+  }
+
+  /** mkdir, in place of a whiteout too; then nothing of the lower layers may show in it. */
+  #makeDirectory(dirFd: number, name: string): void {
+    const bytes = cBytes(name);
+    let result = sys("mkdirat", dirFd, bytes, 0o700);
+    if (result === -EEXIST && isWhiteout(statAt(dirFd, name)!)) {
+      sys("unlinkat", dirFd, bytes, 0);
+      result = sys("mkdirat", dirFd, bytes, 0o700);
+      if (result >= 0) this.#opaque(dirFd, name);
+    }
+    if (result < 0) throw this.#failed("mkdirat", result);
+  }
+
+  #opaque(dirFd: number, name: string): void {
+    if (this.options.overlay === "plain") return;
+    const fd = sys("openat", dirFd, cBytes(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) throw this.#failed("openat", fd);
+    try {
+      setOpaque(fd, this.options.overlay);
+    } finally {
+      sys("close", fd);
+    }
+  }
+
+  /** Mode, owner and time of an implied directory: those it has in the layers below. */
+  #likeLower(path: string): TarEntry {
+    const entry: TarEntry = {
+      path,
+      type: "directory",
+      link: "",
+      mode: 0o755,
+      uid: 0,
+      gid: 0,
+      size: 0,
+      mtime: { seconds: 0, nanos: 0 },
+      devMajor: 0,
+      devMinor: 0,
+      xattrs: new Map(),
+    };
+    for (const lower of this.options.lowers ?? []) {
+      const root = sys("openat", -100, lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if (root < 0) continue;
+      const fd = openDirectoryIn(root, path);
+      const stat = fd < 0 ? undefined : statAt(fd, ".");
+      if (stat !== undefined) {
+        entry.mode = stat.mode;
+        entry.uid = stat.uid;
+        entry.gid = stat.gid;
+        entry.mtime = stat.mtime;
+        entry.xattrs = readXattrs(`/proc/self/fd/${fd}/.`);
+        sys("close", fd);
+        sys("close", root);
+        break;
+      }
+      sys("close", root);
+    }
+    return entry;
+  }
+
+  /** Handles the names that mean "gone"; whether this was one. */
+  #mark(dirFd: number, name: string, entry: TarEntry): boolean {
+    const mark = markOf(name);
+    switch (mark.kind) {
+      case "none":
+        return false;
+      case "aufs":
+        return true;
+      case "opaque":
+        this.#opaque(dirFd, ".");
+        return true;
+      case "bad":
+        throw new TarError(`Cannot unpack "${toText(entry.path)}": a whiteout of nothing`);
+      case "whiteout":
+        this.#whiteout(dirFd, mark.name);
+        return true;
+    }
+  }
+
+  /** A whiteout speaks of lower layers only: what this layer itself has stays. */
+  #whiteout(dirFd: number, name: string): void {
+    const existing = statAt(dirFd, name);
+    if (existing?.kind === S_IFDIR) return this.#opaque(dirFd, name);
+    if (existing !== undefined) return;
+    const result = sys("mknodat", dirFd, cBytes(name), S_IFCHR, 0);
+    if (result < 0) throw this.#failed("mknodat", result);
+  }
+
+  #create(dirFd: number, path: string, name: string, entry: TarEntry): void {
+    let result = this.#make(dirFd, path, name, entry);
+    if (result === -EEXIST) {
+      if (entry.type === "hardlink" && cleanPath(entry.link).join("/") === path) return;
+      const existing = statAt(dirFd, name);
+      if (entry.type === "directory" && existing?.kind === S_IFDIR) {
+        this.#directories.set(path, entry);
+        return;
+      }
+      const hidesLower = existing !== undefined && isWhiteout(existing);
+      this.#remove(dirFd, path, name);
+      // The cache of directories was dropped; the parent is opened again.
+      const again = this.#parent(path.slice(0, Math.max(0, path.length - name.length - 1)), entry);
+      result = this.#make(again, path, name, entry);
+      if (result >= 0 && entry.type === "directory" && hidesLower) this.#opaque(again, name);
+    }
+    if (result < 0) throw this.#failed(entry.type === "hardlink" ? "linkat" : "create", result);
+  }
+
+  #remove(dirFd: number, path: string, name: string): void {
+    removeTree(dirFd, name);
+    for (const inside of this.#directories.keys()) {
+      if (inside === path || inside.startsWith(`${path}/`)) this.#directories.delete(inside);
+    }
+    this.#dirs.clear();
+  }
+
+  /** Makes the entry where nothing is; 0 or more, or -errno. */
+  #make(dirFd: number, path: string, name: string, entry: TarEntry): number {
+    const bytes = cBytes(name);
+    switch (entry.type) {
+      case "file": {
+        const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+        // Nobody else can walk in here yet, so the file may have its rights at once.
+        this.#file = sys("openat", dirFd, bytes, flags, entry.mode & 0o777);
+        this.#span = this.#spanAt = 0;
+        return this.#file;
+      }
+      case "directory": {
+        const result = sys("mkdirat", dirFd, bytes, 0o700);
+        if (result >= 0) this.#directories.set(path, entry);
+        return result;
+      }
+      case "symlink": {
+        const result = sys("symlinkat", cBytes(entry.link), dirFd, bytes);
+        if (result >= 0) applyAt(dirFd, name, entry, this.#who);
+        return result;
+      }
+      case "hardlink":
+        return this.#link(dirFd, bytes, entry);
+      case "character":
+      case "block":
+      case "fifo":
+        return this.#node(dirFd, name, entry);
+    }
+  }
+
+  #link(dirFd: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): number {
+    const target = cleanPath(entry.link);
+    const last = target.pop();
+    if (last === undefined) throw this.#failed("linkat", -EPERM);
+    const from = openDirectoryIn(this.rootFd, target.join("/"));
+    if (from < 0) throw this.#failed("openat2", from);
+    const result = sys("linkat", from, cBytes(last), dirFd, name, 0);
+    sys("close", from);
+    return result;
+  }
+
+  #node(dirFd: number, name: string, entry: TarEntry): number {
+    const kind = { character: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO }[
+      entry.type as "character" | "block" | "fifo"
+    ];
+    const device = entry.type === "fifo" ? 0 : deviceNumber(entry.devMajor, entry.devMinor);
+    const result = sys("mknodat", dirFd, cBytes(name), kind | 0o600, device);
+    if (result === -EPERM && this.#who.rootless && entry.type !== "fifo") {
+      this.#result.skipped.push(entry.path);
+      return 0;
+    }
+    if (result >= 0) applyAt(dirFd, name, entry, this.#who);
+    return result;
+  }
+
+  #finishDirectory(path: string, entry: TarEntry): void {
+    const fd = openDirectoryIn(this.rootFd, path);
+    // A later entry put something else where a link led to it.
+    if (fd === -ENOENT || fd === -ENOTDIR) return;
+    if (fd < 0) throw new SyscallError("openat2", -fd, `unpack "${toText(path)}"`);
+    // O_PATH descriptors cannot be changed themselves; "." in them can.
+    const real = sys("openat", fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    sys("close", fd);
+    if (real < 0) throw new SyscallError("openat", -real, `unpack "${toText(path)}"`);
+    try {
+      applyToFd(real, entry, this.#who);
+    } finally {
+      sys("close", real);
+    }
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * How a layer says "this is gone": ".wh." names in archives, marks of overlayfs on disk.
+ * Source: OCI image-spec, "Whiteouts"; Linux, Documentation/filesystems/overlayfs.rst.
+ */
+import { S_IFCHR } from "../../ffi/constants.ts";
+import { ENODATA, EOPNOTSUPP, SyscallError } from "../../ffi/errno.ts";
+import { sys } from "../../ffi/libc.ts";
+import { cBytes } from "./byte_string.ts";
+import type { Stat } from "./stat.ts";
+
+/** Which attributes overlayfs reads: "user." when mounted with userxattr, in a user namespace. */
+export type OverlayKind = "trusted" | "user";
+
+/** The name before which a whiteout stands in an archive. */
+export const WHITEOUT_PREFIX = ".wh.";
+/** In a directory: nothing of the lower layers shows. */
+export const OPAQUE_NAME = ".wh..wh..opq";
+
+/** What an entry's last name means. */
+export type Mark =
+  | { kind: "none" }
+  | { kind: "opaque" }
+  /** Housekeeping of aufs, of no use elsewhere. */
+  | { kind: "aufs" }
+  | { kind: "whiteout"; name: string }
+  /** A whiteout of nothing, of the directory itself or of its parent. */
+  | { kind: "bad" };
+
+/** Reads the last part of an entry's path. */
+export function markOf(name: string): Mark {
+  if (!name.startsWith(WHITEOUT_PREFIX)) return { kind: "none" };
+  if (name === OPAQUE_NAME) return { kind: "opaque" };
+  const hidden = name.slice(WHITEOUT_PREFIX.length);
+  if (hidden.startsWith(WHITEOUT_PREFIX)) return { kind: "aufs" };
+  if (hidden === "" || hidden === "." || hidden === "..") return { kind: "bad" };
+  return { kind: "whiteout", name: hidden };
+}
+
+/** Whether a file on disk is overlayfs's whiteout: a character device 0:0. */
+export function isWhiteout(stat: Stat): boolean {
+  return stat.kind === S_IFCHR && stat.devMajor === 0 && stat.devMinor === 0;
+}
+
+/** Whether an attribute steers overlayfs; such names are never taken from or put in archives. */
+export function isOverlayXattr(name: string): boolean {
+  return /^(?:trusted|user)\.overlay\./.test(name);
+}
+
+/** Makes an open directory hide the lower layers. fsetxattr(2). */
+export function setOpaque(dirFd: number, kind: OverlayKind): void {
+  const name = `${kind}.overlay.opaque`;
+  const result = sys("fsetxattr", dirFd, name, cBytes("y"), 1, 0);
+  if (result < 0) throw new SyscallError("fsetxattr", -result, "mark a directory as opaque");
+}
+
+/** Whether an open directory hides the lower layers. */
+export function isOpaque(dirFd: number): boolean {
+  const value = new Uint8Array(1);
+  for (const kind of ["trusted", "user"]) {
+    const result = sys("fgetxattr", dirFd, `${kind}.overlay.opaque`, value, 1);
+    if (result === 1 && value[0] === 0x79) return true;
+    if (result < 0 && result !== -ENODATA && result !== -EOPNOTSUPP) return false;
+  }
+  return false;
+}

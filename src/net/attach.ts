@@ -1,0 +1,308 @@
+/** Connecting containers: what the engine calls between making a container and starting it. */
+import type { Fd } from "../../ffi/fd.ts";
+import { Netlink } from "../../ffi/netlink.ts";
+import { linkDown } from "../../ffi/rtnetlink.ts";
+import { ensureBridge } from "./bridge.ts";
+import {
+  type EndpointRequest,
+  gatewayEndpoint,
+  leaseEndpoint,
+  releaseEndpoint,
+  wireEndpoint,
+} from "./endpoint.ts";
+import { UserError } from "../base/errors.ts";
+import { type Applied, readFirewallError } from "./firewall.ts";
+import { locked } from "./lock.ts";
+import { distributeNames } from "./names.ts";
+import { BRIDGE_HOST_BINDING, findNetwork, type NetworkRecord, readNetwork } from "./networks.ts";
+import { ownedBy } from "./owner.ts";
+import type { NetPlaces } from "./places.ts";
+import { collide, HeldPorts, holdPorts, type PortMap, wishesOf } from "./ports.ts";
+import { ensureRules, refreshRules } from "./rule_set.ts";
+import type { Sandbox } from "./sandbox.ts";
+import {
+  type EndpointState,
+  forgetState,
+  type NetworkState,
+  type ProxyProcess,
+  readStates,
+  type ResolvConfState,
+  writeState,
+} from "./state.ts";
+import type { Reach } from "./ports.ts";
+
+/** A container that is to be on networks. */
+export interface ConnectRequest {
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly networks: readonly EndpointRequest[];
+  readonly portBindings: PortMap;
+  /** "80/tcp", of the image and of --expose. */
+  readonly exposed: readonly string[];
+  readonly publishAll: boolean;
+  /** Forward published ports by processes instead of rules. */
+  readonly userlandProxy?: boolean;
+  /** The file that becomes the container's /etc/hosts; absent: it is not ours to write. */
+  readonly hostsPath?: string;
+  /** The text of that file without neighbours, once the addresses are known. */
+  readonly hosts?: (state: NetworkState) => string;
+  readonly resolvConf?: ResolvConfState;
+}
+
+/** What a connected container has, and what its monitor must inherit. */
+export interface Connection extends Disposable {
+  readonly state: NetworkState;
+  /**
+   * Descriptors that hold the host's ports (or keep the proxies alive). The container's monitor
+   * inherits them without using them; this process closes its own by disposing the connection.
+   */
+  readonly held: readonly Fd[];
+  /**
+   * Fulfilled when the published ports and the names of neighbours work too; the container may be
+   * started meanwhile. Rejected if the firewall took no rules. To be awaited before this process
+   * ends and before `disconnectContainer`.
+   */
+  readonly settled: Promise<void>;
+}
+
+/** The record of the network a user named; the default one is made at its first use. */
+export async function resolveNetwork(
+  places: NetPlaces,
+  reference: string,
+): Promise<NetworkRecord> {
+  if (!["", "default", "bridge"].includes(reference)) return findNetwork(places, reference);
+  const known = readNetwork(places, "bridge");
+  if (known !== undefined) return known;
+  const { defaultNetwork } = await import("./create_network.ts");
+  return defaultNetwork(places);
+}
+
+/** Does this machine have IPv6 at all? */
+function hostHasIpv6(): boolean {
+  try {
+    return Deno.readTextFileSync("/proc/net/if_inet6") !== "";
+  } catch {
+    return false;
+  }
+}
+
+/** What published ports can lead to. */
+export function reachOf(
+  endpoints: readonly EndpointState[],
+  networks: readonly NetworkRecord[],
+): Reach {
+  const open = endpoints.filter((e) => !e.internal);
+  return {
+    ipv4: open.some((e) => e.ipv4 !== undefined),
+    ipv6: open.some((e) => e.ipv6 !== undefined),
+    ipv6ByProxy: hostHasIpv6(),
+    defaultHostIp: networks.map((n) => n.Options?.[BRIDGE_HOST_BINDING]).find((ip) => ip) ||
+      undefined,
+  };
+}
+
+/** The container's address that a port of `hostIp` leads to. */
+export function targetFor(endpoints: readonly EndpointState[], hostIp: string): string {
+  const open = endpoints.filter((e) => !e.internal);
+  const main = gatewayEndpoint(open);
+  const order = main === undefined ? open : [main, ...open];
+  const ipv4 = order.find((e) => e.ipv4 !== undefined)?.ipv4?.ip;
+  const ipv6 = order.find((e) => e.ipv6 !== undefined)?.ipv6?.ip;
+  return (hostIp.includes(":") ? ipv6 ?? ipv4 : ipv4 ?? ipv6) ?? "";
+}
+
+/** Is a port published by a container other than `id`? */
+export function takenByOthers(places: NetPlaces, id: string) {
+  let ports: { protocol: string; hostIp: string; hostPort: number }[] | undefined;
+  return (protocol: string, hostIp: string, hostPort: number): boolean => {
+    ports ??= readStates(places).filter((state) => state.owner.id !== id)
+      .flatMap((state) => state.ports);
+    return ports.some((port) => collide(port, { protocol, hostIp, hostPort }));
+  };
+}
+
+/** Puts docker's words around the reason why a port cannot be had. */
+export function holdOrExplain(
+  name: string,
+  endpoints: readonly EndpointState[],
+  hold: () => HeldPorts,
+): HeldPorts {
+  try {
+    return hold();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const endpoint = gatewayEndpoint(endpoints) ?? endpoints[0];
+    throw new UserError(
+      "failed to set up container networking: driver failed programming external connectivity " +
+        `on endpoint ${name} (${endpoint.endpointId}): ${error.message}`,
+      error.exitCode,
+    );
+  }
+}
+
+/** Holds the ports a container publishes and says where they lead. */
+function publish(
+  places: NetPlaces,
+  request: ConnectRequest,
+  endpoints: readonly EndpointState[],
+  reach: Reach,
+): { held: HeldPorts; ports: NetworkState["ports"] } {
+  const { portBindings, exposed, publishAll } = request;
+  const wishes = wishesOf(portBindings, exposed, publishAll, reach);
+  const target = (hostIp: string) => targetFor(endpoints, hostIp);
+  const held = holdOrExplain(
+    request.name,
+    endpoints,
+    () => holdPorts(wishes, target, takenByOthers(places, request.id)),
+  );
+  const ports = held.entries.map(({ port }) => ({ ...port, containerIp: target(port.hostIp) }));
+  return { held, ports };
+}
+
+/** Starts the proxies that held ports need. */
+async function forward(
+  held: HeldPorts,
+  ports: NetworkState["ports"],
+  proxied: boolean,
+): Promise<ProxyProcess[]> {
+  const { needsProxy, startProxies } = await import("./proxy.ts");
+  return ports.some((port) => needsProxy(port, proxied)) ? startProxies(held, ports, proxied) : [];
+}
+
+/** Makes the interfaces of all endpoints. */
+function wireAll(
+  places: NetPlaces,
+  request: ConnectRequest,
+  sandbox: Sandbox,
+  networks: readonly NetworkRecord[],
+  state: NetworkState,
+): void {
+  using host = Netlink.open();
+  const main = gatewayEndpoint(state.endpoints);
+  state.endpoints.forEach((endpoint, i) => {
+    wireEndpoint(host, sandbox, endpoint, {
+      network: networks[i],
+      bridgeIndex: ensureBridge(host, networks[i], places).index,
+      hairpin: state.ports.length > 0 && !state.proxied,
+      linkLocalIps: request.networks[i].linkLocalIps,
+      gateway: endpoint === main,
+      index: 2 + i,
+    });
+  });
+}
+
+/** Brings the rules for published ports up to date. Throws UserError if the firewall takes none. */
+export async function publishRules(places: NetPlaces): Promise<void> {
+  if (await refreshRules(places, "ports") !== "none") return;
+  throw new UserError(
+    `Cannot publish ports by the firewall: ${readFirewallError(places)}`,
+    125,
+    "--userland-proxy needs none",
+  );
+}
+
+/** Tells the firewall and the neighbours about a container whose state is written. */
+async function announce(places: NetPlaces, state: NetworkState): Promise<void> {
+  const named = state.endpoints.filter((e) => e.dnsNames.length > 0 || e.links.length > 0)
+    .map((e) => e.networkId);
+  const published = state.ports.length > 0 && !state.proxied;
+  if (!published && named.length === 0) return;
+  await locked(places, async () => {
+    if (published) await publishRules(places);
+    if (named.length > 0) distributeNames(places, named);
+  });
+}
+
+/** Takes back what `announce` told, after a failure. */
+async function withdraw(
+  places: NetPlaces,
+  state: NetworkState,
+  announced: Promise<void>,
+): Promise<void> {
+  await announced.catch(() => {}); // the first error is the one to tell
+  forgetState(places, state.owner.id);
+  await announce(places, state);
+}
+
+/**
+ * Puts a container on its networks: leases, ports, bridges, interfaces, rules, names. Everything
+ * is undone if a part fails. Throws UserError with docker's texts (no such network, address or
+ * port in use) before anything is changed in the kernel.
+ */
+export async function connectContainer(
+  places: NetPlaces,
+  request: ConnectRequest,
+  sandbox: Sandbox,
+): Promise<Connection> {
+  const networks: NetworkRecord[] = [];
+  for (const wish of request.networks) networks.push(await resolveNetwork(places, wish.network));
+  const owner = ownedBy(request.id);
+  const applied: Applied = await ensureRules(
+    places,
+    networks.map((network) => network.Id),
+    (body) => locked(places, body),
+  );
+  const proxied = request.userlandProxy === true || applied.backend === "none";
+  using undo = new DisposableStack();
+  const endpoints = networks.map((network, i) => {
+    const wish = request.networks[i];
+    const endpoint = leaseEndpoint(places, network, wish, request, owner, i);
+    undo.defer(() => releaseEndpoint(places, endpoint));
+    return endpoint;
+  });
+  const { held, ports } = publish(places, request, endpoints, reachOf(endpoints, networks));
+  undo.use(held);
+  const proxies = ports.length > 0 ? await forward(held, ports, proxied) : [];
+  const state: NetworkState = {
+    owner,
+    name: request.name,
+    hostname: request.hostname,
+    endpoints,
+    exposed: request.exposed,
+    ports,
+    proxied: proxied && ports.length > 0,
+    proxies,
+    hostsPath: request.hostsPath,
+    resolvConf: request.resolvConf,
+  };
+  if (request.hostsPath !== undefined && request.hosts !== undefined) {
+    // Before the state is there: from then on others add themselves to the file.
+    Deno.writeTextFileSync(request.hostsPath, request.hosts(state), { mode: 0o644 });
+  }
+  writeState(places, state);
+  undo.defer(() => forgetState(places, request.id));
+  // The rules need no interfaces: their program runs while this thread makes those.
+  const settled = announce(places, state);
+  settled.catch(() => {}); // whoever awaits it hears of it
+  try {
+    wireAll(places, request, sandbox, networks, state);
+  } catch (error) {
+    await withdraw(places, state, settled);
+    throw error;
+  }
+  undo.move();
+  return { state, settled, held: held.fds, [Symbol.dispose]: () => held[Symbol.dispose]() };
+}
+
+/**
+ * Takes a container off its networks after it ended: its interfaces are silenced (they go with
+ * the namespace), leases given back, rules and names brought up to date.
+ */
+export async function disconnectContainer(places: NetPlaces, state: NetworkState): Promise<void> {
+  silence(state.endpoints);
+  forgetState(places, state.owner.id);
+  for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint);
+  await announce(places, state);
+}
+
+/**
+ * Takes the host's ends down. The kernel removes a dead namespace's interfaces a moment later;
+ * until then they would answer for addresses that may already be leased again.
+ */
+export function silence(endpoints: readonly EndpointState[]): void {
+  if (endpoints.length === 0) return;
+  using host = Netlink.open();
+  host.batch(endpoints.map((endpoint) => linkDown(endpoint.hostLink)));
+}

@@ -1,0 +1,265 @@
+/** Changing the networks of a running container: connect, disconnect, rename, ports. */
+import { Netlink } from "../../ffi/netlink.ts";
+import type { Message } from "../../ffi/netlink_message.ts";
+import { deleteDefaultRoute, deleteLink, linkDown, portOptions } from "../../ffi/rtnetlink.ts";
+import { UserError } from "../base/errors.ts";
+import { holdOrExplain, publishRules, reachOf, takenByOthers, targetFor } from "./attach.ts";
+import { ensureBridge } from "./bridge.ts";
+import {
+  dnsNamesOf,
+  type EndpointRequest,
+  gatewayEndpoint,
+  gatewayRoutes,
+  leaseEndpoint,
+  releaseEndpoint,
+  wireEndpoint,
+} from "./endpoint.ts";
+import { locked } from "./lock.ts";
+import { distributeNames } from "./names.ts";
+import { findNetwork, type NetworkRecord, readNetworks } from "./networks.ts";
+import type { NetPlaces } from "./places.ts";
+import {
+  collide,
+  HeldPorts,
+  holdPorts,
+  type IsTaken,
+  type PortMap,
+  stopListening,
+  wishesOf,
+} from "./ports.ts";
+import { endProxy, serves, startProxiesFor } from "./proxy.ts";
+import { readApplied } from "./firewall.ts";
+import { ensureRules } from "./rule_set.ts";
+import type { Sandbox } from "./sandbox.ts";
+import { type EndpointState, type NetworkState, writeState } from "./state.ts";
+
+/** The lowest interface number the container does not have. */
+function freeNumber(endpoints: readonly EndpointState[]): number {
+  const taken = new Set(endpoints.map((e) => parseInt(e.hostLink.slice(-2), 36)));
+  let number = 0;
+  while (taken.has(number)) number++;
+  return number;
+}
+
+/** Brings the default routes inside in line with the endpoints. */
+function routeBy(sandbox: Sandbox, endpoint: EndpointState | undefined): void {
+  const messages: Message[] = [deleteDefaultRoute(4), deleteDefaultRoute(6)];
+  const link = endpoint && sandbox.netlink.link(endpoint.ifname);
+  if (endpoint !== undefined && link !== undefined) {
+    messages.push(...gatewayRoutes(endpoint, link.index));
+  }
+  sandbox.netlink.batch(messages);
+}
+
+/**
+ * Connects a running container to one more network. The new state, on disk as well. Throws
+ * UserError with docker's texts.
+ */
+export async function connectLive(
+  places: NetPlaces,
+  state: NetworkState,
+  request: EndpointRequest,
+  sandbox: Sandbox,
+): Promise<NetworkState> {
+  const network = findNetwork(places, request.network);
+  if (network.Driver !== "bridge") {
+    throw new UserError(
+      "container cannot be connected to multiple networks with one of the networks in " +
+        `private (none) mode`,
+    );
+  }
+  if (state.endpoints.some((endpoint) => endpoint.networkId === network.Id)) {
+    throw new UserError(
+      `endpoint with name ${state.name} already exists in network ${network.Name}`,
+    );
+  }
+  await ensureRules(places, [network.Id], (body) => locked(places, body));
+  const number = freeNumber(state.endpoints);
+  const container = { id: state.owner.id, name: state.name, hostname: state.hostname };
+  using undo = new DisposableStack();
+  const endpoint = leaseEndpoint(places, network, request, container, state.owner, number);
+  undo.defer(() => releaseEndpoint(places, endpoint));
+  const endpoints = [...state.endpoints, endpoint];
+  wireLive(places, network, request, sandbox, endpoint, {
+    number,
+    gateway: gatewayEndpoint(endpoints) === endpoint,
+    hairpin: state.ports.length > 0 && !state.proxied,
+  });
+  const next = { ...state, endpoints };
+  await locked(places, () => {
+    writeState(places, next);
+    distributeNames(places, [network.Id]);
+  });
+  undo.move();
+  return next;
+}
+
+function wireLive(
+  places: NetPlaces,
+  network: NetworkRecord,
+  request: EndpointRequest,
+  sandbox: Sandbox,
+  endpoint: EndpointState,
+  options: { number: number; gateway: boolean; hairpin: boolean },
+): void {
+  using host = Netlink.open();
+  wireEndpoint(host, sandbox, endpoint, {
+    network,
+    bridgeIndex: ensureBridge(host, network, places).index,
+    hairpin: options.hairpin,
+    linkLocalIps: request.linkLocalIps,
+    gateway: options.gateway,
+    index: 2 + options.number,
+  });
+}
+
+/** Takes a running container off a network; `sandbox` is undefined if it no longer runs. */
+export async function disconnectLive(
+  places: NetPlaces,
+  state: NetworkState,
+  reference: string,
+  sandbox: Sandbox | undefined,
+): Promise<NetworkState> {
+  const network = findNetwork(places, reference);
+  const endpoint = state.endpoints.find((e) => e.networkId === network.Id);
+  if (endpoint === undefined) {
+    throw new UserError(
+      `container ${state.owner.id} is not connected to network ${network.Name}`,
+    );
+  }
+  const endpoints = state.endpoints.filter((e) => e !== endpoint);
+  {
+    using host = Netlink.open();
+    host.batch([linkDown(endpoint.hostLink), deleteLink(endpoint.hostLink)]);
+  }
+  if (sandbox !== undefined) routeBy(sandbox, gatewayEndpoint(endpoints));
+  const gone = [endpoint.ipv4?.ip, endpoint.ipv6?.ip];
+  const ports = state.ports.flatMap((port) => {
+    if (!gone.includes(port.containerIp)) return [port];
+    const containerIp = targetFor(endpoints, port.hostIp);
+    return containerIp === "" ? [] : [{ ...port, containerIp }];
+  });
+  const next = { ...state, endpoints, ports };
+  await locked(places, async () => {
+    writeState(places, next);
+    releaseEndpoint(places, endpoint);
+    distributeNames(places, [network.Id]);
+    distributeNames(places, endpoints.map((e) => e.networkId));
+    if (state.ports.length > 0 && !state.proxied) await publishRules(places);
+  });
+  return next;
+}
+
+/** Makes the neighbours know a running container by its new name. */
+export async function renameLive(
+  places: NetPlaces,
+  state: NetworkState,
+  name: string,
+): Promise<NetworkState> {
+  return await locked(places, () => {
+    const container = { id: state.owner.id, name, hostname: state.hostname };
+    const networks = readNetworks(places);
+    const endpoints = state.endpoints.map((endpoint) => {
+      const network = networks.find((n) => n.Id === endpoint.networkId);
+      if (network === undefined) return endpoint;
+      return { ...endpoint, dnsNames: dnsNamesOf(network, container, endpoint.aliases) };
+    });
+    const next = { ...state, name, endpoints };
+    writeState(places, next);
+    distributeNames(places, endpoints.map((endpoint) => endpoint.networkId));
+    return next;
+  });
+}
+
+/**
+ * Publishes more ports of a running container. Throws UserError with docker's text if one is
+ * busy. Only those with a proxy are held by a socket; of the others other containers are kept off
+ * by the record, other programs of the host are not. `pid` is the container's first process.
+ */
+export async function publishAdd(
+  places: NetPlaces,
+  state: NetworkState,
+  bindings: PortMap,
+  pid: number,
+): Promise<NetworkState> {
+  if (state.endpoints.length === 0) {
+    throw new UserError(`Cannot publish ports of "${state.name}": it has no network of its own`);
+  }
+  const target = (hostIp: string) => targetFor(state.endpoints, hostIp);
+  const reach = reachOf(state.endpoints, networksOf(places, state));
+  const wishes = wishesOf(bindings, [], false, reach);
+  const others = takenByOthers(places, state.owner.id);
+  const isTaken: IsTaken = (protocol, hostIp, hostPort) =>
+    others(protocol, hostIp, hostPort) ||
+    state.ports.some((port) => collide(port, { protocol, hostIp, hostPort }));
+  using held: HeldPorts = holdOrExplain(
+    state.name,
+    state.endpoints,
+    () => holdPorts(wishes, target, isTaken),
+  );
+  const added = held.entries.map(({ port }) => ({
+    ...port,
+    containerIp: target(port.hostIp),
+  }));
+  const proxied = state.ports.length === 0
+    ? readApplied(places)?.backend === "none"
+    : state.proxied;
+  const proxies = startProxiesFor(pid, held, added, proxied);
+  if (!proxied) allowHairpin(state.endpoints);
+  return await changePorts(places, {
+    ...state,
+    ports: [...state.ports, ...added],
+    proxied,
+    proxies: [...state.proxies, ...proxies],
+  });
+}
+
+function networksOf(places: NetPlaces, state: NetworkState): NetworkRecord[] {
+  const ids = state.endpoints.map((endpoint) => endpoint.networkId);
+  return readNetworks(places).filter((network) => ids.includes(network.Id));
+}
+
+/** Lets a container come back to itself by one of the host's addresses. */
+function allowHairpin(endpoints: readonly EndpointState[]): void {
+  using host = Netlink.open();
+  host.batch(endpoints.map((endpoint) => portOptions(endpoint.hostLink, { hairpin: true })));
+}
+
+/**
+ * Takes published ports of a running container back. `wishes` are "8080" (host's port),
+ * "8080/udp" or "127.0.0.1:8080". `holder` is the process with the held sockets: the monitor.
+ * Throws UserError for one that is not published.
+ */
+export async function publishRemove(
+  places: NetPlaces,
+  state: NetworkState,
+  wishes: readonly string[],
+  holder: number,
+): Promise<NetworkState> {
+  let ports = state.ports;
+  for (const wish of wishes) {
+    const [, ip, port, protocol] = /^(?:(.*):)?(\d+)(?:\/(\w+))?$/.exec(wish) ?? [];
+    const hostIp = ip?.replace(/^\[(.*)\]$/, "$1");
+    const rest = ports.filter((p) =>
+      p.hostPort !== Number(port) || (protocol ?? "tcp") !== p.protocol ||
+      (hostIp !== undefined && hostIp !== p.hostIp)
+    );
+    if (rest.length === ports.length) {
+      throw new UserError(`Cannot take back port "${wish}" of "${state.name}": not published`);
+    }
+    ports = rest;
+  }
+  const gone = state.ports.filter((port) => !ports.includes(port));
+  const proxies = state.proxies.filter((proxy) => !gone.some((port) => serves(proxy, port)));
+  for (const proxy of state.proxies) if (!proxies.includes(proxy)) endProxy(proxy);
+  for (const port of gone) stopListening(holder, port);
+  return await changePorts(places, { ...state, ports, proxies });
+}
+
+async function changePorts(places: NetPlaces, next: NetworkState): Promise<NetworkState> {
+  await locked(places, async () => {
+    writeState(places, next);
+    if (!next.proxied) await publishRules(places);
+  });
+  return next;
+}

@@ -1,0 +1,181 @@
+/** Networks on disk: one record each, in the shape of docker's `network inspect`. */
+import { UserError } from "../base/errors.ts";
+import { bridgeName, defaultBridgeName, type NetPlaces } from "./places.ts";
+
+/** One subnet of a network. */
+export interface IpamConfig {
+  Subnet: string;
+  IPRange?: string;
+  Gateway: string;
+  AuxiliaryAddresses?: Record<string, string>;
+}
+
+/** What `network inspect` shows; `Containers` is filled in when it is shown. */
+export interface NetworkRecord {
+  Name: string;
+  Id: string;
+  Created: string;
+  Scope: "local";
+  Driver: "bridge" | "host" | "null";
+  EnableIPv4: boolean;
+  EnableIPv6: boolean;
+  IPAM: { Driver: string; Options: Record<string, string> | null; Config: IpamConfig[] | null };
+  Internal: boolean;
+  Attachable: boolean;
+  Ingress: boolean;
+  ConfigFrom: { Network: string };
+  ConfigOnly: boolean;
+  Containers: Record<string, NetworkContainer>;
+  Options: Record<string, string> | null;
+  Labels: Record<string, string> | null;
+}
+
+/** A container as `network inspect` lists it. */
+export interface NetworkContainer {
+  Name: string;
+  EndpointID: string;
+  MacAddress: string;
+  IPv4Address: string;
+  IPv6Address: string;
+}
+
+export const BRIDGE_NAME = "com.docker.network.bridge.name";
+export const BRIDGE_DEFAULT = "com.docker.network.bridge.default_bridge";
+export const BRIDGE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade";
+export const BRIDGE_ICC = "com.docker.network.bridge.enable_icc";
+export const BRIDGE_HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4";
+export const DRIVER_MTU = "com.docker.network.driver.mtu";
+export const INTERFACE_PREFIX = "com.docker.network.container_iface_prefix";
+
+/** The names nobody may give or remove. */
+export const PREDEFINED: readonly string[] = ["bridge", "host", "none"];
+
+/** "host" and "none" are the same everywhere: their ids spell their names. */
+function constantNetwork(name: "host" | "none"): NetworkRecord {
+  const id = Array.from(name, (char) => char.charCodeAt(0).toString(16)).join("").padEnd(64, "0");
+  return {
+    ...emptyNetwork(name, id),
+    Created: "1970-01-01T00:00:00Z",
+    Driver: name === "host" ? "host" : "null",
+    IPAM: { Driver: "default", Options: null, Config: null },
+  };
+}
+
+/** A record with nothing chosen but its name. */
+export function emptyNetwork(name: string, id: string): NetworkRecord {
+  return {
+    Name: name,
+    Id: id,
+    Created: new Date().toISOString(),
+    Scope: "local",
+    Driver: "bridge",
+    EnableIPv4: true,
+    EnableIPv6: false,
+    IPAM: { Driver: "default", Options: null, Config: [] },
+    Internal: false,
+    Attachable: false,
+    Ingress: false,
+    ConfigFrom: { Network: "" },
+    ConfigOnly: false,
+    Containers: {},
+    Options: {},
+    Labels: {},
+  };
+}
+
+/** The interface of the host that a network is. */
+export function bridgeOf(network: NetworkRecord, places: NetPlaces): string {
+  const named = network.Options?.[BRIDGE_NAME];
+  if (named) return named;
+  return network.Name === "bridge" ? defaultBridgeName(places) : bridgeName(network.Id);
+}
+
+/** Is the option on? Absent means `otherwise`. */
+export function optionOn(network: NetworkRecord, key: string, otherwise: boolean): boolean {
+  const value = network.Options?.[key];
+  return value === undefined ? otherwise : /^(1|t|T|true|TRUE|True)$/.test(value);
+}
+
+const pathOf = (places: NetPlaces, name: string) => `${places.networks}/${name}.json`;
+
+/** The network of exactly this name; undefined if there is none (the default bridge before use). */
+export function readNetwork(places: NetPlaces, name: string): NetworkRecord | undefined {
+  if (name === "host" || name === "none") return constantNetwork(name);
+  try {
+    return JSON.parse(Deno.readTextFileSync(pathOf(places, name)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** All networks on disk, without "host" and "none", oldest first. */
+export function readNetworks(places: NetPlaces): NetworkRecord[] {
+  const found: NetworkRecord[] = [];
+  try {
+    for (const entry of Deno.readDirSync(places.networks)) {
+      if (!entry.name.endsWith(".json")) continue;
+      const network = readNetwork(places, entry.name.slice(0, -".json".length));
+      if (network !== undefined) found.push(network);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return found.sort((a, b) => a.Created < b.Created ? -1 : a.Created > b.Created ? 1 : 0);
+}
+
+/** All networks, with "host" and "none". The default bridge only once it was used. */
+export function allNetworks(places: NetPlaces): NetworkRecord[] {
+  return [...readNetworks(places), constantNetwork("host"), constantNetwork("none")];
+}
+
+/**
+ * The network by name, id or unique beginning of an id. Throws UserError "network x not found"
+ * or docker's text for an ambiguous beginning.
+ */
+export function findNetwork(places: NetPlaces, reference: string): NetworkRecord {
+  const byName = /^[\w.-]+$/.test(reference) ? readNetwork(places, reference) : undefined;
+  if (byName !== undefined) return byName;
+  if (/^[0-9a-f]+$/.test(reference)) {
+    const matching = allNetworks(places).filter((network) => network.Id.startsWith(reference));
+    const exact = matching.find((network) => network.Id === reference);
+    if (exact !== undefined || matching.length === 1) return exact ?? matching[0];
+    if (matching.length > 1) {
+      throw new UserError(
+        `network ${reference} is ambiguous (${matching.length} matches found based on ID prefix)`,
+      );
+    }
+  }
+  throw new UserError(`network ${reference} not found`);
+}
+
+/** Writes a new network; false if its name is taken. link(2) refuses an existing name. */
+export function addNetwork(places: NetPlaces, network: NetworkRecord): boolean {
+  Deno.mkdirSync(places.networks, { recursive: true, mode: 0o711 });
+  const temporary = `${places.networks}/.${network.Id}.new`;
+  Deno.writeTextFileSync(temporary, JSON.stringify(network, null, 2), { mode: 0o644 });
+  try {
+    Deno.linkSync(temporary, pathOf(places, network.Name));
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  } finally {
+    Deno.removeSync(temporary);
+  }
+}
+
+/** Removes a network's record; fine if it is gone. */
+export function forgetNetwork(places: NetPlaces, name: string): void {
+  try {
+    Deno.removeSync(pathOf(places, name));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** 64 hex digits nobody else has. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

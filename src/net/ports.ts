@@ -1,0 +1,324 @@
+/**
+ * Published ports: from what was asked to sockets that hold the host's ports. A held port is a
+ * listening socket; the container's monitor inherits it, so the kernel itself refuses the port to
+ * everybody else as long as the container runs, and frees it when it ends.
+ */
+import { StructWriter } from "../../ffi/bytes.ts";
+import { EACCES, EADDRINUSE, EADDRNOTAVAIL, errnoText } from "../../ffi/errno.ts";
+import { Fd } from "../../ffi/fd.ts";
+import { sys } from "../../ffi/libc.ts";
+import { UserError } from "../base/errors.ts";
+import { family, isUnspecified, parseIp, showIp } from "./address.ts";
+
+/** Docker's spelling of one host side. Empty HostIp: all; empty HostPort: any; "1-9": any of. */
+export interface PortBinding {
+  HostIp: string;
+  HostPort: string;
+}
+
+/** Docker's spelling of published ports; keys are "80/tcp". */
+export type PortMap = Record<string, PortBinding[] | null>;
+
+/** One port of the host that leads to one of a container. */
+export interface PublishedPort {
+  readonly protocol: string;
+  readonly hostIp: string;
+  readonly hostPort: number;
+  readonly containerIp: string;
+  readonly containerPort: number;
+}
+
+/** A wish: host ports from `first` to `last` (both 0: any free one) for one container port. */
+export interface PortWish {
+  readonly protocol: string;
+  readonly containerPort: number;
+  /** Addresses that share one port number: one, or "0.0.0.0" and "::". */
+  readonly hostIps: readonly string[];
+  readonly first: number;
+  readonly last: number;
+}
+
+/** "80/tcp" -> [80, "tcp"]. */
+export function splitPort(key: string): [port: number, protocol: string] {
+  const [port, protocol] = key.split("/");
+  return [Number(port), protocol ?? "tcp"];
+}
+
+/** "8000-8010" -> [8000, 8010], "" -> [0, 0]. */
+function hostRange(text: string): [first: number, last: number] {
+  const [first, last] = text.split("-").map(Number);
+  return [first || 0, last ?? (first || 0)];
+}
+
+/** What containers can be reached by. */
+export interface Reach {
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  /** A proxy can lead IPv6 clients of the host to it, where it has IPv4 only. */
+  readonly ipv6ByProxy: boolean;
+  /** An address that stands for "all" of this network's published ports. */
+  readonly defaultHostIp?: string;
+}
+
+function hostIps(binding: PortBinding, protocol: string, reach: Reach): string[] {
+  if (!reach.ipv4 && !reach.ipv6) return []; // internal networks publish nothing
+  const asked = binding.HostIp || reach.defaultHostIp || "";
+  if (asked !== "") return [showIp(parseIp(asked)!)];
+  const ipv6 = reach.ipv6 || (reach.ipv6ByProxy && protocol !== "sctp");
+  return [...(reach.ipv4 ? ["0.0.0.0"] : []), ...(ipv6 ? ["::"] : [])];
+}
+
+/** The wishes in `bindings`, and with `publishAll` one for every exposed port that has none. */
+export function wishesOf(
+  bindings: PortMap,
+  exposed: readonly string[],
+  publishAll: boolean,
+  reach: Reach,
+): PortWish[] {
+  const all: PortMap = { ...bindings };
+  if (publishAll) {
+    for (const key of exposed) if (!all[key]?.length) all[key] = [{ HostIp: "", HostPort: "" }];
+  }
+  return Object.entries(all).flatMap(([key, list]) => {
+    const [containerPort, protocol] = splitPort(key);
+    return (list ?? []).map((binding): PortWish => {
+      const [first, last] = hostRange(binding.HostPort);
+      return { protocol, containerPort, hostIps: hostIps(binding, protocol, reach), first, last };
+    });
+  });
+}
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_SCTP = 132;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const SHUT_RDWR = 2;
+
+/** struct sockaddr_in or sockaddr_in6. */
+export function socketAddress(ip: string, port: number): Uint8Array<ArrayBuffer> {
+  const bytes = parseIp(ip)!;
+  const swapped = ((port & 0xff) << 8) | (port >> 8);
+  const writer = new StructWriter(bytes.length === 4 ? 16 : 28);
+  writer.u16(bytes.length === 4 ? AF_INET : AF_INET6).u16(swapped);
+  if (bytes.length === 16) writer.u32(0);
+  for (const byte of bytes) writer.u8(byte);
+  return (bytes.length === 4 ? writer.pad(8) : writer.u32(0)).done();
+}
+
+function portOf(fd: Fd): number {
+  const address = new Uint8Array(28);
+  const length = new Uint8Array(new Uint32Array([28]).buffer);
+  sys("getsockname", fd.raw, address, length);
+  return address[2] * 256 + address[3];
+}
+
+/** Holds a port (0: any); the descriptor and the port, or the negative error number. */
+export function holdPort(protocol: string, ip: string, port: number): [Fd, number] | number {
+  const version = family(parseIp(ip)!);
+  const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
+  const raw = sys(
+    "socket",
+    version === 4 ? AF_INET : AF_INET6,
+    type | SOCK_CLOEXEC,
+    protocol === "sctp" ? IPPROTO_SCTP : 0,
+  );
+  if (raw < 0) return raw;
+  using undo = new DisposableStack();
+  const fd = undo.use(new Fd(raw));
+  const one = new Uint8Array([1, 0, 0, 0]);
+  // Without it connections that ended a minute ago would hold the port. Not for UDP: there it
+  // would let two sockets have the same port.
+  if (type === SOCK_STREAM) sys("setsockopt", raw, SOL_SOCKET, SO_REUSEADDR, one, 4);
+  if (version === 6) sys("setsockopt", raw, IPPROTO_IPV6, IPV6_V6ONLY, one, 4);
+  const address = socketAddress(ip, port);
+  let result = sys("bind", raw, address, address.length);
+  // Only listening makes the kernel refuse the port to the next one that asks with REUSEADDR.
+  if (result === 0 && type === SOCK_STREAM) result = sys("listen", raw, 4096);
+  if (result < 0) return result;
+  undo.move();
+  return [fd, portOf(fd)];
+}
+
+/**
+ * Makes a process that inherited held ports stop listening on one: copies its socket and shuts
+ * it down. It keeps the number until it ends, but refuses clients. pidfd_getfd(2).
+ */
+export function stopListening(pid: number, port: { hostIp: string; hostPort: number }): void {
+  const pidfd = sys("pidfd_open", pid, 0);
+  if (pidfd < 0) return; // ended, and its sockets with it
+  using _pidfd = new Fd(pidfd);
+  const wanted = socketAddress(port.hostIp, port.hostPort);
+  for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
+    const copy = sys("pidfd_getfd", pidfd, Number(name), 0);
+    if (copy < 0) continue;
+    using _copy = new Fd(copy);
+    const address = new Uint8Array(28);
+    const length = new Uint8Array(new Uint32Array([28]).buffer);
+    if (sys("getsockname", copy, address, length) < 0) continue;
+    if (wanted.every((byte, i) => byte === address[i])) sys("shutdown", copy, SHUT_RDWR);
+  }
+}
+
+/** A host's port and the socket that holds it; none for sctp on a kernel without its sockets. */
+export interface HeldPort {
+  readonly port: Omit<PublishedPort, "containerIp">;
+  readonly socket: Fd | undefined;
+}
+
+/** Ports held by sockets. Disposing lets them go; `fds` are what a monitor is to inherit. */
+export class HeldPorts implements Disposable {
+  entries: HeldPort[] = [];
+  /** The end of a pipe that keeps proxies alive. */
+  life: Fd | undefined;
+  get fds(): Fd[] {
+    const sockets = this.entries.flatMap(({ socket }) => socket ?? []);
+    return this.life === undefined ? sockets : [...sockets, this.life];
+  }
+  [Symbol.dispose](): void {
+    for (const fd of this.fds) fd[Symbol.dispose]();
+    this.entries = [];
+    this.life = undefined;
+  }
+}
+
+/** Is (protocol, ip, port) published by another container? */
+export type IsTaken = (protocol: string, hostIp: string, hostPort: number) => boolean;
+
+/** Do two published ports get in each other's way? */
+export function collide(
+  a: { protocol: string; hostIp: string; hostPort: number },
+  b: { protocol: string; hostIp: string; hostPort: number },
+): boolean {
+  const [x, y] = [parseIp(a.hostIp)!, parseIp(b.hostIp)!];
+  return a.protocol === b.protocol && a.hostPort === b.hostPort && x.length === y.length &&
+    (isUnspecified(x) || isUnspecified(y) || showIp(x) === showIp(y));
+}
+
+const showHost = (ip: string) => ip.includes(":") ? `[${ip}]` : ip;
+
+/** Why a port cannot be had, in docker's words. */
+function refusal(wish: PortWish, ip: string, port: number, containerIp: string, errno: number) {
+  const target = `${showHost(ip)}:${port}:${showHost(containerIp)}:${wish.containerPort}`;
+  const reason = errno === EADDRINUSE
+    ? "address already in use"
+    : errno === EADDRNOTAVAIL
+    ? "cannot assign requested address"
+    : errno === EACCES
+    ? "permission denied"
+    : errnoText(errno);
+  return new UserError(`failed to bind host port for ${target}/${wish.protocol}: ${reason}`, 125);
+}
+
+/** Takes one port number on all addresses of a wish; a UserError says why not. */
+function holdNumber(
+  wish: PortWish,
+  port: number,
+  containerIp: string,
+  isTaken: IsTaken,
+): HeldPorts | UserError {
+  using undo = new DisposableStack();
+  const held = undo.use(new HeldPorts());
+  let number = port;
+  for (const ip of wish.hostIps) {
+    if (number !== 0 && isTaken(wish.protocol, ip, number)) {
+      return new UserError(
+        `Bind for ${showHost(ip)}:${number} failed: port is already allocated`,
+        125,
+      );
+    }
+    const result = holdPort(wish.protocol, ip, number);
+    let socket: Fd | undefined;
+    if (typeof result !== "number") [socket, number] = result;
+    else if (wish.protocol !== "sctp" || number === 0) {
+      return refusal(wish, ip, number, containerIp, -result);
+    } // A kernel without SCTP sockets can still translate SCTP packets: nothing to hold.
+    const { protocol, containerPort } = wish;
+    const entry = { protocol, hostIp: ip, hostPort: number, containerPort };
+    held.entries.push({ port: entry, socket });
+  }
+  undo.move();
+  return held;
+}
+
+/** How often another number is tried where any will do. */
+const TRIES = 64;
+
+function holdWish(
+  wish: PortWish,
+  addressFor: (hostIp: string) => string,
+  isTaken: IsTaken,
+): HeldPorts {
+  const containerIp = addressFor(wish.hostIps[0]);
+  if (wish.first !== 0 && wish.first === wish.last) {
+    const held = holdNumber(wish, wish.first, containerIp, isTaken);
+    if (held instanceof UserError) throw held;
+    return held;
+  }
+  let refused: UserError | undefined;
+  const tries = wish.first === 0 ? TRIES : wish.last - wish.first + 1;
+  for (let i = 0; i < tries; i++) {
+    const port = wish.first === 0 ? anyPort(wish) : wish.first + i;
+    const held = holdNumber(wish, port, containerIp, isTaken);
+    if (!(held instanceof UserError)) return held;
+    refused = held;
+  }
+  throw wish.first === 0 ? refused! : new UserError(
+    `failed to bind host port for ${showHost(wish.hostIps[0])}:${wish.first}-${wish.last}:` +
+      `${showHost(containerIp)}:${wish.containerPort}/${wish.protocol}: ` +
+      `all ports are allocated`,
+    125,
+  );
+}
+
+/** A number the kernel finds free now: of its ephemeral range, as docker's are. */
+function anyPort(wish: PortWish): number {
+  const result = holdPort(wish.protocol === "sctp" ? "tcp" : wish.protocol, wish.hostIps[0], 0);
+  if (typeof result === "number") throw refusal(wish, wish.hostIps[0], 0, "", -result);
+  using _fd = result[0];
+  return result[1];
+}
+
+/**
+ * Holds all ports of `wishes`, exact ones before those with a choice. Throws UserError with
+ * docker's text, holding nothing, at the first that cannot be had. `addressFor` names the
+ * container's address in messages.
+ */
+export function holdPorts(
+  wishes: readonly PortWish[],
+  addressFor: (hostIp: string) => string,
+  isTaken: IsTaken,
+): HeldPorts {
+  using undo = new DisposableStack();
+  const all = undo.use(new HeldPorts());
+  const exact = (wish: PortWish) => wish.first !== 0 && wish.first === wish.last;
+  for (const wish of [...wishes.filter(exact), ...wishes.filter((wish) => !exact(wish))]) {
+    if (wish.hostIps.length === 0) continue;
+    all.entries.push(...holdWish(wish, addressFor, isTaken).entries);
+  }
+  undo.move();
+  return all;
+}
+
+/** docker's `NetworkSettings.Ports`: published ones with their host side, exposed ones null. */
+export function portMap(
+  exposed: readonly string[],
+  ports: readonly Pick<PublishedPort, "protocol" | "containerPort" | "hostIp" | "hostPort">[],
+): PortMap {
+  const map: PortMap = {};
+  for (const key of exposed) map[key] = null;
+  for (const port of ports) {
+    const key = `${port.containerPort}/${port.protocol}`;
+    (map[key] ??= []).push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
+  }
+  const sorted = Object.entries(map).sort(([a], [b]) => {
+    const [[x, p], [y, q]] = [splitPort(a), splitPort(b)];
+    return x - y || (p < q ? -1 : p > q ? 1 : 0);
+  });
+  return Object.fromEntries(sorted);
+}

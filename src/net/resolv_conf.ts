@@ -1,0 +1,98 @@
+/** A container's /etc/resolv.conf, made from the host's. Text only, but for reading the host's. */
+import { type Ip, isLoopback, parseIp } from "./address.ts";
+
+const HOST_FILE = "/etc/resolv.conf";
+/** Where systemd-resolved, which listens on 127.0.0.53 only, tells its upstream servers. */
+const UPSTREAM_FILE = "/run/systemd/resolve/resolv.conf";
+/** What docker falls back on where the host names no server a container could reach. */
+const PUBLIC_SERVERS = ["8.8.8.8", "8.8.4.4"];
+const PUBLIC_SERVERS_IPV6 = ["2001:4860:4860::8888", "2001:4860:4860::8844"];
+
+/** What a resolv.conf says. */
+export interface Resolver {
+  readonly nameservers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** Reads a resolv.conf; the last `search` (or `domain`) line wins, as in the C library. */
+export function parseResolvConf(text: string): Resolver {
+  const nameservers: string[] = [];
+  let search: string[] = [];
+  const options: string[] = [];
+  for (const line of text.split("\n")) {
+    const [keyword, ...values] = line.replace(/[#;].*$/, "").trim().split(/\s+/);
+    if (keyword === "nameserver" && values.length > 0) nameservers.push(values[0]);
+    else if (keyword === "search" || keyword === "domain") search = values;
+    else if (keyword === "options") options.push(...values);
+  }
+  return { nameservers, search, options };
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined; // no file: no servers, as for the C library
+  }
+}
+
+/** The host's file, or systemd-resolved's upstream file if that is what the host's points to. */
+export function hostResolvConf(read = readText): string {
+  const text = read(HOST_FILE) ?? "";
+  const { nameservers } = parseResolvConf(text);
+  const stub = nameservers.length === 1 && nameservers[0] === "127.0.0.53";
+  return (stub ? read(UPSTREAM_FILE) : undefined) ?? text;
+}
+
+/** The addresses of the host's resolvers. */
+export function hostNameservers(): Ip[] {
+  return parseResolvConf(hostResolvConf()).nameservers.flatMap((text) => parseIp(text) ?? []);
+}
+
+/** What the user asked for with --dns, --dns-search and --dns-option; empty: the host's. */
+export interface DnsOptions {
+  readonly dns: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** Without the servers that mean the host itself, or IPv6 ones where there is no IPv6. */
+function reachable(nameservers: readonly string[], ipv6: boolean): string[] {
+  return nameservers.filter((text) => {
+    const ip = parseIp(text.replace(/%.*$/, ""));
+    return ip !== undefined && !isLoopback(ip) && (ipv6 || ip.length === 4);
+  });
+}
+
+/** The container's file. `shared`: it has the host's network and so reaches what the host does. */
+export function containerResolvConf(
+  hostText: string,
+  asked: DnsOptions,
+  network: { ipv6: boolean; shared?: boolean },
+): string {
+  const host = parseResolvConf(hostText);
+  let nameservers = [...asked.dns];
+  if (nameservers.length === 0) {
+    nameservers = network.shared
+      ? [...host.nameservers]
+      : reachable(host.nameservers, network.ipv6);
+  }
+  if (nameservers.length === 0 && !network.shared) {
+    nameservers = [...PUBLIC_SERVERS, ...(network.ipv6 ? PUBLIC_SERVERS_IPV6 : [])];
+  }
+  const search = asked.search.length > 0 ? asked.search : host.search;
+  const options = asked.options.length > 0 ? asked.options : host.options;
+  const lines = nameservers.map((server) => `nameserver ${server}`);
+  // A single "." asks for no search domains at all.
+  if (search.length > 0 && !(search.length === 1 && search[0] === ".")) {
+    lines.push(`search ${search.join(" ")}`);
+  }
+  if (options.length > 0) lines.push(`options ${options.join(" ")}`);
+  return [
+    "# Made by diplodock from the host's file and --dns, --dns-search, --dns-option.",
+    "# It may be edited; it is not changed any more once it was.",
+    ...lines,
+    "",
+  ].join("\n");
+}

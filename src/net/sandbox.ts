@@ -1,0 +1,105 @@
+/**
+ * A container's network namespace from outside: its descriptor and a netlink socket inside it.
+ * Both are opened by a child that shares our descriptor table and lives for some 100 µs, so no
+ * second process takes part in configuring a container's side.
+ */
+import {
+  CLONE_FILES,
+  CLONE_NEWNET,
+  CLONE_NEWUSER,
+  O_CLOEXEC,
+  O_RDONLY,
+} from "../../ffi/constants.ts";
+import { Fd, openAt } from "../../ffi/fd.ts";
+import { AF_NETLINK, Netlink, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
+import type { Message } from "../../ffi/netlink_message.ts";
+import { slot, type Step } from "../../ffi/program.ts";
+import { AT_FDCWD } from "../../ffi/constants.ts";
+import { linkUp } from "../../ffi/rtnetlink.ts";
+import { reap, spawn } from "../../ffi/spawn.ts";
+
+/** A network namespace and a socket that speaks for it. Disposing closes both. */
+export class Sandbox implements Disposable {
+  constructor(readonly netns: Fd, readonly netlink: Netlink) {}
+  [Symbol.dispose](): void {
+    this.netlink[Symbol.dispose]();
+    this.netns[Symbol.dispose]();
+  }
+}
+
+/** Opens a netlink socket, leaving its number in `socket`. */
+function socketStep(socket: ReturnType<typeof slot>): Step {
+  return {
+    call: "socket",
+    args: [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE],
+    goal: "talk to the kernel about a container's network",
+    result: socket,
+  };
+}
+
+/**
+ * What the child does that makes a namespace; for `explain` as well. With a user namespace the
+ * new one belongs to that: its root may then open low ports and mount /sys.
+ */
+export function sandboxSteps(
+  netns: Step["result"],
+  socket: ReturnType<typeof slot>,
+  userNamespace?: Fd,
+): Step[] {
+  const join: Step[] = userNamespace === undefined ? [] : [{
+    call: "setns",
+    args: [userNamespace.raw, CLONE_NEWUSER],
+    goal: "enter the container's user namespace",
+  }];
+  return [
+    ...join,
+    { call: "unshare", args: [CLONE_NEWNET], goal: "make a network namespace" },
+    {
+      call: "openat",
+      args: [AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC, 0],
+      goal: "keep the network namespace",
+      result: netns,
+    },
+    socketStep(socket),
+  ];
+}
+
+/** Makes a network namespace whose loopback interface is up; it ends with its last holder. */
+export function createSandbox(userNamespace?: Fd): Sandbox {
+  const netns = slot("network namespace", -1);
+  const socket = slot("netlink socket", -1);
+  const child = spawn(sandboxSteps(netns, socket, userNamespace), { flags: CLONE_FILES });
+  const read = (of: typeof netns) =>
+    new Fd(Number(new DataView(child.ran.read(of.block).buffer).getBigInt64(0, true)));
+  reap(child);
+  const sandbox = new Sandbox(read(netns), new Netlink(read(socket)));
+  sandbox.netlink.batch([LOOPBACK_UP]);
+  return sandbox;
+}
+
+const LOOPBACK_UP: Message = linkUp("lo");
+
+/** The sandbox of a running process, e.g. of a container's init. */
+export function joinSandbox(pid: number): Sandbox {
+  return openSandbox(`/proc/${pid}/ns/net`);
+}
+
+/** The sandbox behind a namespace file (nsfs path or bind mount of one). */
+export function openSandbox(path: string): Sandbox {
+  using undo = new DisposableStack();
+  const netns = undo.use(openAt(null, path));
+  const socket = slot("netlink socket", -1);
+  const child = spawn([
+    {
+      call: "setns",
+      args: [netns.raw, CLONE_NEWNET],
+      goal: "enter a container's network namespace",
+    },
+    socketStep(socket),
+  ], { flags: CLONE_FILES });
+  const fd = Number(new DataView(child.ran.read(socket.block).buffer).getBigInt64(0, true));
+  reap(child);
+  const netlink = new Netlink(new Fd(fd));
+  undo.move();
+  return new Sandbox(netns, netlink);
+}

@@ -1,0 +1,123 @@
+/** What a running container has of networks, on disk as long as it runs. */
+import type { Owner } from "./owner.ts";
+import { type NetPlaces, statePath, statesDir } from "./places.ts";
+import type { PublishedPort } from "./ports.ts";
+
+/** An address of an interface. */
+export interface EndpointAddress {
+  readonly ip: string;
+  readonly prefix: number;
+  /** Empty on an internal network. */
+  readonly gateway: string;
+}
+
+/** One interface of a container. */
+export interface EndpointState {
+  readonly network: string;
+  readonly networkId: string;
+  readonly endpointId: string;
+  readonly bridge: string;
+  readonly internal: boolean;
+  /** The host's end of the pair. */
+  readonly hostLink: string;
+  /** The container's end: "eth0". */
+  readonly ifname: string;
+  readonly mac: string;
+  readonly ipv4?: EndpointAddress;
+  readonly ipv6?: EndpointAddress;
+  readonly gwPriority: number;
+  /** What the user gave. */
+  readonly aliases: readonly string[];
+  /** "container" or "container:alias". */
+  readonly links: readonly string[];
+  /** What neighbours can call it; none on the default network. */
+  readonly dnsNames: readonly string[];
+}
+
+/** A process that forwards one published port. */
+export interface ProxyProcess {
+  readonly pid: number;
+  readonly startTime: string;
+  readonly protocol: string;
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
+/** All networks of one container. */
+export interface NetworkState {
+  readonly owner: Owner;
+  /** Without the leading slash. */
+  readonly name: string;
+  readonly hostname: string;
+  readonly endpoints: readonly EndpointState[];
+  /** "80/tcp". */
+  readonly exposed: readonly string[];
+  readonly ports: readonly PublishedPort[];
+  /** The ports are forwarded by `proxies`, not by rules. */
+  readonly proxied: boolean;
+  readonly proxies: readonly ProxyProcess[];
+  /** The file that is the container's /etc/hosts; absent: not ours to write. */
+  readonly hostsPath?: string;
+  /** The file that is its /etc/resolv.conf, and how to make it again. */
+  readonly resolvConf?: ResolvConfState;
+}
+
+/** A resolv.conf of ours. */
+export interface ResolvConfState {
+  readonly path: string;
+  /** What we wrote: the file is only replaced while it still says this. */
+  readonly text: string;
+  readonly dns: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+}
+
+/** The state of a container's networks; undefined if it has none. */
+export function readState(places: NetPlaces, id: string): NetworkState | undefined {
+  try {
+    return JSON.parse(Deno.readTextFileSync(statePath(places, id)));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Ids of all containers that have a state. */
+export function stateIds(places: NetPlaces): string[] {
+  try {
+    return Array.from(Deno.readDirSync(statesDir(places)), (entry) => entry.name)
+      .filter((name) => name.endsWith(".json"))
+      .map((name) => name.slice(0, -".json".length));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+export function readStates(places: NetPlaces): NetworkState[] {
+  return stateIds(places).flatMap((id) => readState(places, id) ?? []);
+}
+
+/** Writes a state so that readers see the old one or the new one. */
+export function writeState(places: NetPlaces, state: NetworkState): void {
+  const path = statePath(places, state.owner.id);
+  const temporary = `${path}.new`;
+  const text = JSON.stringify(state);
+  try {
+    Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    Deno.mkdirSync(statesDir(places), { recursive: true, mode: 0o700 });
+    Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+  }
+  Deno.renameSync(temporary, path);
+}
+
+/** Removes a state; fine if it is gone. */
+export function forgetState(places: NetPlaces, id: string): void {
+  try {
+    Deno.removeSync(statePath(places, id));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -1,0 +1,86 @@
+/** Removing what the dead left: after kill -9 of a client or monitor, after a crash. */
+import { deadStates, type IsLive } from "./dead.ts";
+import { releaseEndpoint } from "./endpoint.ts";
+import { refreshRules } from "./rule_set.ts";
+import type { Backend } from "./firewall.ts";
+import { sweepLeases } from "./leases.ts";
+import { locked } from "./lock.ts";
+import { distributeNames } from "./names.ts";
+import type { NetPlaces } from "./places.ts";
+import { silence } from "./attach.ts";
+import { ensureBridge } from "./bridge.ts";
+import { Netlink } from "../../ffi/netlink.ts";
+import { linkUp } from "../../ffi/rtnetlink.ts";
+import { readNetworks } from "./networks.ts";
+import { forgetState, type NetworkState, readStates } from "./state.ts";
+
+/**
+ * Removes leases, states, rules, names and interfaces of containers that are neither live nor
+ * being started by a living client. Costs two directory listings when there is nothing to do.
+ * The number of containers cleaned up after.
+ */
+export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<number> {
+  if (deadStates(places, isLive).length === 0) {
+    sweepLeases(places, isLive);
+    return 0;
+  }
+  return await locked(places, async () => {
+    const dead = deadStates(places, isLive);
+    silence(dead.flatMap((state) => state.endpoints));
+    for (const state of dead) {
+      forgetState(places, state.owner.id);
+      for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint);
+    }
+    sweepLeases(places, isLive);
+    if (dead.some((state) => state.ports.length > 0 && !state.proxied)) {
+      await refreshRules(places, "ports");
+    }
+    const named = dead.flatMap((state) => state.endpoints)
+      .filter((endpoint) => endpoint.dnsNames.length > 0);
+    if (named.length > 0) distributeNames(places, named.map((endpoint) => endpoint.networkId));
+    return dead.length;
+  });
+}
+
+/** What `network repair` found and did. */
+export interface Repair {
+  readonly backend: Backend;
+  readonly swept: number;
+  /** Bridges of networks with containers that had gone or were down. */
+  readonly bridges: readonly string[];
+}
+
+/**
+ * Puts back what a firewall reload, a network manager or a crash took away: bridges, kernel
+ * settings, rules, names. Repeating it changes nothing.
+ */
+export async function repairNetworks(places: NetPlaces, isLive: IsLive): Promise<Repair> {
+  const swept = await sweepNetworks(places, isLive);
+  return await locked(places, async () => {
+    const states = readStates(places);
+    const used = new Set(states.flatMap((s) => s.endpoints.map((e) => e.networkId)));
+    const bridges: string[] = [];
+    using netlink = Netlink.open();
+    for (const network of readNetworks(places).filter((network) => used.has(network.Id))) {
+      if (ensureBridge(netlink, network, places).changed) bridges.push(network.Name);
+    }
+    rejoinBridges(netlink, states);
+    const backend = await refreshRules(places, "repair");
+    distributeNames(places, [...used]);
+    return { backend, swept, bridges };
+  });
+}
+
+/** Puts the host's ends of interfaces back under their bridges. */
+function rejoinBridges(netlink: Netlink, states: readonly NetworkState[]): void {
+  const links = netlink.links();
+  const byName = new Map(links.map((link) => [link.name, link]));
+  for (const endpoint of states.flatMap((state) => state.endpoints)) {
+    const bridge = byName.get(endpoint.bridge);
+    const link = byName.get(endpoint.hostLink);
+    if (bridge === undefined || link === undefined) continue;
+    if (link.master !== bridge.index || !link.up) {
+      netlink.batch([linkUp(link.index, bridge.index)]);
+    }
+  }
+}

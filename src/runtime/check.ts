@@ -1,0 +1,78 @@
+/** What must hold of a bundle before anything is done for it: a table, all of it checked at once. */
+import { UserError } from "../base/errors.ts";
+import { NAMESPACE_FLAG } from "./namespaces.ts";
+import type { NamespaceType, Spec } from "./spec_types.ts";
+
+type Check = (spec: Spec) => string | undefined;
+
+const absolute = (what: string, paths: readonly string[]): string | undefined => {
+  const bad = paths.find((path) => !path.startsWith("/"));
+  return bad === undefined ? undefined : `${what} "${bad}" is not absolute`;
+};
+
+const types = (spec: Spec): string[] => (spec.linux?.namespaces ?? []).map(({ type }) => type);
+const has = (spec: Spec, type: NamespaceType): boolean => types(spec).includes(type);
+
+/** Sysctls that belong to a namespace; all others would change the host. */
+function sysctlScope(name: string): NamespaceType | undefined {
+  const dotted = name.replaceAll("/", ".");
+  if (dotted.startsWith("net.")) return "network";
+  if (dotted === "kernel.domainname" || dotted === "kernel.hostname") return "uts";
+  if (/^kernel\.(msg\w*|sem|shm\w*)$/.test(dotted) || dotted.startsWith("fs.mqueue.")) return "ipc";
+  return dotted.startsWith("user.") ? "user" : undefined;
+}
+
+function sysctls(spec: Spec): string | undefined {
+  for (const name of Object.keys(spec.linux?.sysctl ?? {})) {
+    const scope = sysctlScope(name);
+    if (scope === undefined) return `sysctl "${name}" is not in a separate kernel namespace`;
+    if (!has(spec, scope)) return `sysctl "${name}" needs a ${scope} namespace of its own`;
+  }
+  return undefined;
+}
+
+const CHECKS: readonly Check[] = [
+  (spec) => /^1\./.test(spec.ociVersion) ? undefined : `version "${spec.ociVersion}" is not 1.x`,
+  (spec) => spec.root?.path ? undefined : "root.path is empty",
+  (spec) => spec.process === undefined ? undefined : absolute("process.cwd", [spec.process.cwd]),
+  (spec) => absolute("mount destination", (spec.mounts ?? []).map((m) => m.destination)),
+  (spec) => absolute("masked path", spec.linux?.maskedPaths ?? []),
+  (spec) => absolute("read-only path", spec.linux?.readonlyPaths ?? []),
+  (spec) => absolute("device", (spec.linux?.devices ?? []).map((d) => d.path)),
+  (spec) => {
+    const bad = types(spec).find((type) => !Object.hasOwn(NAMESPACE_FLAG, type));
+    return bad === undefined ? undefined : `namespace "${bad}" does not exist`;
+  },
+  (spec) => {
+    const all = types(spec);
+    const twice = all.find((type, i) => all.indexOf(type) !== i);
+    return twice === undefined ? undefined : `namespace "${twice}" is given twice`;
+  },
+  (spec) => {
+    if ((spec.linux?.maskedPaths?.length ?? 0) === 0 || has(spec, "mount")) return undefined;
+    return "masked paths need a mount namespace";
+  },
+  (spec) => {
+    const joined = spec.linux?.namespaces?.find(({ type }) => type === "user")?.path;
+    const maps = (spec.linux?.uidMappings?.length ?? 0) + (spec.linux?.gidMappings?.length ?? 0);
+    if (maps > 0 && !has(spec, "user")) return "id mappings need a user namespace";
+    return maps > 0 && joined
+      ? "id mappings cannot be given for a joined user namespace"
+      : undefined;
+  },
+  (spec) => spec.hostname && !has(spec, "uts") ? "hostname needs a uts namespace" : undefined,
+  (spec) => spec.domainname && !has(spec, "uts") ? "domainname needs a uts namespace" : undefined,
+  (spec) => {
+    const resctrl = spec.linux?.intelRdt;
+    return resctrl ? "intelRdt is not supported: no resctrl group can be made" : undefined;
+  },
+  sysctls,
+];
+
+/** Throws UserError with the first rule that `spec` breaks. No side effects. */
+export function checkSpec(spec: Spec): void {
+  for (const check of CHECKS) {
+    const problem = check(spec);
+    if (problem !== undefined) throw new UserError(`Cannot use this configuration: ${problem}`);
+  }
+}

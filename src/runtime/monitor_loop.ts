@@ -1,0 +1,442 @@
+/** The monitor from its first poll to its end. From here on no failure ends it. */
+import {
+  CLOCK_REALTIME,
+  MSG_CMSG_CLOEXEC,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_TRUNC,
+  O_WRONLY,
+  POLLOUT,
+  SIGKILL,
+  WALL,
+} from "../../ffi/constants.ts";
+import { EAGAIN } from "../../ffi/errno.ts";
+import {
+  addressIn,
+  assign,
+  branch,
+  goTo,
+  type Place,
+  placeIn,
+  type Step,
+} from "../../ffi/program.ts";
+import { MAX_CLIENTS, type MonitorMemory, NONE, WATCHED, type Watched } from "./monitor_memory.ts";
+import {
+  CHUNK_BYTES,
+  EXIT_BYTES,
+  FOOTER_BYTES,
+  HEADER_BYTES,
+  MARK,
+  STDERR,
+  STDOUT,
+} from "./monitor_protocol.ts";
+import type { MonitorPlan } from "./monitor_program.ts";
+
+const SIGSET_BYTES = 8;
+
+/** A call whose failure changes nothing. */
+function lenient(step: Step): Step {
+  return { onNegative: "next", ...step };
+}
+
+/** The main loop: waits for anything, then looks at each descriptor in turn. */
+export function pollSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
+  return [
+    {
+      call: "subtract",
+      args: [memory.rounds, memory.roundCost],
+      goal: "count the rounds since init ended",
+      label: "poll",
+      result: memory.rounds,
+      onNegative: "@finish",
+      onZero: "@finish",
+    },
+    {
+      call: "ppoll",
+      args: [addressIn(memory.poll), WATCHED.length, memory.pollTimeout, 0, SIGSET_BYTES],
+      goal: "wait for the container",
+      onNegative: "@poll",
+      onZero: "@finish",
+    },
+    ...look(memory, "stdout", streamSteps(plan, memory, "stdout")),
+    ...look(memory, "stderr", streamSteps(plan, memory, "stderr")),
+    ...look(memory, "init", initEndedSteps(memory)),
+    ...look(memory, "control", joinSteps(plan, memory)),
+    ...look(memory, "timer", timeUpSteps(memory)),
+    goTo("@poll"),
+  ];
+}
+
+/** The label where the look at `what` starts; the one behind the last starts the next round. */
+function lookLabel(index: number): string {
+  return index < WATCHED.length ? `look.${WATCHED[index]}` : "poll";
+}
+
+function look(memory: MonitorMemory, what: Watched, steps: readonly Step[]): Step[] {
+  const next = `@${lookLabel(WATCHED.indexOf(what) + 1)}` as const;
+  const [now, idle] = memory.entries(what);
+  return [
+    {
+      call: "subtract",
+      args: [now, idle],
+      goal: `look at ${what}`,
+      label: `look.${what}`,
+      onNegative: next,
+      onZero: next,
+    },
+    ...steps,
+    goTo(next),
+  ];
+}
+
+/** Reads a chunk. At the end of the stream its entry is taken out of the poll. */
+function streamSteps(
+  { stdio }: MonitorPlan,
+  memory: MonitorMemory,
+  name: "stdout" | "stderr",
+): Step[] {
+  if (stdio.kind === "given" || (stdio.kind === "terminal" && name === "stderr")) return [];
+  const fd = stdio.kind === "terminal" ? memory.receivedConsole : stdio[name].read;
+  const end = `@${name}.end` as const;
+  return [
+    {
+      call: "read",
+      args: [fd, memory.chunkAddress, CHUNK_BYTES],
+      goal: `read the container's ${name}`,
+      result: memory.chunkLength,
+      onNegative: end,
+      onZero: end,
+    },
+    assign(memory.stream, MARK + (name === "stdout" ? STDOUT : STDERR)),
+    goTo("@record"),
+    lenient({
+      call: "close",
+      args: [fd],
+      goal: `close the container's ${name}`,
+      label: `${name}.end`,
+    }),
+    ...memory.unwatch(name),
+  ];
+}
+
+/**
+ * Init is dead, and with it (its PID namespace) everybody who could write. What is left in the
+ * pipes is read without waiting; in 256 rounds, for with the machine's PID namespace there may
+ * be a child that goes on writing.
+ */
+function initEndedSteps(memory: MonitorMemory): Step[] {
+  return [
+    { ...assign(memory.pollTimeout, addressIn(memory.noTime)), label: "drain.start" },
+    assign(memory.roundCost, 1),
+    ...memory.unwatch("init"),
+  ];
+}
+
+/** The run time is over: the stop signal first, SIGKILL each further time. */
+function timeUpSteps(memory: MonitorMemory): Step[] {
+  return [
+    lenient({
+      call: "read",
+      args: [memory.timer, addressIn(memory.timerCount), 8],
+      goal: "reset the timer",
+    }),
+    lenient({
+      call: "pidfd_send_signal",
+      args: [memory.pidfd, memory.stopSignal, 0, 0],
+      goal: "stop the container",
+    }),
+    assign(memory.stopSignal, SIGKILL),
+    // wait4 writes the status over the lower half.
+    assign(placeIn(memory.exit, 0), 1n << 32n, "note that the time was up"),
+  ];
+}
+
+/** Takes a client's socket from the control socket and gives it the first free place. */
+function joinSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
+  const others = memory.clients.slice(1);
+  return [
+    assign(placeIn(memory.receiveClient, 40), 24, "make room for a descriptor"),
+    assign(memory.receivedClient, 0),
+    {
+      call: "recvmsg",
+      args: [plan.fds.control, addressIn(memory.receiveClient), MSG_CMSG_CLOEXEC | MSG_DONTWAIT],
+      goal: "receive a client",
+      onNegative: "@look.timer",
+    },
+    branch(memory.receivedClient, "see whether there was one", { onZero: "@look.timer" }),
+    ...others.flatMap((client, index) => placeSteps(plan, memory, client, index + 1)),
+    lenient({
+      call: "close",
+      args: [memory.receivedClient],
+      goal: "refuse a client",
+      label: `join.${MAX_CLIENTS}`,
+    }),
+  ];
+}
+
+/** Place `index` is free if it never had a client or its client has gone: then it is taken. */
+function placeSteps(
+  plan: MonitorPlan,
+  memory: MonitorMemory,
+  client: Place,
+  index: number,
+): Step[] {
+  const silently = MSG_NOSIGNAL | MSG_DONTWAIT;
+  return [
+    {
+      ...branch(client, "see whether the place is free", { onNegative: `@joined.${index}` }),
+      label: `join.${index}`,
+    },
+    {
+      call: "recvfrom",
+      args: [client, addressIn(memory.acknowledged), 8, MSG_DONTWAIT, 0, 0],
+      goal: "see whether a client is still there",
+      onNegative: `@join.${index + 1}`,
+    },
+    lenient({ call: "close", args: [client], goal: "forget a client" }),
+    { ...assign(client, memory.receivedClient), label: `joined.${index}` },
+    memory.send(client, memory.hello, silently, "greet a client"),
+    ...(plan.stdio.kind === "terminal"
+      ? [memory.send(client, memory.sendConsole, silently, "give a client the terminal")]
+      : []),
+    goTo("@look.timer"),
+  ];
+}
+
+/** Writes a chunk to the log, then to each client, and goes on looking. */
+export function recordSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
+  return [
+    lenient({
+      call: "clock_gettime",
+      args: [CLOCK_REALTIME, addressIn(memory.header)],
+      goal: "see the time",
+      label: "record",
+    }),
+    // Each assignment writes 8 bytes: in this order the fields of 4 end up side by side.
+    assign(placeIn(memory.header, 12), memory.stream, "note the stream"),
+    assign(placeIn(memory.header, 16), memory.chunkLength, "note the length"),
+    ...(plan.fds.log < 0 ? [] : logSteps(memory)),
+    ...(plan.fds.log < 0 ? [] : rotateSteps(plan, memory)),
+    ...memory.clients.flatMap((client, index) => sendSteps(memory, client, index)),
+    {
+      call: "subtract",
+      args: [memory.stream, MARK + STDOUT],
+      goal: "go on looking",
+      label: `send.${MAX_CLIENTS}`,
+      onNegative: "@look.init",
+      onZero: "@look.stderr",
+      onPositive: "@look.init",
+    },
+  ];
+}
+
+/** Appends the record. One that fails is dropped; one that is torn is cut off again. */
+function logSteps(memory: MonitorMemory): Step[] {
+  const { log, logSize, recordLength, negative } = memory;
+  const frame = HEADER_BYTES + FOOTER_BYTES;
+  const count = (result: Place, args: Step["args"], goal: string): Step => ({
+    call: "subtract",
+    args,
+    goal,
+    result,
+    onNegative: "next",
+  });
+  return [
+    {
+      call: "writev",
+      args: [log, addressIn(memory.record), 3],
+      goal: "write the log",
+      result: recordLength,
+      onNegative: "@send.0",
+    },
+    count(negative, [recordLength, frame], "count the text that was written"),
+    {
+      call: "subtract",
+      args: [negative, memory.chunkLength],
+      goal: "see whether the record is whole",
+      onNegative: "@log.torn",
+    },
+    count(negative, [0, recordLength], "count the log"),
+    count(logSize, [logSize, negative], "count the log"),
+    goTo("@log.counted"),
+    lenient({
+      call: "ftruncate",
+      args: [log, logSize],
+      goal: "cut off a torn record",
+      label: "log.torn",
+    }),
+    goTo("@send.0"),
+    { ...goTo("next"), label: "log.counted" },
+  ];
+}
+
+/** When the log is full: log.3 becomes log.4 and so on, and a new log is begun. */
+function rotateSteps({ fds, logLimit }: MonitorPlan, memory: MonitorMemory): Step[] {
+  if (logLimit === undefined || logLimit.maxBytes === Infinity) return [];
+  const { maxBytes, maxFiles } = logLimit;
+  const name = (index: number) => index === 0 ? "log" : `log.${index}`;
+  const full: Step = {
+    call: "subtract",
+    args: [memory.logSize, maxBytes],
+    goal: "see whether the log is full",
+    onNegative: "@send.0",
+  };
+  if (maxFiles <= 1) {
+    const empty = { call: "ftruncate", args: [memory.log, 0], goal: "empty the log" } as const;
+    return [full, lenient(empty), assign(memory.logSize, 0)];
+  }
+  const renames = Array.from({ length: maxFiles - 1 }, (_, i) => maxFiles - 1 - i);
+  return [
+    full,
+    lenient({ call: "close", args: [memory.log], goal: "close the log" }),
+    ...renames.map((to) =>
+      lenient({
+        call: "renameat2",
+        args: [fds.directory, name(to - 1), fds.directory, name(to), 0],
+        goal: "rotate the log",
+      })
+    ),
+    lenient({
+      call: "openat",
+      args: [fds.directory, "log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640],
+      goal: "begin a new log",
+      result: memory.log,
+    }),
+    assign(memory.logSize, 0),
+  ];
+}
+
+/**
+ * Sends the chunk to a client, as one packet or not at all. A client that does not read makes
+ * the container wait, as a pipe would; but should init end meanwhile, that is recorded at once,
+ * so that nobody else waits for this client.
+ */
+function sendSteps(memory: MonitorMemory, client: Place, index: number): Step[] {
+  const next = `@send.${index + 1}` as const;
+  const events = -(BigInt(POLLOUT) << 32n);
+  const initWritable = placeIn(memory.writable, 8);
+  return [
+    {
+      ...branch(client, "see whether there is a client", { onNegative: next }),
+      label: `send.${index}`,
+    },
+    {
+      ...memory.send(client, memory.chunkPacket, MSG_DONTWAIT | MSG_NOSIGNAL, "show the output"),
+      result: memory.sent,
+      onZero: next,
+      onPositive: next,
+    },
+    {
+      call: "subtract",
+      args: [memory.sent, -EAGAIN],
+      goal: "see whether the client is busy",
+      onNegative: `@drop.${index}`,
+      onPositive: `@drop.${index}`,
+    },
+    {
+      call: "subtract",
+      args: [client, events],
+      goal: "wait for a client",
+      result: placeIn(memory.writable, 0),
+    },
+    assign(initWritable, memory.initEntry, "wait for init too"),
+    lenient({
+      call: "ppoll",
+      args: [addressIn(memory.writable), 2, 0, 0, SIGSET_BYTES],
+      goal: "wait for a client that does not read",
+    }),
+    {
+      call: "subtract",
+      args: [initWritable, memory.initEntry],
+      goal: "see whether init ended",
+      onNegative: `@send.${index}`,
+      onZero: `@send.${index}`,
+    },
+    assign(memory.resume, index),
+    goTo("@reap"),
+    lenient({ call: "close", args: [client], goal: "forget a client", label: `drop.${index}` }),
+    assign(client, NONE),
+  ];
+}
+
+/** Records how init ended: a temporary file first, so that the record is whole or absent. */
+export function reapSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
+  const { directory } = plan.fds;
+  const { exit, scratchFd } = memory;
+  const flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  return [
+    { ...assign(memory.resume, MAX_CLIENTS), label: "finish" },
+    { ...goTo("next"), label: "reap" },
+    {
+      call: "subtract",
+      args: [memory.reaped, 1],
+      goal: "see whether init was reaped",
+      onNegative: "next",
+      onZero: "@ended",
+    },
+    lenient({ call: "wait4", args: [memory.pid, addressIn(exit), WALL, 0], goal: "reap init" }),
+    lenient({
+      call: "clock_gettime",
+      args: [CLOCK_REALTIME, addressIn(exit, 8)],
+      goal: "see the time",
+    }),
+    lenient({
+      call: "openat",
+      args: [directory, "exit.tmp", flags, 0o600],
+      goal: "make the exit record",
+      result: scratchFd,
+    }),
+    lenient({
+      call: "write",
+      args: [scratchFd, addressIn(exit), EXIT_BYTES],
+      goal: "write the exit record",
+      onNegative: "@reaped",
+    }),
+    lenient({ call: "close", args: [scratchFd], goal: "close the exit record" }),
+    lenient({
+      call: "renameat2",
+      args: [directory, "exit.tmp", directory, "exit", 0],
+      goal: "publish the exit record",
+    }),
+    { ...assign(memory.reaped, 1), label: "reaped" },
+    assign(memory.initEntry, memory.noEntry),
+    ...memory.clients.map((_, index): Step => ({
+      call: "subtract",
+      args: [memory.resume, index],
+      goal: "go on where init's end was seen",
+      onNegative: "next",
+      onZero: `@send.${index}`,
+    })),
+    goTo("@ended"),
+  ];
+}
+
+/**
+ * Tells everybody. The client that started the container then says that it cleans up; if it does
+ * not, because it went away, cleaning up is left to us.
+ */
+export function endSteps(memory: MonitorMemory): Step[] {
+  const [first, ...others] = memory.clients;
+  const gone = { onNegative: "@cleanup", onZero: "@cleanup" } as const;
+  return [
+    { ...goTo("next"), label: "ended" },
+    ...others.flatMap((client) => [
+      memory.send(client, memory.goodbye, MSG_DONTWAIT | MSG_NOSIGNAL, "tell a client the end"),
+      lenient({ call: "close", args: [client], goal: "let a client go" }),
+    ]),
+    {
+      ...memory.send(first, memory.goodbye, MSG_NOSIGNAL, "tell the first client the end"),
+      ...gone,
+    },
+    {
+      call: "read",
+      args: [first, addressIn(memory.acknowledged), 8],
+      goal: "hear that the first client cleans up",
+      ...gone,
+    },
+    { call: "exit_group", args: [0], goal: "end the monitor" },
+  ];
+}

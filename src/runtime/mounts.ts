@@ -1,0 +1,236 @@
+/**
+ * Mounts as steps. Every mount is made detached (open_tree, fsmount), given its attributes, and
+ * only then moved to a target that was opened inside the root: there is no moment at which it is
+ * visible with fewer restrictions, and no path that a link could bend. Kernel 5.12 or newer.
+ */
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_FLAG,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR_IDMAP,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  O_DIRECTORY,
+  O_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from "../../ffi/constants.ts";
+import { ENOENT } from "../../ffi/errno.ts";
+import {
+  addressIn,
+  assign,
+  type Block,
+  block,
+  goTo,
+  type Place,
+  slot,
+  type Step,
+  type Value,
+} from "../../ffi/program.ts";
+import type { Attributes, MountOptions } from "./mount_options.ts";
+import { closeStep, freshLabel, makeDirectory, makeFile, openInRoot } from "./paths.ts";
+
+/** A mount after parsing: option words stop in `mount_options.ts`. */
+export type Mount =
+  | {
+    kind: "bind";
+    /** A path on the host. */
+    source: string;
+    target: string;
+    /** Whether the source is a directory decides what is made at the target. */
+    directory: boolean;
+    options: MountOptions;
+    /** The descriptor of a detached copy of the source, where init could not make it itself. */
+    tree?: number;
+  }
+  /** Attributes of a mount that is there already, not of those below it. */
+  | { kind: "again"; target: string; attributes: Attributes }
+  | { kind: "kernel"; fs: string; source: string; target: string; options: MountOptions };
+
+/** struct mount_attr of mount_setattr(2). */
+export function mountAttr(attributes: Attributes, propagation = 0, userNamespace = 0): Block {
+  const bytes = new Uint8Array(32);
+  const view = new DataView(bytes.buffer);
+  const idmap = userNamespace > 0 ? MOUNT_ATTR_IDMAP : 0;
+  view.setBigUint64(0, BigInt((attributes.set | idmap) >>> 0), true);
+  view.setBigUint64(8, BigInt(attributes.clear >>> 0), true);
+  view.setBigUint64(16, BigInt(propagation), true);
+  view.setBigUint64(24, BigInt(userNamespace), true);
+  return block("mount attributes", bytes);
+}
+
+/** Sets attributes of the mount that `fd` is, and of those below it when `recursive`. */
+export function setAttributes(
+  fd: Value,
+  attributes: Attributes,
+  recursive: boolean,
+  goal: string,
+  propagation = 0,
+  userNamespace = 0,
+): Step[] {
+  if ((attributes.set | attributes.clear | propagation | userNamespace) === 0) return [];
+  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  const attr = mountAttr(attributes, propagation, userNamespace);
+  return [{ call: "mount_setattr", args: [fd, "", flags, addressIn(attr), 32], goal }];
+}
+
+/** Attaches the detached mount `fd` at the directory or file that `target` holds. */
+export function moveMount(fd: Value, target: Value, goal: string): Step {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  return { call: "move_mount", args: [fd, "", target, "", flags], goal };
+}
+
+/** All of one mount: make it, restrict it, attach it inside `root`. */
+export function mountSteps(mount: Mount, root: Value): Step[] {
+  switch (mount.kind) {
+    case "bind":
+      return bindSteps(mount, root);
+    case "kernel":
+      return kernelSteps(mount, root);
+    case "again":
+      return againSteps(mount, root);
+  }
+}
+
+function bindSteps(mount: Mount & { kind: "bind" }, root: Value): Step[] {
+  const { options, target } = mount;
+  const goal = `bind "${mount.source}" at "${target}"`;
+  const tree = slot("tree"), at = slot("target");
+  const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0);
+  return [
+    mount.tree === undefined
+      ? { call: "open_tree", args: [AT_FDCWD, mount.source, clone], goal, result: tree }
+      : assign(tree, mount.tree),
+    ...attributeSteps(tree, mount, goal),
+    ...(mount.directory ? makeDirectory(root, target, at, goal) : makeFile(root, target, at, goal)),
+    moveMount(tree, at, goal),
+    closeStep(at),
+    closeStep(tree),
+  ];
+}
+
+/** A bind that is read-only is so all the way down, as docker's are since version 25. */
+function attributeSteps(tree: Place, mount: Mount & { kind: "bind" }, goal: string): Step[] {
+  const { attributes, recursiveAttributes, recursiveBind, propagation } = mount.options;
+  const restrict = `restrict the mount at "${mount.target}"`;
+  return [
+    ...setAttributes(tree, attributes, false, restrict),
+    ...setAttributes(tree, recursiveAttributes, recursiveBind, restrict),
+    ...(propagation
+      ? setAttributes(tree, { set: 0, clear: 0 }, propagation.recursive, goal, propagation.flag)
+      : []),
+  ];
+}
+
+/** Words of a file system's options as fsconfig(2) takes them: flags and key=value pairs. */
+function configSteps(context: Place, words: readonly string[], goal: string): Step[] {
+  return words.map((word) => {
+    const equals = word.indexOf("=");
+    const args: Value[] = equals < 0
+      ? [context, FSCONFIG_SET_FLAG, word, null, 0]
+      : [context, FSCONFIG_SET_STRING, word.slice(0, equals), word.slice(equals + 1), 0];
+    return { call: "fsconfig", args, goal: `${goal} with "${word}"` };
+  });
+}
+
+/** A new instance of a file system as a detached mount in `result`. */
+export function newFilesystem(
+  fs: string,
+  source: string,
+  words: readonly string[],
+  attributes: Attributes,
+  result: Place,
+  goal: string,
+): Step[] {
+  const context = slot(fs);
+  return [
+    { call: "fsopen", args: [fs, FSOPEN_CLOEXEC], goal, result: context },
+    {
+      call: "fsconfig",
+      args: [context, FSCONFIG_SET_STRING, "source", source, 0],
+      goal,
+    },
+    ...configSteps(context, words, goal),
+    { call: "fsconfig", args: [context, FSCONFIG_CMD_CREATE, null, null, 0], goal },
+    { call: "fsmount", args: [context, FSMOUNT_CLOEXEC, attributes.set], goal, result },
+  ];
+}
+
+function kernelSteps(mount: Mount & { kind: "kernel" }, root: Value): Step[] {
+  const goal = `mount ${mount.fs} on "${mount.target}"`;
+  const made = slot("mount"), at = slot("target");
+  const { attributes, data, propagation } = mount.options;
+  return [
+    ...newFilesystem(mount.fs, mount.source, data, attributes, made, goal),
+    ...(propagation
+      ? setAttributes(made, { set: 0, clear: 0 }, false, goal, propagation.flag)
+      : []),
+    ...makeDirectory(root, mount.target, at, goal),
+    moveMount(made, at, goal),
+  ];
+}
+
+function againSteps(mount: Mount & { kind: "again" }, root: Value): Step[] {
+  const goal = `restrict the mount at "${mount.target}"`;
+  const at = slot("target");
+  return [
+    openInRoot(root, mount.target, O_PATH, at, goal),
+    ...setAttributes(at, mount.attributes, false, goal),
+  ];
+}
+
+/** Makes paths of the container read-only by mounting them over themselves. Absent ones are skipped. */
+export function readonlySteps(paths: readonly string[], root: Value): Step[] {
+  const at = slot("target"), tree = slot("tree");
+  return paths.flatMap((path): Step[] => {
+    const goal = `make "${path}" read-only`;
+    const absent = freshLabel("absent");
+    const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+    return [
+      openInRoot(root, path, O_PATH, at, goal, { onNegative: `@${absent}` }),
+      { call: "open_tree", args: [at, "", clone], goal, result: tree },
+      ...setAttributes(tree, { set: MOUNT_ATTR_RDONLY, clear: 0 }, true, goal),
+      moveMount(tree, at, goal),
+      { ...goTo("next", goal), label: absent },
+    ];
+  });
+}
+
+/**
+ * Hides paths of the container: an empty read-only directory over a directory, /dev/null over a
+ * file. Absent ones are skipped.
+ */
+export function maskSteps(paths: readonly string[], root: Value): Step[] {
+  if (paths.length === 0) return [];
+  const at = slot("target"), tree = slot("tree"), empty = slot("empty"), nothing = slot("null");
+  const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
+  const readonly = { set: MOUNT_ATTR_RDONLY, clear: 0 };
+  const hide = "hide paths";
+  const one = (path: string): Step[] => {
+    const goal = `hide "${path}"`;
+    const absent = freshLabel("absent"), file = freshLabel("file"), cover = freshLabel("cover");
+    return [
+      openInRoot(root, path, O_PATH | O_DIRECTORY, at, goal, {
+        allow: [ENOENT],
+        onNegative: `@${file}`,
+        onZero: `@${absent}`,
+      }),
+      { call: "open_tree", args: [empty, "", clone], goal, result: tree, onPositive: `@${cover}` },
+      openInRoot(root, path, O_PATH, at, goal, { label: file, onNegative: `@${absent}` }),
+      { call: "open_tree", args: [nothing, "", clone], goal, result: tree },
+      { ...moveMount(tree, at, goal), label: cover },
+      { ...goTo("next", goal), label: absent },
+    ];
+  };
+  return [
+    ...newFilesystem("tmpfs", "tmpfs", ["mode=755", "size=0"], readonly, empty, hide),
+    openInRoot(root, "dev/null", O_PATH, nothing, hide),
+    ...paths.flatMap(one),
+  ];
+}

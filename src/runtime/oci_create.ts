@@ -1,0 +1,209 @@
+/**
+ * OCI's `create`: everything up to the last step before execve. What is left running is init alone,
+ * a few pages of program that wait at the gate.
+ */
+import { CLONE_INTO_CGROUP, O_CREAT, O_RDWR, O_WRONLY, S_IFIFO } from "../../ffi/constants.ts";
+import { Fd, openAt, pipe } from "../../ffi/fd.ts";
+import { check } from "../../ffi/libc.ts";
+import { connectStream } from "../../ffi/unix_socket.ts";
+import { UserError } from "../base/errors.ts";
+import { formatTime, nowNanoseconds } from "../base/time.ts";
+import {
+  type Cgroup,
+  containerCgroupPath,
+  createCgroup,
+  openDoor,
+  removeCgroup,
+} from "./cgroup.ts";
+import { checkSpec } from "./check.ts";
+import { openTrees } from "./bind_trees.ts";
+import { runHooks, startInside } from "./hooks.ts";
+import { initProgram } from "./init.ts";
+import { gatePause, launch, type Launched, Rendezvous } from "./launcher.ts";
+import { parseStat } from "./monitor_protocol.ts";
+import type { Bundle } from "./oci_bundle.ts";
+import { startFailure } from "./oci_failure.ts";
+import { type OciRecord, type OciStore, printedState } from "./oci_state.ts";
+import { planStart } from "./plan.ts";
+import type { Spec } from "./spec_types.ts";
+import {
+  hasUserNamespace,
+  ownsUserNamespace,
+  userNamespaceSteps,
+  writeIdMaps,
+} from "./user_namespace.ts";
+
+/** How `create` is asked. */
+export interface CreateOptions {
+  /** A listening socket that receives the terminal's master, or one that is connected. */
+  readonly consoleSocket?: string | Fd;
+  readonly preserveFds: number;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  warn(text: string): void;
+}
+
+/**
+ * Creates container `id` from `bundle`. Everything is undone if a part fails. Throws UserError with
+ * runc's texts where engines look at them.
+ */
+export async function createContainer(
+  store: OciStore,
+  id: string,
+  bundle: Bundle,
+  options: CreateOptions,
+): Promise<OciRecord> {
+  const { spec } = bundle;
+  checkSpec(spec);
+  checkStart(spec, options);
+  await using undo = new AsyncDisposableStack();
+  store.claim(id);
+  undo.defer(() => store.remove(id));
+  const path = spec.linux?.cgroupsPath || containerCgroupPath(id);
+  const { cgroup, warnings } = await createCgroup(path, spec.linux?.resources ?? {});
+  undo.defer(() => removeCgroup(cgroup));
+  warnings.forEach((warning) => options.warn(warning));
+  const record = await startInit(store, id, bundle, cgroup, options);
+  store.writeConfig(id, JSON.stringify(spec));
+  store.write(record);
+  undo.move();
+  return record;
+}
+
+function checkStart(spec: Spec, options: CreateOptions): void {
+  if (spec.process === undefined) throw new UserError("Cannot create: the bundle has no process");
+  if ((spec.process.args ?? []).length === 0) {
+    throw new UserError("args must not be empty");
+  }
+  if (spec.process.terminal && options.consoleSocket === undefined) {
+    throw new UserError("cannot allocate tty if runc will detach without setting console socket");
+  }
+  if (!spec.process.terminal && options.consoleSocket !== undefined) {
+    throw new UserError("cannot use console socket if runc will not detach or allocate tty");
+  }
+}
+
+/** Launches init and runs the hooks of its start; the record of what runs. */
+async function startInit(
+  store: OciStore,
+  id: string,
+  bundle: Bundle,
+  cgroup: Cgroup,
+  options: CreateOptions,
+): Promise<OciRecord> {
+  const { spec, directory } = bundle;
+  using open = new DisposableStack();
+  const door = open.use(openDoor(cgroup));
+  check("make the gate", "mknodat", -1, store.gate(id), S_IFIFO | 0o600, 0);
+  const gate = open.use(openAt(null, store.gate(id), O_RDWR));
+  const failures = open.use(openAt(null, store.failures(id), O_WRONLY | O_CREAT, 0o600));
+  const report = pipe();
+  open.use(report.read);
+  open.use(report.write);
+  const meeting = open.use(new Rendezvous());
+  const socket = options.consoleSocket;
+  const console = typeof socket === "string" ? open.use(connectStream(socket)) : socket;
+  const trees = open.use(openTrees(spec));
+  const base = {
+    ociVersion: spec.ociVersion,
+    id,
+    bundle: directory,
+    rootfs: spec.root!.path,
+    created: formatTime(nowNanoseconds()),
+    annotations: spec.annotations,
+    cgroup: cgroup.version === undefined ? undefined : cgroup.path,
+    owner: Deno.uid() ?? 0,
+  };
+  const plan = planStart(withoutScore(spec), {
+    failure: { report: report.write.raw, label: "init.failed" },
+    cgroupProcs: door.tasks.map((fd) => fd.raw),
+    cgroupHierarchies: cgroup.directories,
+    consoleSocket: console?.raw,
+    ownedStreams: ownedStreams(),
+    atStart: ownsUserNamespace(spec) ? userNamespaceSteps(meeting) : [],
+    beforePivot: hasStartHooks(spec) ? meeting.meetSteps() : [],
+    pause: gatePause(gate.raw, failures.raw),
+    noPivot: options.noPivot,
+    sameKeyring: options.noNewKeyring,
+    trees: trees.numbers,
+    warn: options.warn,
+  });
+  const preserveFds = options.preserveFds;
+  const kept = [...door.tasks, gate, failures, meeting.theirs, ...(console ? [console] : [])];
+  const { namespaces } = plan;
+  let launched: Launched;
+  try {
+    launched = await launch({
+      init: {
+        steps: initProgram({ ...plan, preserveFds }),
+        flags: BigInt(namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n),
+        cgroup: door.into?.raw,
+        before: namespaces.before,
+        preserveFds,
+      },
+      report,
+      keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
+      whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }),
+    });
+  } catch (error) {
+    throw startFailure(error, spec.process!);
+  }
+  const stat = parseStat(Deno.readTextFileSync(`/proc/${launched.pid}/stat`));
+  return {
+    ...base,
+    pid: launched.pid,
+    startTime: stat?.startTime ?? "",
+    lateSteps: launched.encoded.stepsBehind("gate.wait"),
+  };
+}
+
+/** In a user namespace of its own init may not write its score: it is written for it. */
+function withoutScore(spec: Spec): Spec {
+  if (!ownsUserNamespace(spec)) return spec;
+  return { ...spec, process: { ...spec.process!, oomScoreAdj: undefined } };
+}
+
+/** Streams that are made for the container and shall belong to its user. Terminals and /dev/null are not. */
+function ownedStreams(): number[] {
+  return [0, 1, 2].filter((fd) => {
+    try {
+      const { isFifo, isSocket, isFile } = Deno.statSync(`/proc/self/fd/${fd}`);
+      return isFifo || isSocket || isFile;
+    } catch {
+      return false; // closed
+    }
+  });
+}
+
+function hasStartHooks({ hooks = {} }: Spec): boolean {
+  return [hooks.prestart, hooks.createRuntime, hooks.createContainer]
+    .some((list) => (list ?? []).length > 0);
+}
+
+/** What init needs of this process while it starts. */
+function accompany(
+  spec: Spec,
+  meeting: Rendezvous,
+  record: Omit<OciRecord, "startTime" | "lateSteps">,
+): void {
+  // Only init has this end now: when it dies, reading from ours ends.
+  meeting.theirs[Symbol.dispose]();
+  if (ownsUserNamespace(spec)) {
+    writeIdMaps(record.pid, spec);
+    if (spec.process?.oomScoreAdj !== undefined) {
+      Deno.writeTextFileSync(`/proc/${record.pid}/oom_score_adj`, `${spec.process.oomScoreAdj}`);
+    }
+    meeting.letGo();
+  }
+  if (!hasStartHooks(spec) || !meeting.arrived()) return;
+  const state = printedState({ ...record, startTime: "", lateSteps: {} }, "creating");
+  const { prestart = [], createRuntime = [], createContainer = [] } = spec.hooks ?? {};
+  runHooks(prestart, state, "prestart");
+  runHooks(createRuntime, state, "createRuntime");
+  if (createContainer.length > 0) {
+    using pidfd = new Fd(check("open init", "pidfd_open", record.pid, 0));
+    const inside = startInside(pidfd, hasUserNamespace(spec));
+    runHooks(createContainer, state, "createContainer", inside);
+  }
+  meeting.letGo();
+}

@@ -1,0 +1,166 @@
+/** From a bundle's config to the plan of its start: text is parsed here and nowhere later. */
+import type { Value } from "../../ffi/program.ts";
+import type { Arch } from "../../ffi/syscalls.ts";
+import { CLONE_NEWUSER } from "../../ffi/constants.ts";
+import { SyscallError } from "../../ffi/errno.ts";
+import {
+  capabilitiesOf,
+  capabilityMasks,
+  capabilityNames,
+  narrowCapabilities,
+} from "./capabilities.ts";
+import { DEFAULT_DEVICES } from "./devices.ts";
+import { cgroupMounts, type InitPlan } from "./init.ts";
+import { parseMountOptions, rootPropagation } from "./mount_options.ts";
+import type { Mount } from "./mounts.ts";
+import { planNamespaces, timeOffsetLines } from "./namespaces.ts";
+import type { Failure } from "./process_steps.ts";
+import { compileSeccomp, type SeccompFilter } from "./seccomp_compile.ts";
+import type {
+  Capabilities,
+  NamespaceType,
+  Process,
+  Seccomp,
+  Spec,
+  SpecMount,
+} from "./spec_types.ts";
+
+/** What a start needs that is not in the config: descriptors that are open, facts of the host. */
+export interface StartContext {
+  readonly failure: Failure;
+  /** Open cgroup.procs files of the container's cgroup. */
+  readonly cgroupProcs: readonly number[];
+  /** The container's own directory in each hierarchy; one without a name on cgroup v2. */
+  readonly cgroupHierarchies: readonly { name: string; directory: string }[];
+  /** Namespaces that were made or opened beforehand. */
+  readonly namespaceFds?: Partial<Record<NamespaceType, number>>;
+  readonly consoleSocket?: Value;
+  readonly ownedStreams: readonly number[];
+  readonly atStart?: InitPlan["atStart"];
+  readonly beforePivot?: InitPlan["beforePivot"];
+  readonly pause?: InitPlan["pause"];
+  readonly noPivot?: boolean;
+  readonly sameKeyring?: boolean;
+  /** A root that was mounted beforehand, and where it is attached. */
+  readonly mountedRoot?: { readonly fd: number; readonly at: string };
+  /** Trees of mounts that were made beforehand, by their index in `mounts`. */
+  readonly trees?: ReadonlyMap<number, number>;
+  /** Whether a bind's source is a directory, where nothing may be there yet: for `explain`. */
+  readonly isDirectory?: (path: string) => boolean;
+  /** Where warnings for the user go. */
+  warn(text: string): void;
+}
+
+/** The plan of a start. `spec` has passed `checkSpec`. */
+export function planStart(spec: Spec, context: StartContext): InitPlan {
+  const linux = spec.linux ?? {};
+  const namespaces = planNamespaces(linux.namespaces ?? [], context.namespaceFds);
+  const userNamespace = (namespaces.cloneFlags & CLONE_NEWUSER) !== 0 ||
+    namespaces.before.some(({ type }) => type === "user");
+  const process = narrowed(spec.process!, context, userNamespace);
+  return {
+    process,
+    root: {
+      directory: context.mountedRoot?.at ?? spec.root!.path,
+      overlay: spec.diplodock?.overlay,
+      mounted: context.mountedRoot?.fd,
+      propagation: rootPropagation(linux.rootfsPropagation),
+      userxattr: userNamespace,
+      layersOneByOne: kernelAtLeast(6, 5),
+    },
+    readonlyRoot: spec.root!.readonly === true,
+    namespaces,
+    mounts: (spec.mounts ?? []).flatMap((mount, index) =>
+      parseMount(mount, context, context.trees?.get(index))
+    ),
+    devices: [...DEFAULT_DEVICES, ...(linux.devices ?? [])],
+    bindDevices: userNamespace,
+    maskedPaths: linux.maskedPaths ?? [],
+    readonlyPaths: linux.readonlyPaths ?? [],
+    sysctls: Object.entries(linux.sysctl ?? {}),
+    timeOffsets: timeOffsetLines(linux.timeOffsets ?? {}),
+    hostname: spec.hostname,
+    domainname: spec.domainname,
+    personality: linux.personality,
+    filter: linux.seccomp ? filterOf(linux.seccomp) : undefined,
+    cgroupProcs: context.cgroupProcs,
+    consoleSocket: context.consoleSocket,
+    ownedStreams: context.ownedStreams,
+    failure: context.failure,
+    preserveFds: spec.diplodock?.preserveFds ?? 0,
+    mayDenyGroups: userNamespace,
+    reaper: spec.diplodock?.reaper ?? false,
+    atStart: context.atStart,
+    beforePivot: context.beforePivot,
+    pause: context.pause,
+    noPivot: context.noPivot,
+    sameKeyring: context.sameKeyring,
+  };
+}
+
+function filterOf(seccomp: Seccomp): SeccompFilter {
+  return compileSeccomp(seccomp, Deno.build.arch as Arch);
+}
+
+/**
+ * Cuts the capabilities down to what this host has to give, with a warning: where the bounding
+ * set is smaller than asked, a privileged container still starts.
+ */
+export function narrowed(
+  process: Process,
+  context: Pick<StartContext, "warn">,
+  userNamespace: boolean,
+): Process {
+  if (process.capabilities === undefined || userNamespace) return process;
+  const available = capabilitiesOf(Deno.readTextFileSync("/proc/self/status"));
+  const { masks, warnings } = narrowCapabilities(capabilityMasks(process.capabilities), available);
+  if (warnings.length === 0) return process;
+  warnings.forEach((warning) => context.warn(warning));
+  const names = (mask: bigint) => capabilityNames(mask);
+  const capabilities: Capabilities = {
+    bounding: names(masks.bounding),
+    effective: names(masks.effective),
+    inheritable: names(masks.inheritable),
+    permitted: names(masks.permitted),
+    ambient: names(masks.ambient),
+  };
+  return { ...process, capabilities };
+}
+
+/** One entry of `mounts`: a bind, a file system of the kernel, or the container's cgroups. */
+function parseMount(mount: SpecMount, context: StartContext, tree?: number): Mount[] {
+  const words = mount.options ?? [];
+  if (mount.type === "cgroup" || mount.type === "cgroup2") {
+    return cgroupMounts(mount.destination, context.cgroupHierarchies, words);
+  }
+  const options = parseMountOptions(words);
+  const target = mount.destination;
+  if (!options.bind && mount.type !== "bind" && mount.type !== "none") {
+    const fs = mount.type ?? "none";
+    return [{ kind: "kernel", fs, source: mount.source ?? fs, target, options }];
+  }
+  const source = mount.source ?? "";
+  return [{
+    kind: "bind",
+    source,
+    target,
+    directory: (context.isDirectory ?? isDirectory)(source),
+    options,
+    tree,
+  }];
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new SyscallError("open_tree", 2, `bind "${path}"`);
+  }
+}
+
+/** Whether the running kernel is version `major.minor` or newer. */
+export function kernelAtLeast(major: number, minor: number): boolean {
+  const [a, b] = Deno.osRelease().split(".").map((part) => parseInt(part, 10));
+  return a > major || (a === major && b >= minor);
+}

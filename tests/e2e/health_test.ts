@@ -1,0 +1,143 @@
+/** Health checks without a resident process of JavaScript. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...skipUnless(isRoot(), "needs root"), fn });
+}
+
+const FAST = ["--health-interval", "100ms", "--health-retries", "2"];
+
+interface Health {
+  Status: string;
+  FailingStreak: number;
+  Log: { Start: string; End: string; ExitCode: number; Output: string }[];
+}
+
+/** Starts a container with a check. */
+async function checked(cmd: string, ...flags: string[]): Promise<string> {
+  return await engine.background(...FAST, "--health-cmd", cmd, ...flags, "host", "sleep", "60");
+}
+
+async function health(id: string): Promise<Health> {
+  return JSON.parse(await engine.inspect(id, "{{json .State.Health}}"));
+}
+
+test("a check that succeeds makes the container healthy, and keeps the last five", async () => {
+  const id = await checked("echo fine; echo why >&2");
+  await waitFor(async () => (await health(id)).Log.length === 5);
+  const { Status, FailingStreak, Log } = await health(id);
+  assertEquals([Status, FailingStreak], ["healthy", 0]);
+  assertEquals(
+    Log.map(({ ExitCode, Output }) => `${ExitCode} ${Output}`),
+    Array(5).fill("0 fine\nwhy\n"),
+  );
+  assert(Log.every(({ Start, End }, i) => Start <= End && (i === 0 || Log[i - 1].End <= Start)));
+  assertStringIncludes(await engine.ok("ps"), "(healthy)");
+  await engine.ok("rm", "-f", id);
+});
+
+test("a check that fails as often as --health-retries makes it unhealthy", async () => {
+  const id = await checked("exit 3");
+  assertEquals((await health(id)).Status, "starting");
+  await waitFor(async () => (await health(id)).Status === "unhealthy");
+  const { FailingStreak, Log } = await health(id);
+  assert(FailingStreak >= 2 && Log.every(({ ExitCode }) => ExitCode === 3));
+  await engine.ok("rm", "-f", id);
+});
+
+test("it becomes healthy again by one success", async () => {
+  const flag = engine.file("flag", "");
+  const id = await checked("test ! -e /flag", "-v", `${flag}:/flag`);
+  await waitFor(async () => (await health(id)).Status === "unhealthy");
+  await engine.ok("rm", "-f", id);
+  const other = await checked("test -e /tmp/good || { touch /tmp/good; false; }");
+  await waitFor(async () => (await health(other)).Status === "healthy");
+  assertEquals((await health(other)).Log[0].ExitCode, 1);
+  await engine.ok("rm", "-f", other);
+});
+
+test("failures in the start period do not count", async () => {
+  const id = await checked(
+    "exit 1",
+    ...["--health-start-period", "1500ms", "--health-start-interval", "100ms"],
+  );
+  await waitFor(async () => (await health(id)).Log.length === 5);
+  const { Status, FailingStreak } = await health(id);
+  assertEquals([Status, FailingStreak], ["starting", 0]);
+  await waitFor(async () => (await health(id)).Status === "unhealthy");
+  await engine.ok("rm", "-f", id);
+});
+
+test("a check whose time is up counts as failed with -1", async () => {
+  const id = await checked("echo before; sleep 60", "--health-timeout", "200ms");
+  await waitFor(async () => (await health(id)).Log.length > 0);
+  const [{ ExitCode, Output }] = (await health(id)).Log;
+  assertEquals([ExitCode, Output], [-1, "before\n"]);
+  await engine.ok("rm", "-f", id);
+});
+
+test("of a check's output 4096 bytes are kept", async () => {
+  const id = await checked("head -c 100000 /dev/zero | tr '\\0' x");
+  await waitFor(async () => (await health(id)).Log.length > 0);
+  const [{ ExitCode, Output }] = (await health(id)).Log;
+  assertEquals([ExitCode, Output.length], [0, 4096]);
+  await engine.ok("rm", "-f", id);
+});
+
+test("a paused container is not checked", async () => {
+  const id = await checked("true");
+  await waitFor(async () => (await health(id)).Status === "healthy");
+  await engine.ok("pause", id);
+  const before = (await health(id)).Log.at(-1)!.Start;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assertEquals((await health(id)).Log.at(-1)!.Start, before);
+  await engine.ok("unpause", id);
+  await waitFor(async () => (await health(id)).Log.at(-1)!.Start !== before);
+  await engine.ok("rm", "-f", id);
+});
+
+test("--health-on-failure=kill kills it; the restart policy decides what comes next", async () => {
+  const id = await checked("exit 1", "--health-on-failure", "kill", "--restart", "on-failure:1");
+  await waitFor(async () =>
+    await engine.inspect(id, "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}") ===
+      "1 exited 137"
+  );
+  await engine.ok("rm", "-f", id);
+});
+
+test("--health-on-failure=stop stops it", async () => {
+  const id = await checked("exit 1", "--health-on-failure", "stop", "--stop-timeout", "0");
+  await waitFor(async () => await engine.inspect(id, "{{.State.Status}}") === "exited");
+  await engine.ok("rm", "-f", id);
+});
+
+test("--health-on-failure=restart starts it anew", async () => {
+  const id = await checked("exit 1", "--health-on-failure", "restart", "--stop-timeout", "0");
+  const first = await engine.inspect(id, "{{.State.StartedAt}}");
+  await waitFor(async () => await engine.inspect(id, "{{.State.StartedAt}}") !== first);
+  await engine.ok("rm", "-f", id);
+});
+
+test("the health program is small and ends with its container", async () => {
+  const id = await checked("true");
+  await waitFor(async () => (await health(id)).Log.length > 2);
+  const find = () =>
+    [...Deno.readDirSync("/proc")].filter(({ name }) => {
+      try {
+        return Deno.readTextFileSync(`/proc/${name}/cmdline`) ===
+          `diplodock-health\0${id.slice(0, 12)}\0`;
+      } catch {
+        return false;
+      }
+    });
+  const [{ name }] = find();
+  const rollup = Deno.readTextFileSync(`/proc/${name}/smaps_rollup`);
+  assert(Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]) <= 64, rollup);
+  await engine.ok("rm", "-f", id);
+  await waitFor(() => find().length === 0);
+});

@@ -1,0 +1,466 @@
+/** pull, push, login, search against Debian's docker-registry and against one that lies. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import { digest, ImageBox, makeImage, oldDockerArchive, peer } from "../lib/image_box.ts";
+import {
+  canServe,
+  forward,
+  freePort,
+  type Login,
+  PASSWORD,
+  Registry,
+  ScriptedRegistry,
+  USER,
+} from "../lib/registry.ts";
+import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
+import { describeTree } from "../lib/tree.ts";
+
+const OPTIONS = skipUnless(isRoot() && canServe(), "needs root, docker-registry and openssl");
+
+const LAYERS = [
+  ["dir bin", "file bin/tool one mode=4755", "dir etc", "file etc/old x uid=3000000"],
+  ["file etc/.wh.old", "file etc/new y mtime=1600000000.5"],
+];
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...OPTIONS, fn });
+}
+
+async function loaded(box: ImageBox, tag: string, layers = LAYERS): Promise<void> {
+  const path = box.file("image.tar", oldDockerArchive({ tags: [tag], layers }));
+  await box.ok("load", "-i", path);
+}
+
+test("pull brings back what push sent, byte for byte, in docker's words", async () => {
+  await using registry = await Registry.start();
+  using sender = new ImageBox();
+  using box = new ImageBox();
+  const name = `${registry.host}/team/app:1.0`;
+  await loaded(sender, name);
+  const pushed = await sender.ok("push", name);
+  assertMatch(pushed, /^The push refers to repository \[127\.0\.0\.1:\d+\/team\/app\]\n/);
+  assertMatch(pushed, /^[0-9a-f]{12}: Pushed$/m);
+  const sum = /^1\.0: digest: (sha256:[0-9a-f]{64}) size: \d+$/m.exec(pushed)![1];
+  const pulled = await box.ok("pull", name);
+  assertMatch(pulled, /^1\.0: Pulling from team\/app$/m);
+  assertEquals(pulled.match(/^[0-9a-f]{12}: Pull complete$/mg)?.length, 2);
+  assertEquals(pulled.split("\n").slice(-3), [
+    `Digest: ${sum}`,
+    `Status: Downloaded newer image for ${name}`,
+    name,
+  ]);
+  assertEquals(box.names("images/blobs/sha256"), sender.names("images/blobs/sha256"));
+  const again = await box.ok("pull", name);
+  assertStringIncludes(again, `Status: Image is up to date for ${name}`);
+  assertEquals(await box.ok("pull", "-q", name), name);
+  const byDigest = `${registry.host}/team/app@${sum}`;
+  assertEquals((await box.ok("pull", byDigest)).split("\n").at(-1), byDigest);
+  const [one, two] = [await sender.layers(name), await box.layers(name)];
+  for (const i of [0, 1]) assertEquals(describeTree(two[i]), describeTree(one[i]));
+  assertStringIncludes(await sender.ok("push", name), "Layer already exists");
+});
+
+test("pull unpacks what skopeo pushed, and skopeo reads what is stored and what is pushed", async () => {
+  if (!hasProgram("skopeo")) return;
+  await using registry = await Registry.start();
+  using box = new ImageBox();
+  const path = box.file("image.tar", oldDockerArchive({ tags: ["x:1"], layers: LAYERS }));
+  const name = `${registry.host}/x:1`;
+  // docker's manifest type, then OCI's.
+  for (const format of ["v2s2", "oci"]) {
+    await peer(
+      ...["skopeo", "copy", "--format", format, "--dest-tls-verify=false"] as const,
+      `docker-archive:${path}`,
+      `docker://${name}`,
+    );
+    await box.ok("pull", name);
+    const inspected = await peer("skopeo", "inspect", `oci:${box.root}/images:${name}`);
+    assertEquals(JSON.parse(inspected).Os, "linux");
+  }
+  await box.ok("tag", name, `${registry.host}/y:2`);
+  await box.ok("push", `${registry.host}/y:2`);
+  const pushed = JSON.parse(
+    await peer("skopeo", "inspect", "--tls-verify=false", `docker://${registry.host}/y:2`),
+  );
+  const original = JSON.parse(
+    await peer("skopeo", "inspect", "--tls-verify=false", `docker://${name}`),
+  );
+  assertEquals(pushed.Layers, original.Layers);
+  assertEquals(pushed.Digest, original.Digest);
+});
+
+test("pull tells absent tags, absent repositories and bad names apart", async () => {
+  await using registry = await Registry.start();
+  using box = new ImageBox();
+  await loaded(box, `${registry.host}/x:1`);
+  await box.ok("push", `${registry.host}/x:1`);
+  for (const what of ["x:2", "nothing"]) {
+    const { code, err, out } = await box.run("pull", `${registry.host}/${what}`);
+    assertEquals(code, 1);
+    const name = what.includes(":") ? what : `${what}:latest`;
+    assertStringIncludes(
+      err,
+      `Error response from daemon: manifest for ${registry.host}/${name} not found: manifest unknown`,
+    );
+    assertEquals(out.includes("Pulling from"), false);
+  }
+  const bad = await box.run("pull", "UPPER");
+  assertEquals([bad.code, bad.err], [
+    1,
+    "invalid reference format: repository name (library/UPPER) must be lowercase\n",
+  ]);
+  const refused = await box.run("pull", `127.0.0.1:${freePort()}/x`);
+  assertStringIncludes(refused.err, "connect: connection refused");
+  const push = await box.run("push", `${registry.host}/none`);
+  assertEquals(push.code, 1);
+  assertStringIncludes(
+    push.err,
+    `An image does not exist locally with the tag: ${registry.host}/none`,
+  );
+});
+
+test("pull -a brings all tags, push -a sends all, search lists the catalog", async () => {
+  await using registry = await Registry.start();
+  using box = new ImageBox();
+  const base = `${registry.host}/many`;
+  await loaded(box, `${base}:a`);
+  await box.ok("tag", `${base}:a`, `${base}:b`);
+  await box.ok("push", "-a", base);
+  using other = new ImageBox();
+  await other.ok("pull", "-a", base);
+  const tags = await other.ok("images", "--format", "{{.Tag}}");
+  assertEquals(tags.split("\n").sort(), ["a", "b"]);
+  const found = await other.ok("search", "--format", "{{.Name}}", `${registry.host}/man`);
+  assertEquals(found, base);
+  const { code, err } = await other.run("pull", "-a", `${base}:a`);
+  assertEquals(code, 1);
+  assertStringIncludes(err, "tag can't be used with --all-tags/-a");
+});
+
+for (const login of ["basic", "token"] as Login[]) {
+  test(`login, push, pull and logout at a registry with ${login} login`, async () => {
+    await using registry = await Registry.start(login);
+    using box = new ImageBox();
+    const name = `${registry.host}/private/app:1`;
+    await loaded(box, name);
+    const before = await box.run("push", name);
+    assertEquals(before.code, 1);
+    const wrong = await box.feed(
+      new TextEncoder().encode("wrong\n"),
+      ...["login", "-u", USER, "--password-stdin", registry.host],
+    );
+    assertEquals(wrong.code, 1);
+    assertMatch(wrong.err, /Error response from daemon: Get "http:.*unauthorized/);
+    const right = await box.feed(
+      new TextEncoder().encode(`${PASSWORD}\n`),
+      ...["login", "-u", USER, "--password-stdin", registry.host],
+    );
+    assertEquals([right.code, right.out], [0, "Login Succeeded\n"], right.err);
+    const config = JSON.parse(Deno.readTextFileSync(`${box.top}/docker/config.json`));
+    assertEquals(atob(config.auths[registry.host].auth), `${USER}:${PASSWORD}`);
+    assertEquals(Deno.statSync(`${box.top}/docker/config.json`).mode! & 0o777, 0o600);
+    await box.ok("push", name);
+    await box.ok("rmi", name);
+    await box.ok("pull", name);
+    assertEquals(
+      await box.ok("logout", registry.host),
+      `Removing login credentials for ${registry.host}`,
+    );
+    const after = await box.run("pull", name);
+    assertEquals(after.code, 1);
+    assertStringIncludes(
+      after.err,
+      `pull access denied for ${registry.host}/private/app, repository does not exist or may require 'docker login'`,
+    );
+    assertEquals(await box.ok("logout", registry.host), `Not logged in to ${registry.host}`);
+  });
+}
+
+test("a token registry lets anybody pull what is public", async () => {
+  await using registry = await Registry.start("token");
+  using box = new ImageBox();
+  const name = `${registry.host}/public/app:1`;
+  await loaded(box, name);
+  const stdin = new TextEncoder().encode(PASSWORD);
+  await box.feed(stdin, "login", "-u", USER, "--password-stdin", registry.host);
+  await box.ok("push", name);
+  using stranger = new ImageBox();
+  await stranger.ok("pull", name);
+  const push = await stranger.run("push", name);
+  assertEquals(push.code, 1);
+});
+
+test("login through a credential helper leaves nothing in config.json", async () => {
+  await using registry = await Registry.start("basic");
+  using box = new ImageBox();
+  Deno.mkdirSync(`${box.top}/bin`);
+  Deno.mkdirSync(`${box.top}/docker`);
+  box.file("docker/config.json", '{"credsStore":"test"}');
+  const helper = box.file(
+    "bin/docker-credential-test",
+    `#!/bin/sh
+d=${box.top}/kept
+case $1 in
+  store) cat >$d ;;
+  get) [ -f $d ] && cat $d || { echo credentials not found in native keychain; exit 1; } ;;
+  erase) rm $d ;;
+esac
+`,
+  );
+  Deno.chmodSync(helper, 0o755);
+  Object.assign(box.env, { PATH: `${box.top}/bin:${Deno.env.get("PATH")}` });
+  const stdin = new TextEncoder().encode(PASSWORD);
+  const login = await box.feed(stdin, "login", "-u", USER, "--password-stdin", registry.host);
+  assertEquals(login.code, 0, login.err);
+  assertEquals(login.err, "");
+  const config = Deno.readTextFileSync(`${box.top}/docker/config.json`);
+  assertEquals(config.includes(btoa(`${USER}:${PASSWORD}`)), false);
+  await loaded(box, `${registry.host}/x:1`);
+  await box.ok("push", `${registry.host}/x:1`);
+  await box.ok("logout", registry.host);
+  assertEquals((await box.run("push", `${registry.host}/x:1`)).code, 1);
+});
+
+/** Big enough to be cut in the middle, and not compressible. */
+function bigLayer(): string[] {
+  const bytes = crypto.getRandomValues(new Uint8Array(60_000));
+  const noise = Array.from(bytes, (byte) => byte.toString(16)).join("");
+  return Array.from({ length: 40 }, (_, i) => `file big${i} ${i}${noise}`);
+}
+
+test("pull goes on where a broken connection left off", async () => {
+  await using registry = await Registry.start();
+  using sender = new ImageBox();
+  let cut = 0;
+  const ranges: string[] = [];
+  await using proxy = new ScriptedRegistry(async (request, path) => {
+    const response = await forward(request, registry.host);
+    if (request.method !== "GET" || !path.includes("/blobs/")) return response;
+    if (request.headers.has("range")) ranges.push(request.headers.get("range")!);
+    if (Number(response.headers.get("content-length")) < 100_000 || cut++ > 0) return response;
+    let sent = 0;
+    const broken = response.body!.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          sent += chunk.length;
+          if (sent > 300_000) controller.error(new Error("cut"));
+          else controller.enqueue(chunk);
+        },
+      }),
+    );
+    return new Response(broken, response);
+  });
+  await loaded(sender, `${registry.host}/big:1`, [bigLayer()]);
+  await sender.ok("push", `${registry.host}/big:1`);
+  using box = new ImageBox();
+  await box.ok("pull", `${proxy.host}/big:1`);
+  assertEquals(ranges.length, 1);
+  const from = Number(/^bytes=(\d+)-$/.exec(ranges[0])![1]);
+  assert(from > 0, "it began from zero again");
+  assertEquals(box.names("images/parts"), []);
+});
+
+test("five processes that pull one image at once download each layer once", async () => {
+  await using registry = await Registry.start();
+  using sender = new ImageBox();
+  await loaded(sender, `${registry.host}/big:1`, [bigLayer(), ...LAYERS]);
+  await sender.ok("push", `${registry.host}/big:1`);
+  const seen = new Map<string, number>();
+  await using proxy = new ScriptedRegistry((request, path) => {
+    if (path.includes("/blobs/")) seen.set(path, (seen.get(path) ?? 0) + 1);
+    return forward(request, registry.host);
+  });
+  using box = new ImageBox();
+  const name = `${proxy.host}/big:1`;
+  const children = Array.from({ length: 5 }, () => box.start("pull", name));
+  const outputs = await Promise.all(children.map((child) => child.output()));
+  for (const { code, stderr } of outputs) {
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+  }
+  assertEquals([...seen.values()], [1, 1, 1, 1]);
+  assertEquals(box.names("tmp"), []);
+});
+
+interface Lie {
+  manifest?: (bytes: Uint8Array<ArrayBuffer>) => Response;
+  blob?: (bytes: Uint8Array<ArrayBuffer>, request: Request) => Response;
+}
+
+/** A registry with one image, whose answers may be changed. */
+function lying(lie: Lie) {
+  const image = makeImage({ layers: [["file a hello"]] });
+  const layer = new Uint8Array(gzipSync(image.layers[0]));
+  const type = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = new TextEncoder().encode(JSON.stringify({
+    schemaVersion: 2,
+    mediaType: type,
+    config: {
+      mediaType: "application/vnd.oci.image.config.v1+json",
+      digest: image.id,
+      size: image.config.length,
+    },
+    layers: [{
+      mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
+      digest: digest(layer),
+      size: layer.length,
+    }],
+  }));
+  const blobs = new Map([[image.id, image.config], [digest(layer), layer]]);
+  return {
+    manifest: digest(manifest),
+    registry: new ScriptedRegistry((request, path) => {
+      if (path.includes("/manifests/")) {
+        return lie.manifest?.(manifest) ??
+          new Response(manifest, { headers: { "content-type": type } });
+      }
+      const bytes = blobs.get(path.split("/").at(-1)!);
+      if (bytes === undefined) return new Response(null, { status: 404 });
+      const isLayer = bytes === layer;
+      return isLayer && lie.blob ? lie.blob(bytes, request) : new Response(bytes);
+    }),
+  };
+}
+
+const LIES: [name: string, lie: Lie, error: RegExp][] = [
+  ["a layer with other bytes", {
+    blob: (bytes) => new Response(bytes.with(30, bytes[30] ^ 1)),
+  }, /verification failed for digest sha256/],
+  ["a layer that is longer", {
+    blob: (bytes) => new Response(new Uint8Array([...bytes, 1])),
+  }, /verification failed for digest sha256.*more bytes than announced/],
+  ["a manifest that is no JSON", { manifest: () => new Response("<html>") }, /not JSON/],
+  ["a manifest of 20 MB", {
+    manifest: () => new Response(new Uint8Array(20 << 20)),
+  }, /more than 4194304 bytes/],
+  ["a manifest of the old kind", {
+    manifest: () => Response.json({ schemaVersion: 1, layers: [] }),
+  }, /schema version 1 is not supported/],
+  ["digests that are paths", {
+    manifest: () =>
+      Response.json({
+        schemaVersion: 2,
+        config: { digest: "sha256:../../../../etc/passwd", size: 1 },
+        layers: [],
+      }),
+  }, /bad digest/],
+  ["a negative size", {
+    manifest: (bytes) => {
+      const document = JSON.parse(new TextDecoder().decode(bytes));
+      document.layers[0].size = -1;
+      return Response.json(document);
+    },
+  }, /bad size/],
+  ["no image for this machine", {
+    manifest: (bytes) =>
+      Response.json({
+        schemaVersion: 2,
+        mediaType: "application/vnd.oci.image.index.v1+json",
+        manifests: [{
+          mediaType: "application/vnd.oci.image.manifest.v1+json",
+          digest: digest(bytes),
+          size: bytes.length,
+          platform: { os: "plan9", architecture: "mips" },
+        }],
+      }),
+  }, /no matching manifest for linux\/\w+ in the manifest list entries/],
+  ["too many requests", {
+    manifest: () =>
+      Response.json({ errors: [{ code: "TOOMANYREQUESTS", message: "slow down" }] }, {
+        status: 429,
+      }),
+  }, /toomanyrequests: slow down/],
+];
+
+for (const [name, lie, error] of LIES) {
+  test(`pull refuses a registry that has ${name}, and keeps nothing of it`, async () => {
+    const { registry } = lying(lie);
+    await using _registry = registry;
+    using box = new ImageBox();
+    const result = await box.run("pull", `${registry.host}/x:1`);
+    assertEquals(result.code, 1);
+    assertMatch(result.err, error);
+    assertEquals(await box.ok("images", "-aq"), "");
+    const layers = await box.ok("system", "df", "--format", "{{.Size}}");
+    assertMatch(layers, /^0B\n/);
+  });
+}
+
+test("pull by digest refuses another manifest", async () => {
+  const { registry } = lying({});
+  await using _registry = registry;
+  using box = new ImageBox();
+  const other = `sha256:${"0".repeat(64)}`;
+  const { code, err } = await box.run("pull", `${registry.host}/x@${other}`);
+  assertEquals(code, 1);
+  assertStringIncludes(err, `manifest verification failed for digest ${other}`);
+});
+
+test("a redirect to another host does not get the password", async () => {
+  await using storage = new ScriptedRegistry(() => new Response("no", { status: 403 }));
+  let asked = "";
+  const image = makeImage({ layers: [["file a hello"]] });
+  await using front = new ScriptedRegistry((request, path) => {
+    asked = request.headers.get("authorization") ?? "";
+    if (asked === "") {
+      return new Response(null, { status: 401, headers: { "www-authenticate": "Basic realm=x" } });
+    }
+    if (path === "/v2/") return new Response("{}");
+    if (path.includes("/manifests/")) {
+      return Response.json({
+        schemaVersion: 2,
+        config: { mediaType: "x", digest: image.id, size: image.config.length },
+        layers: [],
+      });
+    }
+    const port = storage.host.split(":")[1];
+    return Response.redirect(`http://localhost:${port}/blob`);
+  });
+  using box = new ImageBox();
+  await box.feed(
+    new TextEncoder().encode(PASSWORD),
+    ...["login", "-u", USER, "--password-stdin", front.host],
+  );
+  assertEquals((await box.run("pull", `${front.host}/x:1`)).code, 1);
+  assert(asked.startsWith("Basic "), "the registry itself was not logged in to");
+  assert(storage.seen.length > 0, "the redirect was not followed");
+  for (const { headers } of storage.seen) assertEquals(headers.get("authorization"), null);
+});
+
+test("pull takes the image for the platform that is asked for", async () => {
+  await using registry = await Registry.start();
+  using box = new ImageBox();
+  const manifests = [];
+  for (const architecture of ["amd64", "arm64"]) {
+    const image = makeImage({ layers: [[`file arch ${architecture}`]] });
+    const config = JSON.parse(new TextDecoder().decode(image.config));
+    const made = box.file("root.tar", image.layers[0]);
+    const name = `${registry.host}/multi:${architecture}`;
+    await box.ok("import", "--platform", `linux/${architecture}`, made, name);
+    assertEquals(config.os, "linux");
+    await box.ok("push", name);
+    const [{ Descriptor }] = JSON.parse(await box.ok("image", "inspect", name));
+    const platform = { os: "linux", architecture };
+    manifests.push({ ...Descriptor, platform });
+  }
+  const type = "application/vnd.oci.image.index.v1+json";
+  const put = await fetch(`http://${registry.host}/v2/multi/manifests/1`, {
+    method: "PUT",
+    headers: { "content-type": type },
+    body: JSON.stringify({ schemaVersion: 2, mediaType: type, manifests }),
+  });
+  assertEquals(put.status, 201, await put.text());
+  for (const architecture of ["arm64", "amd64"]) {
+    using fresh = new ImageBox();
+    const name = `${registry.host}/multi:1`;
+    await fresh.ok("pull", "--platform", `linux/${architecture}`, name);
+    const found = await fresh.ok("image", "inspect", "-f", "{{.Architecture}}", name);
+    assertEquals(found, architecture);
+    const [layer] = await fresh.layers(name);
+    assertEquals(Deno.readTextFileSync(`${layer}/arch`), architecture);
+  }
+  const wrong = await box.run("pull", "--platform", "linux/s390x", `${registry.host}/multi:1`);
+  assertStringIncludes(
+    wrong.err,
+    "no matching manifest for linux/s390x in the manifest list entries",
+  );
+});

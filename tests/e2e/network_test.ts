@@ -1,0 +1,194 @@
+/** Networks by their commands: what they print, who finds whom by name, which ports lead where. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+import { enterTestNetwork, hear, interfaces } from "./network_namespace.ts";
+
+enterTestNetwork();
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...skipUnless(isRoot(), "needs root"), fn });
+}
+
+/** A container in the background on the default network, or as `flags` say. */
+const start = (name: string, ...words: string[]) =>
+  engine.ok("run", "-d", "--name", name, ...words);
+/** Something that answers every client with its name. */
+const server = (port: number, says: string) => [
+  "host",
+  "busybox",
+  "nc",
+  "-ll",
+  "-p",
+  String(port),
+  "-e",
+  "/bin/echo",
+  says,
+];
+
+/** What a server says once it is there. */
+async function heard(hostname: string, port: number, says: string): Promise<void> {
+  let last = "";
+  await waitFor(async () => (last = await hear(hostname, port)) === says, 2000)
+    .catch(() => assertEquals(last, says));
+}
+
+test("network ls() shows the predefined ones in docker's table", async () => {
+  const lines = (await engine.ok("network", "ls")).split("\n");
+  assertMatch(lines[0], /^NETWORK ID {5}NAME {6}DRIVER {4}SCOPE$/);
+  assertEquals(lines.slice(1).map((line) => line.split(/ +/).slice(1)), [
+    ["bridge", "bridge", "local"],
+    ["host", "host", "local"],
+    ["none", "null", "local"],
+  ]);
+});
+
+const REFUSED: [args: string[], stderr: string][] = [
+  [["create", "bridge"], "operation is not permitted on predefined bridge network"],
+  [["create", "--subnet", "10.1.0.0", "x"], "invalid CIDR address: 10.1.0.0"],
+  [["create", "--subnet", "10.1.0.0/24", "--gateway", "10.2.0.1", "x"], "no matching subnet"],
+  [["create", "-d", "nope", "x"], 'plugin "nope" not found'],
+  [["create", "-x y"], "unknown shorthand flag"],
+  [["create", "a b"], 'invalid network name "a b"'],
+  [["rm", "nope"], "network nope not found\nexit status 1"],
+  [["rm", "host"], "host is a pre-defined network and cannot be removed\nexit status 1"],
+  [["connect", "nope", "nobody"], "network nope not found"],
+  [["ls", "-f", "color=red"], "invalid filter 'color'"],
+];
+for (const [args, stderr] of REFUSED) {
+  test(`network ${args.join(" ")} is refused in docker's words`, async () => {
+    const result = await engine.dd("network", ...args);
+    assertStringIncludes(result.stderr, stderr);
+    assert(result.code !== 0);
+  });
+}
+
+test("network create() makes what inspect shows, and refuses doubles and overlaps", async () => {
+  const flags = ["--subnet", "10.60.0.0/24", "--ip-range", "10.60.0.128/25", "--label", "a=b"];
+  const id = await engine.ok("network", "create", ...flags, "sixty");
+  assertMatch(id, /^[0-9a-f]{64}$/);
+  const format = "{{.Driver}} {{(index .IPAM.Config 0).Subnet}} " +
+    '{{(index .IPAM.Config 0).Gateway}} {{index .Labels "a"}}';
+  assertEquals(
+    await engine.ok("network", "inspect", "-f", format, id.slice(0, 5)),
+    "bridge 10.60.0.0/24 10.60.0.1 b",
+  );
+  const twice = await engine.dd("network", "create", "sixty");
+  assertStringIncludes(twice.stderr, "network with name sixty already exists");
+  const overlap = await engine.dd("network", "create", "--subnet", "10.60.0.0/16", "other");
+  assertStringIncludes(overlap.stderr, "Pool overlaps with other one on this address space");
+  const ip = await engine.ok("run", "--rm", "--network", "sixty", "host", "hostname", "-I");
+  assertEquals(ip.trim(), "10.60.0.128", "from the range");
+  assertEquals(await engine.ok("network", "rm", "sixty"), "sixty");
+});
+
+test("network inspect() prints an empty array for what is not there", async () => {
+  const result = await engine.dd("network", "inspect", "nope");
+  assertEquals([result.code, result.stdout], [1, "[]\n"]);
+  assertStringIncludes(result.stderr, "network nope not found");
+});
+
+test("containers find one another by name, alias, and the name they get later", async () => {
+  await engine.ok("network", "create", "app");
+  await start("db", "--network", "app", "--network-alias", "pg", "host", "sleep", "1000");
+  const at = await engine.inspect("db", "{{.NetworkSettings.Networks.app.IPAddress}}");
+  for (const name of ["db", "pg"]) {
+    const found = await engine.ok(
+      "run",
+      "--rm",
+      "--network",
+      "app",
+      "host",
+      "getent",
+      "ahostsv4",
+      name,
+    );
+    assertEquals(found.split(/\s+/)[0], at);
+  }
+  await start("late", "host", "sleep", "1000");
+  await engine.ok("network", "connect", "--alias", "l8", "app", "late");
+  const late = await engine.inspect("late", "{{.NetworkSettings.Networks.app.IPAddress}}");
+  assertEquals((await engine.ok("exec", "db", "getent", "ahostsv4", "l8")).split(/\s+/)[0], late);
+  await engine.ok("rename", "late", "early");
+  assertEquals(
+    (await engine.ok("exec", "db", "getent", "ahostsv4", "early")).split(/\s+/)[0],
+    late,
+  );
+  const again = await engine.dd("network", "connect", "app", "early");
+  assertStringIncludes(again.stderr, "endpoint with name early already exists in network app");
+  const inUse = await engine.dd("network", "rm", "app");
+  assertStringIncludes(inUse.stderr, "has active endpoints");
+  await engine.ok("network", "disconnect", "app", "early");
+  assertEquals((await engine.dd("exec", "db", "grep", "early", "/etc/hosts")).code, 1);
+  await engine.ok("restart", "-t", "0", "db");
+  assertEquals((await engine.ok("exec", "db", "getent", "ahostsv4", "pg")).split(/\s+/)[0], at);
+  await engine.ok("rm", "-f", "db", "early");
+  assertStringIncludes(await engine.ok("network", "prune", "-f"), "Deleted Networks:\napp");
+});
+
+test("a published port is shown by ps, port and inspect, and answers", async () => {
+  await start("web", "-p", "8080:80", "-p", "127.0.0.1:8053:53/udp", ...server(80, "hello"));
+  await heard("127.0.0.1", 8080, "hello");
+  await heard("::1", 8080, "hello");
+  assertEquals(
+    await engine.ok("ps", "--format", "{{.Ports}}"),
+    "127.0.0.1:8053->53/udp, 0.0.0.0:8080->80/tcp, [::]:8080->80/tcp",
+  );
+  assertEquals(await engine.ok("port", "web", "80"), "0.0.0.0:8080\n[::]:8080");
+  const busy = await engine.dd("run", "--name", "second", "-p", "8080:80", "host", "true");
+  assertEquals(busy.code, 125);
+  assertMatch(
+    busy.stderr,
+    /driver failed programming external connectivity on endpoint second \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated/,
+  );
+  assertEquals(await engine.inspect("second", "{{.State.Status}}"), "created");
+  await engine.ok("rm", "-f", "web", "second");
+  await heard("127.0.0.1", 8080, "ConnectionRefused");
+});
+
+test("a container reaches its own published port by the host's address", async () => {
+  await start("self", "-p", "8081:80", ...server(80, "me"));
+  await heard("127.0.0.1", 8081, "me");
+  const gateway = await engine.inspect("self", "{{.NetworkSettings.Gateway}}");
+  const script = `exec 3<>/dev/tcp/${gateway}/8081; cat <&3`;
+  assertEquals(await engine.ok("exec", "self", "bash", "-c", script), "me");
+  assertEquals(await engine.ok("run", "--rm", "host", "bash", "-c", script), "me");
+  await engine.ok("rm", "-f", "self");
+});
+
+test("ports are added to and taken from a running container, and kept", async () => {
+  await start("live", ...server(80, "live"));
+  await engine.ok("update", "--publish-add", "8082:80", "live");
+  await heard("127.0.0.1", 8082, "live");
+  await engine.ok("restart", "-t", "0", "live");
+  await heard("127.0.0.1", 8082, "live");
+  await engine.ok("update", "--publish-rm", "8082", "live");
+  await heard("127.0.0.1", 8082, "ConnectionRefused");
+  assertEquals(await engine.ok("port", "live"), "");
+  await engine.ok("rm", "-f", "live");
+});
+
+test("a container shares another's network, or the host's, or has none", async () => {
+  await start("owner", "host", "sleep", "1000");
+  const ip = await engine.inspect("owner", "{{.NetworkSettings.IPAddress}}");
+  const shared = ["run", "--rm", "--network", "container:owner", "host", "hostname", "-I"];
+  assertEquals((await engine.ok(...shared)).trim(), ip);
+  const links = (network: string) =>
+    engine.ok("run", "--rm", "--network", network, "host", "ls", "/sys/class/net");
+  assertEquals(await links("none"), "lo");
+  assertStringIncludes(await links("host"), "diplodock-");
+  await engine.ok("rm", "-f", "owner");
+});
+
+test("containers that start at once get addresses of their own", async () => {
+  const names = Array.from({ length: 50 }, (_, i) => `many${i}`);
+  await Promise.all(names.map((name) => start(name, "host", "sleep", "1000")));
+  const format = "{{range .Containers}}{{.IPv4Address}}\n{{end}}";
+  const ips = (await engine.ok("network", "inspect", "-f", format, "bridge")).trim().split("\n");
+  assertEquals(new Set(ips).size, 50);
+  await engine.ok("rm", "-f", ...names);
+  await waitFor(() => !interfaces().some((name) => /^dd[0-9a-f]/.test(name)), 5000);
+  assertEquals(await engine.ok("network", "inspect", "-f", "{{len .Containers}}", "bridge"), "0");
+});

@@ -1,0 +1,259 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "../../src/base/errors.ts";
+import {
+  createCgroup,
+  directoryOf,
+  openCgroup,
+  removeCgroup,
+  updateCgroup,
+} from "../../src/runtime/cgroup.ts";
+import { readNumber } from "../../src/runtime/cgroup_files.ts";
+import {
+  cgroupPids,
+  freezeCgroup,
+  isFrozen,
+  killCgroup,
+  oomKills,
+  thawCgroup,
+} from "../../src/runtime/cgroup_processes.ts";
+import { cpuPercent, readStats } from "../../src/runtime/cgroup_stats.ts";
+import type { DeviceRule, Resources } from "../../src/runtime/spec_types.ts";
+import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";
+import { skipUnless } from "../lib/skip.ts";
+
+const why = whyNoCgroups();
+const MIB = 1 << 20;
+
+/** A test that has a cgroup of its own. */
+function test(name: string, resources: Resources, body: (box: Box) => void | Promise<void>): void {
+  Deno.test({
+    name,
+    ...skipUnless(why === undefined, `cgroups: ${why}`),
+    fn: () => withCgroup(resources, body),
+  });
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+const sleep = (millis: number) => new Promise((done) => setTimeout(done, millis));
+
+/** Waits for what another process does. */
+async function until(what: string, done: () => boolean): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (done()) return;
+    await sleep(10);
+  }
+  throw new Error(`waited 5 s in vain: ${what}`);
+}
+
+test("openDoor() lets a process into every hierarchy", {}, (box) => {
+  assertEquals(box.run("cat /proc/self/cgroup > own"), 0);
+  for (const line of box.read("own").trim().split("\n")) {
+    const [, , path] = line.split(":");
+    assertEquals(path, box.cgroup.path, line);
+  }
+});
+
+test("removeCgroup() kills what is left and removes cgroups inside", {}, async (box) => {
+  const inner = box.cgroup.directories.map(({ directory }) => `mkdir -p ${directory}/a/b`);
+  box.start(`${inner.join("\n")}\ntrap '' TERM\nsleep 60 & sleep 60 & touch ready; wait`);
+  await until("the shell", () => exists(`${box.directory}/ready`));
+  assert(cgroupPids(box.cgroup).length >= 3);
+  await removeCgroup(box.cgroup);
+  for (const { directory } of box.cgroup.directories) assert(!exists(directory), directory);
+});
+
+test("createCgroup() refuses a cgroup that has processes", {}, async (box) => {
+  box.start("touch ready; sleep 60");
+  await until("the shell", () => exists(`${box.directory}/ready`));
+  await assertRejects(() => createCgroup(box.cgroup.path, {}), UserError, "it has ");
+});
+
+test("createCgroup() makes a cgroup anew that was left behind", {
+  pids: { limit: 5 },
+}, async (box) => {
+  assertEquals(readStats(box.cgroup)!.pidsLimit, 5);
+  await createCgroup(box.cgroup.path, { memory: { limit: 32 * MIB } });
+  const stats = readStats(box.cgroup)!;
+  assertEquals([stats.pidsLimit, stats.memoryLimitBytes], [Infinity, 32 * MIB]);
+});
+
+test("createCgroup() leaves nothing behind when a value is refused", {}, async (box) => {
+  const path = `${box.cgroup.path}/inner`;
+  const bad: Resources = { cpu: { cpus: "4096" } };
+  await assertRejects(() => createCgroup(path, bad), UserError, "Cannot set --cpuset-cpus");
+  for (const { directory } of openCgroup(path).directories) assert(!exists(directory), directory);
+});
+
+test("a fork bomb stops at the pids limit", { pids: { limit: 12 } }, async (box) => {
+  box.start("bomb() { bomb | bomb & }; bomb 2> errors; touch started; sleep 60");
+  await sleep(700);
+  const pids = cgroupPids(box.cgroup);
+  assert(pids.length <= 12, `${pids.length} processes`);
+  const events = `${directoryOf(box.cgroup, "pids")}/pids.events`;
+  assertStringIncludes(Deno.readTextFileSync(events), "max ");
+  assert(!Deno.readTextFileSync(events).includes("max 0\n"), "the limit was never met");
+  killCgroup(box.cgroup);
+  assertEquals(cgroupPids(box.cgroup), []);
+});
+
+test(
+  "a process above the memory limit is killed, and that is told",
+  { memory: { limit: 24 * MIB, swap: 24 * MIB } },
+  (box) => {
+    assertEquals(oomKills(box.cgroup), 0);
+    assertEquals(box.run("exec tail /dev/zero"), 137);
+    assertEquals(oomKills(box.cgroup), 1);
+    assertEquals(readStats(box.cgroup)!.memoryLimitBytes, 24 * MIB);
+  },
+);
+
+test("half a CPU is half a CPU", { cpu: { quota: 50_000, period: 100_000 } }, async (box) => {
+  box.start("while :; do :; done");
+  await sleep(300);
+  const before = readStats(box.cgroup)!;
+  await sleep(2000);
+  const percent = cpuPercent(before, readStats(box.cgroup)!);
+  assert(percent > 35 && percent < 60, `${percent} %`);
+});
+
+test("updateCgroup() changes limits of a running container", {
+  memory: { limit: 64 * MIB, swap: 64 * MIB },
+  cpu: { quota: 50_000, period: 100_000 },
+  pids: { limit: 20 },
+}, async (box) => {
+  box.start("while :; do :; done");
+  // Memory grows beyond the old swap limit, the period below the old quota: the order matters.
+  const warnings = await updateCgroup(box.cgroup, {
+    memory: { limit: 128 * MIB, swap: 256 * MIB },
+    cpu: { quota: 20_000, period: 40_000 },
+    pids: { limit: -1 },
+  });
+  assertEquals(warnings, []);
+  const stats = readStats(box.cgroup)!;
+  assertEquals([stats.memoryLimitBytes, stats.pidsLimit], [128 * MIB, Infinity]);
+  await updateCgroup(box.cgroup, { memory: { limit: 32 * MIB, swap: 32 * MIB } });
+  assertEquals(readStats(box.cgroup)!.memoryLimitBytes, 32 * MIB);
+});
+
+const USUAL_DEVICES: DeviceRule[] = [
+  { allow: false, access: "rwm" },
+  { allow: true, type: "c", access: "m" },
+  { allow: true, type: "c", major: 1, minor: 3, access: "rwm" },
+  { allow: true, type: "c", major: 1, minor: 9, access: "r" },
+];
+
+test("devices are those of the list", { devices: USUAL_DEVICES }, (box) => {
+  const code = box.run(`exec 2> errors
+    echo x > /dev/null || exit 1
+    head -c 4 /dev/urandom > bytes || exit 2
+    mknod node c 1 5 || exit 3
+    head -c 4 /dev/zero > /dev/null && exit 4
+    (echo x > /dev/urandom) && exit 5
+    mknod disk b 7 0 && exit 6
+    exit 0`);
+  assertEquals(code, 0, box.read("errors"));
+  assertStringIncludes(box.read("errors"), "Operation not permitted");
+});
+
+test("a device list can allow everything but one device", {
+  devices: [{ allow: true, access: "rwm" }, { allow: false, type: "c", major: 1, minor: 5 }],
+}, (box) => {
+  const code = box.run(`exec 2> errors
+    head -c 4 /dev/urandom > bytes || exit 1
+    head -c 4 /dev/zero > bytes && exit 2
+    exit 0`);
+  assertEquals(code, 0, box.read("errors"));
+});
+
+test("freezeCgroup() stops every process and thawCgroup() lets them go on", {}, async (box) => {
+  box.start("while :; do echo x >> grows; sleep 0.01; done");
+  const size = () => Deno.statSync(`${box.directory}/grows`).size;
+  await until("the first line", () => exists(`${box.directory}/grows`));
+  assertEquals(isFrozen(box.cgroup), false);
+  freezeCgroup(box.cgroup);
+  assertEquals(isFrozen(box.cgroup), true);
+  const frozen = size();
+  await sleep(200);
+  assertEquals(size(), frozen);
+  thawCgroup(box.cgroup);
+  await until("growth", () => size() > frozen);
+});
+
+test("killCgroup() kills what is frozen", {}, async (box) => {
+  box.start("touch ready; sleep 60");
+  await until("the shell", () => exists(`${box.directory}/ready`));
+  freezeCgroup(box.cgroup);
+  killCgroup(box.cgroup);
+  assertEquals(cgroupPids(box.cgroup), []);
+});
+
+test("readStats() counts memory, CPU and processes", {}, async (box) => {
+  box.start("sleep 60 & touch ready; wait");
+  await until("the shell", () => exists(`${box.directory}/ready`));
+  const stats = readStats(box.cgroup)!;
+  assertEquals([stats.pids, stats.pidsLimit, stats.memoryLimitBytes], [2, Infinity, Infinity]);
+  assert(stats.memoryBytes > 0 && stats.memoryBytes < 64 * MIB, `${stats.memoryBytes}`);
+  assert(stats.cpuNanos > 0);
+});
+
+/** A loop device over `bytes`, or undefined where this machine has none. */
+function attachLoop(file: string, bytes: number): string | undefined {
+  Deno.writeFileSync(file, new Uint8Array(bytes));
+  try {
+    const { success, stdout } = new Deno.Command("losetup", {
+      args: ["-f", "--show", file],
+      stderr: "null",
+    }).outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+test("writes to a disk are held to their rate", {}, async (box) => {
+  const loop = attachLoop(`${box.directory}/disk`, 8 * MIB);
+  if (loop === undefined) {
+    console.log("not tested: this machine gives no loop device");
+    return;
+  }
+  try {
+    const { rdev } = Deno.statSync(loop);
+    const place = { major: rdev! >> 8, minor: rdev! & 0xff };
+    const warnings = await updateCgroup(box.cgroup, {
+      blockIO: { throttleWriteBpsDevice: [{ ...place, rate: MIB }] },
+    });
+    assertEquals(warnings, []);
+    const start = performance.now();
+    assertEquals(box.run(`dd if=/dev/zero of=${loop} bs=256k count=12 oflag=direct 2> errors`), 0);
+    const seconds = (performance.now() - start) / 1000;
+    assert(seconds > 1.8 && seconds < 8, `3 MiB at 1 MiB/s took ${seconds} s`);
+    const { writtenBytes } = readStats(box.cgroup)!;
+    assert(writtenBytes >= 3 * MIB, `${writtenBytes} bytes counted`);
+  } finally {
+    new Deno.Command("losetup", { args: ["-d", loop] }).outputSync();
+  }
+});
+
+test("what this kernel lacks is a warning, and the rest is set", {
+  pids: { limit: 7 },
+  blockIO: { weight: 100 },
+  network: { classID: 1 },
+}, ({ cgroup, warnings }) => {
+  const directory = directoryOf(cgroup, "pids");
+  assertEquals(readNumber(`${directory}/pids.max`), 7);
+  const lacks = [
+    "Your kernel does not support net_cls or the cgroup is not mounted. " +
+    "Network class discarded.",
+  ];
+  for (const text of lacks) assert(warnings.includes(text), JSON.stringify(warnings));
+});

@@ -1,0 +1,89 @@
+import { assertEquals } from "@std/assert";
+import { stub, stubCode, type StubTexts } from "../../../build/stub.ts";
+import { hasProgram, skipUnless } from "../../lib/skip.ts";
+
+const ON_X86 = Deno.build.arch === "x86_64";
+
+/** Runs a stub for these texts with `args`; its standard output. */
+function run(texts: Partial<StubTexts>, args: string[], env: Record<string, string> = {}): string {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const bytes = stub("x86_64", {
+      program: "/bin/sh",
+      home: folder,
+      denoDir: "DENO_DIR=/there",
+      argv: ["sh", "-c", 'echo "$DIPLODOCK_SELF|$DENO_DIR|$A|$B|$0"; printf "%s." "$@"'],
+      env: ["A=1"],
+      script: 'echo "script $0 $DENO_DIR"; printf "%s." "$@"',
+      ...texts,
+    })!;
+    Deno.writeFileSync(`${folder}/stub`, bytes, { mode: 0o755 });
+    const command = new Deno.Command(`${folder}/stub`, { args, env, clearEnv: true });
+    return new TextDecoder().decode(command.outputSync().stdout).replaceAll(folder, "DIR");
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "stub() starts the program with its first arguments, ours behind them",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    const output = run({}, ["zero", "a b", "", "*"], { B: "2" });
+    assertEquals(output, "DIR/stub|/there|1|2|zero\na b..*.");
+  },
+});
+
+Deno.test({
+  name: "stub() puts its variables before those of the caller",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    const output = run({ program: "/usr/bin/env", argv: ["env"] }, [], { A: "9" });
+    const mine = output.trim().split("\n").filter((line) => line.startsWith("A="));
+    assertEquals(mine, ["A=1", "A=9"]);
+  },
+});
+
+Deno.test({
+  name: "stub() starts the shell with its script when the program is not there",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    const output = run({ program: "/nonexistent/program" }, ["x", "y z"]);
+    assertEquals(output, "script DIR/stub /there\nx.y z.");
+  },
+});
+
+Deno.test({
+  name: "stub() leaves DENO_DIR to the script when the folder can't be written",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    assertEquals(run({ home: "/proc/nonexistent" }, []), "script DIR/stub \n.");
+  },
+});
+
+Deno.test("stub() is undefined for a processor without code", () => {
+  const texts = { program: "", home: "", denoDir: "", argv: [], env: [], script: "" };
+  assertEquals(stub("riscv64", texts), undefined);
+});
+
+Deno.test({
+  name: "stubCode() is what the assembler makes of stub_x86_64.s",
+  ...skipUnless(hasProgram("as") && hasProgram("objcopy") && ON_X86, "needs binutils"),
+  fn() {
+    const folder = Deno.makeTempDirSync();
+    try {
+      const [object, flat] = [`${folder}/stub.o`, `${folder}/stub.bin`];
+      for (
+        const [program, ...args] of [
+          ["as", "-o", object, "build/stub_x86_64.s"],
+          ["objcopy", "-O", "binary", "-j", ".text", object, flat],
+        ]
+      ) {
+        assertEquals(new Deno.Command(program, { args }).outputSync().success, true);
+      }
+      assertEquals(stubCode("x86_64"), Deno.readFileSync(flat));
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,206 @@
+/**
+ * A virtual machine with a kernel of its own, for what this machine's kernel cannot show: cgroup v2.
+ * Debian's cloud kernel (apt-get download, nothing is installed) under qemu without KVM; the root
+ * file system is an initramfs with chosen programs of this machine. No network.
+ */
+import { cpioArchive, type CpioEntry } from "./cpio.ts";
+
+/** Where the kernel is kept between runs. */
+const CACHE = Deno.env.get("DIPLODOCK_VM_CACHE") ?? "/var/tmp/diplodock-vm";
+const KERNEL_PACKAGE = "linux-image-cloud-amd64";
+const QEMU = "qemu-system-x86_64";
+
+/** A program's exit code and output; undefined where there is no such program. */
+function command(
+  name: string,
+  args: string[],
+  cwd?: string,
+): { code: number; stdout: string } | undefined {
+  try {
+    const result = new Deno.Command(name, { args, cwd, stderr: "null" }).outputSync();
+    return { code: result.code, stdout: new TextDecoder().decode(result.stdout) };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** A kernel and where its modules are. */
+interface Kernel {
+  image: string;
+  modules: string;
+}
+
+/** The kernel, downloaded at the first call; or why there is none. */
+function findKernel(): Kernel | string {
+  const unpacked = `${CACHE}/kernel`;
+  const found = kernelIn(unpacked);
+  if (found !== undefined) return found;
+  const depends = command("apt-cache", ["depends", KERNEL_PACKAGE]);
+  const name = /Depends: (linux-image-\S+)/.exec(depends?.stdout ?? "")?.[1];
+  if (name === undefined) return `no package ${KERNEL_PACKAGE} in apt's lists`;
+  Deno.mkdirSync(CACHE, { recursive: true });
+  const work = Deno.makeTempDirSync({ dir: CACHE });
+  try {
+    if (command("apt-get", ["download", name], work)?.code !== 0) return `cannot download ${name}`;
+    const file = [...Deno.readDirSync(work)].find((entry) => entry.name.endsWith(".deb"))!.name;
+    if (command("dpkg-deb", ["-x", file, "root"], work)?.code !== 0) return `cannot unpack ${file}`;
+    Deno.renameSync(`${work}/root`, unpacked);
+  } finally {
+    Deno.removeSync(work, { recursive: true });
+  }
+  return kernelIn(unpacked) ?? `no kernel in ${name}`;
+}
+
+function kernelIn(directory: string): Kernel | undefined {
+  try {
+    const image = [...Deno.readDirSync(`${directory}/boot`)]
+      .find(({ name }) => name.startsWith("vmlinuz-"));
+    if (image === undefined) return undefined;
+    const version = image.name.slice("vmlinuz-".length);
+    return {
+      image: `${directory}/boot/${image.name}`,
+      modules: `${directory}/lib/modules/${version}/kernel`,
+    };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Why no virtual machine can be started here, or undefined. */
+export function whyNoMachine(): string | undefined {
+  if (Deno.build.arch !== "x86_64") return "the kernel for it is x86_64";
+  if (command(QEMU, ["--version"]) === undefined) return `${QEMU} is not installed`;
+  const kernel = findKernel();
+  return typeof kernel === "string" ? kernel : undefined;
+}
+
+/** What is in the machine beside the kernel. */
+export interface MachineContents {
+  /** Programs of this machine, by their paths; the libraries they need come with them. */
+  programs: readonly string[];
+  /** Files and directories of this machine: from path to path inside. */
+  copies: Readonly<Record<string, string>>;
+  /** Kernel modules in the order of loading: paths below lib/modules/…/kernel. */
+  modules: readonly string[];
+  /** What /bin/sh runs as PID 1's child once /proc, /sys, /dev, /tmp and cgroup2 are mounted. */
+  script: string;
+}
+
+/** How the run ended. `code` is the script's, undefined if the machine stopped without one. */
+export interface MachineRun {
+  code: number | undefined;
+  output: string;
+}
+
+const INIT = `#!/bin/busybox sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mkdir -p /dev/pts /dev/shm
+/bin/busybox mount -t devpts devpts /dev/pts
+/bin/busybox mount -t tmpfs tmpfs /dev/shm
+/bin/busybox mount -t tmpfs tmpfs /tmp
+/bin/busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$module; done
+/bin/busybox sh /script
+echo "MACHINE-EXIT $?"
+/bin/busybox poweroff -f
+`;
+
+/**
+ * Boots a machine with `contents`, runs its script and returns what it printed. `timeoutSeconds`
+ * bounds the whole run; the machine is killed after that.
+ */
+export async function runMachine(
+  contents: MachineContents,
+  timeoutSeconds = 300,
+): Promise<MachineRun> {
+  const kernel = findKernel();
+  if (typeof kernel === "string") throw new Error(`Cannot start a machine: ${kernel}`);
+  const initramfs = Deno.makeTempFileSync({ dir: CACHE, suffix: ".cpio" });
+  try {
+    writeInitramfs(initramfs, kernel, contents);
+    return await boot(kernel, initramfs, timeoutSeconds);
+  } finally {
+    Deno.removeSync(initramfs);
+  }
+}
+
+async function boot(kernel: Kernel, initramfs: string, timeoutSeconds: number) {
+  // deno-fmt-ignore
+  const args = [
+    "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
+    "-m", "1536", "-smp", "2", "-kernel", kernel.image, "-initrd", initramfs,
+    "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
+  ];
+  const child = new Deno.Command(QEMU, { args, stdin: "null", stdout: "piped", stderr: "null" })
+    .spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutSeconds * 1000);
+  const output = await new Response(child.stdout).text();
+  await child.status;
+  clearTimeout(timer);
+  const code = /^MACHINE-EXIT (\d+)/m.exec(output)?.[1];
+  return { code: code === undefined ? undefined : Number(code), output };
+}
+
+function writeInitramfs(file: string, kernel: Kernel, contents: MachineContents): void {
+  const tree = new Tree();
+  tree.text("/init", INIT, 0o755);
+  tree.text("/script", contents.script, 0o644);
+  const modules = contents.modules.map((path) => path.slice(path.lastIndexOf("/") + 1));
+  tree.text("/modules/order", `${modules.join("\n")}\n`, 0o644);
+  contents.modules.forEach((path, i) =>
+    tree.copy(`${kernel.modules}/${path}`, `/modules/${modules[i]}`)
+  );
+  for (const directory of ["/proc", "/sys", "/dev", "/tmp", "/root"]) tree.directory(directory);
+  tree.program("/bin/busybox");
+  for (const program of contents.programs) tree.program(program);
+  for (const [from, to] of Object.entries(contents.copies)) tree.copy(from, to);
+  using out = Deno.openSync(file, { write: true, truncate: true });
+  for (const part of cpioArchive(tree.entries.values())) {
+    for (let at = 0; at < part.length;) at += out.writeSync(part.subarray(at));
+  }
+}
+
+/** The files of an initramfs in the order in which the kernel makes them. */
+class Tree {
+  readonly entries = new Map<string, CpioEntry>();
+
+  directory(path: string): void {
+    const parts = path.split("/").filter((part) => part !== "");
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const parent = `/${parts.slice(0, depth).join("/")}`;
+      if (!this.entries.has(parent)) this.entries.set(parent, { path: parent, kind: "directory" });
+    }
+  }
+
+  text(path: string, text: string, mode: number): void {
+    this.file(path, new TextEncoder().encode(text), mode);
+  }
+
+  file(path: string, bytes: Uint8Array, mode: number): void {
+    this.directory(path.slice(0, path.lastIndexOf("/")));
+    this.entries.set(path, { path, kind: "file", mode, bytes });
+  }
+
+  /** A file, or a directory with everything in it; links are followed. */
+  copy(from: string, to: string): void {
+    const info = Deno.statSync(from);
+    if (!info.isDirectory) return this.file(to, Deno.readFileSync(from), info.mode! & 0o7777);
+    this.directory(to);
+    for (const { name } of Deno.readDirSync(from)) this.copy(`${from}/${name}`, `${to}/${name}`);
+  }
+
+  /** A program with the libraries that ldd names, all in the same places as here. */
+  program(path: string): void {
+    if (this.entries.has(path)) return;
+    this.copy(path, path);
+    const libraries = command("ldd", [path])?.stdout ?? "";
+    for (const [, library] of libraries.matchAll(/(?:=> |^\s*)(\/\S+) \(0x/gm)) {
+      if (!this.entries.has(library)) this.copy(library, library);
+    }
+  }
+}
