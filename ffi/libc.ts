@@ -48,17 +48,13 @@ function words(args: readonly Arg[]): { values: bigint[]; keep: Uint8Array[] } {
   return { values, keep };
 }
 
-// Buffers of the call in progress: a module variable keeps the collector away from them.
-let kept: Uint8Array[] = [];
-
 function raw(call: SyscallName, args: readonly Arg[]): bigint {
   const { values, keep } = words(args);
-  kept = keep;
   const [a, b, c, d, e, f] = values;
   const result = libc().syscall(BigInt(syscallNumber(call)), a, b, c, d, e, f);
   // errno is read before anything else can run on this thread.
   const outcome = result === -1n ? -BigInt(errno()) : result;
-  kept = keep;
+  keep.length = 0; // the buffers had to be reachable until here
   return outcome;
 }
 

@@ -99,9 +99,9 @@ export async function createContainer(
   const { id, source } = planned;
   using undo = new DisposableStack();
   const lock = undo.use(beginContainer(id));
-  let claimed: string | undefined;
+  undo.defer(() => deleteRecord(id, undefined));
+  const claimed = claim(request.Name, id);
   undo.defer(() => deleteRecord(id, claimed));
-  claimed = claim(request.Name, id);
   const mounts = await prepareMounts(planned.mounts, source.layers);
   makeDirectories(`${containerDirectory(id)}/root`, 0o711);
   writeAtomic(`${containerDirectory(id)}/mounts.json`, JSON.stringify(mounts.planned));

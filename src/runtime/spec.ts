@@ -104,7 +104,8 @@ function conformPlain(
     if (exact === undefined) throw wrong(path, "a whole number", value, what);
     return shape === "exact" ? value : Number(exact);
   }
-  if (typeof value !== shape) throw wrong(path, `a ${shape}`, value, what);
+  const found: string = typeof value;
+  if (found !== shape) throw wrong(path, `a ${shape}`, value, what);
   return value;
 }
 
