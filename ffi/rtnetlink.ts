@@ -103,8 +103,6 @@ export function addBridge(link: LinkFields & { name: string }): Message {
 export interface VethPair {
   readonly host: LinkFields & { name: string };
   readonly peer: LinkFields & { name: string };
-  /** The other end's index there; 0: the kernel chooses. */
-  readonly peerIndex: number;
   /** A descriptor of the network namespace for the other end. */
   readonly peerNamespace: number;
 }
@@ -117,7 +115,7 @@ export function addVeth(pair: VethPair): Message {
     info.attributeText(IFLA_INFO_KIND, "veth");
     info.nest(IFLA_INFO_DATA, (data) => {
       data.nest(VETH_INFO_PEER, (peer) => {
-        peer.u8(AF_UNSPEC).u8(0).u16(0).u32(pair.peerIndex).u32(0).u32(0);
+        peer.u8(AF_UNSPEC).u8(0).u16(0).u32(0).u32(0).u32(0);
         linkFields(peer, pair.peer);
         peer.attributeU32(IFLA_NET_NS_FD, pair.peerNamespace);
       });

@@ -8,6 +8,7 @@ import {
   gatewayEndpoint,
   leaseEndpoint,
   releaseEndpoint,
+  waysOut,
   wireEndpoint,
 } from "./endpoint.ts";
 import { UserError } from "../base/errors.ts";
@@ -106,10 +107,8 @@ export function reachOf(
 /** The container's address that a port of `hostIp` leads to. */
 export function targetFor(endpoints: readonly EndpointState[], hostIp: string): string {
   const open = endpoints.filter((e) => !e.internal);
-  const main = gatewayEndpoint(open);
-  const order = main === undefined ? open : [main, ...open];
-  const ipv4 = order.find((e) => e.ipv4 !== undefined)?.ipv4?.ip;
-  const ipv6 = order.find((e) => e.ipv6 !== undefined)?.ipv6?.ip;
+  const ipv4 = (gatewayEndpoint(open, 4) ?? open.find((e) => e.ipv4 !== undefined))?.ipv4?.ip;
+  const ipv6 = (gatewayEndpoint(open, 6) ?? open.find((e) => e.ipv6 !== undefined))?.ipv6?.ip;
   return (hostIp.includes(":") ? ipv6 ?? ipv4 : ipv4 ?? ipv6) ?? "";
 }
 
@@ -133,7 +132,7 @@ export function holdOrExplain(
     return hold();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const endpoint = gatewayEndpoint(endpoints) ?? endpoints[0];
+    const endpoint = gatewayEndpoint(endpoints, 4) ?? endpoints[0];
     throw new UserError(
       "failed to set up container networking: driver failed programming external connectivity " +
         `on endpoint ${name} (${endpoint.endpointId}): ${error.message}`,
@@ -180,15 +179,13 @@ function wireAll(
   state: NetworkState,
 ): void {
   using host = Netlink.open();
-  const main = gatewayEndpoint(state.endpoints);
   state.endpoints.forEach((endpoint, i) => {
     wireEndpoint(host, sandbox, endpoint, {
       network: networks[i],
       bridgeIndex: ensureBridge(host, networks[i], places).index,
       hairpin: state.ports.length > 0 && !state.proxied,
       linkLocalIps: request.networks[i].linkLocalIps,
-      gateway: endpoint === main,
-      index: 2 + i,
+      waysOut: waysOut(endpoint, state.endpoints),
     });
   });
 }

@@ -64,6 +64,9 @@ export const DEFAULT_OPTIONS: Omit<NetworkOptions, "name"> = {
   labels: {},
 };
 
+/** Drivers that docker has besides those of the predefined networks. */
+const DOCKER_DRIVERS = ["ipvlan", "macvlan", "overlay"];
+
 /** Checks what can be checked without looking at the machine. */
 export function checkOptions(options: NetworkOptions): void {
   if (PREDEFINED.includes(options.name)) {
@@ -76,6 +79,11 @@ export function checkOptions(options: NetworkOptions): void {
   }
   if (options.driver === "host" || options.driver === "null") {
     throw new UserError(`only one instance of "${options.driver}" network is allowed`);
+  }
+  if (DOCKER_DRIVERS.includes(options.driver)) {
+    throw new UserError(
+      `Cannot make a network with driver "${options.driver}": there is the bridge driver only`,
+    );
   }
   if (options.driver !== "bridge") {
     throw new UserError(

@@ -1,5 +1,5 @@
 /** One interface of a container: its addresses, the veth pair, the routes. */
-import { EBUSY, EEXIST, SyscallError } from "../../ffi/errno.ts";
+import { EBUSY, EEXIST } from "../../ffi/errno.ts";
 import type { Netlink } from "../../ffi/netlink.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
 import {
@@ -143,42 +143,57 @@ export function leaseEndpoint(
   };
 }
 
-/** The endpoint that has the way out: the highest priority, then the first. */
-export function gatewayEndpoint(endpoints: readonly EndpointState[]): EndpointState | undefined {
-  const open = endpoints.filter((e) => e.ipv4?.gateway || e.ipv6?.gateway);
-  return open.reduce<EndpointState | undefined>(
-    (best, e) => best === undefined || e.gwPriority > best.gwPriority ? e : best,
-    undefined,
+const addressOf = (endpoint: EndpointState, version: 4 | 6) =>
+  version === 4 ? endpoint.ipv4 : endpoint.ipv6;
+
+/** The endpoint that has the way out of a family: the highest priority, then the first. */
+export function gatewayEndpoint(
+  endpoints: readonly EndpointState[],
+  version: 4 | 6,
+): EndpointState | undefined {
+  return endpoints.filter((endpoint) => addressOf(endpoint, version)?.gateway)
+    .reduce<EndpointState | undefined>(
+      (best, e) => best === undefined || e.gwPriority > best.gwPriority ? e : best,
+      undefined,
+    );
+}
+
+/** The families whose way out `endpoint` has among `endpoints`. */
+export function waysOut(
+  endpoint: EndpointState,
+  endpoints: readonly EndpointState[],
+): readonly (4 | 6)[] {
+  return ([4, 6] as const).filter((version) => gatewayEndpoint(endpoints, version) === endpoint);
+}
+
+/** Routes out by an endpoint, of these families. */
+export function gatewayRoutes(
+  endpoint: EndpointState,
+  versions: readonly (4 | 6)[],
+  index: number,
+): Message[] {
+  return versions.map((version) =>
+    defaultRoute(index, parseIp(addressOf(endpoint, version)!.gateway)!)
   );
 }
 
-/** Routes out by an endpoint. */
-export function gatewayRoutes(endpoint: EndpointState, index: number): Message[] {
-  return [endpoint.ipv4, endpoint.ipv6].flatMap((address) =>
-    address?.gateway ? [defaultRoute(index, parseIp(address.gateway)!)] : []
-  );
-}
-
-/** The pair itself; the container's end gets number `wanted` there if that is free. */
+/** The pair itself; the number of the container's end, which the kernel chooses. */
 function makePair(
   host: Netlink,
   sandbox: Sandbox,
   ends: { host: LinkFields & { name: string }; peer: LinkFields & { name: string } },
-  wanted: number,
   hostSteps: readonly Message[],
 ): number {
-  const pair = (peerIndex: number) =>
-    addVeth({ ...ends, peerIndex, peerNamespace: sandbox.netns.raw });
-  const first = host.tryBatch([pair(wanted)]);
-  if (first !== undefined) {
-    const taken = first instanceof SyscallError && [EEXIST, EBUSY].includes(first.errno);
-    if (!taken) throw first;
-    // Either the number is taken inside, or a pair of a dead namesake has not gone yet.
+  const pair = addVeth({ ...ends, peerNamespace: sandbox.netns.raw });
+  const refused = host.tryBatch([pair]);
+  if (refused !== undefined) {
+    if (![EEXIST, EBUSY].includes(refused.errno)) throw refused;
+    // A pair of a dead namesake has not gone yet.
     host.batch([deleteLink(ends.host.name)]);
-    host.batch([pair(0)]);
+    host.batch([pair]);
   }
   host.batch(hostSteps);
-  return first === undefined ? wanted : sandbox.netlink.link(ends.peer.name)!.index;
+  return sandbox.netlink.link(ends.peer.name)!.index;
 }
 
 /** What else an endpoint can be told. */
@@ -188,10 +203,8 @@ export interface WireOptions {
   /** Published ports may lead from the container back into itself. */
   readonly hairpin: boolean;
   readonly linkLocalIps?: readonly string[];
-  /** This endpoint has the way out. */
-  readonly gateway: boolean;
-  /** The number the container's end should have. */
-  readonly index: number;
+  /** The families whose way out this endpoint has. */
+  readonly waysOut: readonly (4 | 6)[];
 }
 
 /** Makes the endpoint's interface in the kernel: up, with addresses and routes. */
@@ -214,7 +227,6 @@ export function wireEndpoint(
       host: { name: hostLink, mtu, alias: `diplodock ${endpoint.endpointId}` },
       peer: { name: ifname, mtu, mac: parseMac(endpoint.mac) },
     },
-    options.index,
     [withoutLinkLocal(hostLink), linkUp(hostLink, options.bridgeIndex), ...port],
   );
   const messages: Message[] = [withoutLinkLocal(index)];
@@ -231,8 +243,7 @@ export function wireEndpoint(
     if (ip === undefined) throw new UserError(`invalid link-local IP address: ${text}`, 125);
     messages.push(addAddress(index, ip, ip.length === 4 ? 16 : 64));
   }
-  messages.push(linkUp(index));
-  if (options.gateway) messages.push(...gatewayRoutes(endpoint, index));
+  messages.push(linkUp(index), ...gatewayRoutes(endpoint, options.waysOut, index));
   sandbox.netlink.batch(messages);
   settleLinks(host, sandbox, [hostLink, options.bridgeIndex], index);
 }

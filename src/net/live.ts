@@ -8,10 +8,10 @@ import { ensureBridge } from "./bridge.ts";
 import {
   dnsNamesOf,
   type EndpointRequest,
-  gatewayEndpoint,
   gatewayRoutes,
   leaseEndpoint,
   releaseEndpoint,
+  waysOut,
   wireEndpoint,
 } from "./endpoint.ts";
 import { locked } from "./lock.ts";
@@ -42,11 +42,12 @@ function freeNumber(endpoints: readonly EndpointState[]): number {
 }
 
 /** Brings the default routes inside in line with the endpoints. */
-function routeBy(sandbox: Sandbox, endpoint: EndpointState | undefined): void {
+function routeBy(sandbox: Sandbox, endpoints: readonly EndpointState[]): void {
   const messages: Message[] = [deleteDefaultRoute(4), deleteDefaultRoute(6)];
-  const link = endpoint && sandbox.netlink.link(endpoint.ifname);
-  if (endpoint !== undefined && link !== undefined) {
-    messages.push(...gatewayRoutes(endpoint, link.index));
+  for (const endpoint of endpoints) {
+    const versions = waysOut(endpoint, endpoints);
+    const link = versions.length > 0 ? sandbox.netlink.link(endpoint.ifname) : undefined;
+    if (link !== undefined) messages.push(...gatewayRoutes(endpoint, versions, link.index));
   }
   sandbox.netlink.batch(messages);
 }
@@ -79,13 +80,9 @@ export async function connectLive(
   using undo = new DisposableStack();
   const endpoint = leaseEndpoint(places, network, request, container, state.owner, number);
   undo.defer(() => releaseEndpoint(places, endpoint));
-  const endpoints = [...state.endpoints, endpoint];
-  wireLive(places, network, request, sandbox, endpoint, {
-    number,
-    gateway: gatewayEndpoint(endpoints) === endpoint,
-    hairpin: state.ports.length > 0 && !state.proxied,
-  });
-  const next = { ...state, endpoints };
+  const next = { ...state, endpoints: [...state.endpoints, endpoint] };
+  undo.defer(() => removeLink(endpoint.hostLink));
+  wireLive(places, network, request, sandbox, next);
   await locked(places, () => {
     writeState(places, next);
     distributeNames(places, [network.Id]);
@@ -94,22 +91,28 @@ export async function connectLive(
   return next;
 }
 
+/** Takes the host's end down before it goes: what it still has to send is for nobody. */
+function removeLink(name: string): void {
+  using host = Netlink.open();
+  host.batch([linkDown(name), deleteLink(name)]);
+}
+
+/** Makes the interface of the last endpoint of `state`. */
 function wireLive(
   places: NetPlaces,
   network: NetworkRecord,
   request: EndpointRequest,
   sandbox: Sandbox,
-  endpoint: EndpointState,
-  options: { number: number; gateway: boolean; hairpin: boolean },
+  state: NetworkState,
 ): void {
   using host = Netlink.open();
+  const endpoint = state.endpoints[state.endpoints.length - 1];
   wireEndpoint(host, sandbox, endpoint, {
     network,
     bridgeIndex: ensureBridge(host, network, places).index,
-    hairpin: options.hairpin,
+    hairpin: state.ports.length > 0 && !state.proxied,
     linkLocalIps: request.linkLocalIps,
-    gateway: options.gateway,
-    index: 2 + options.number,
+    waysOut: waysOut(endpoint, state.endpoints),
   });
 }
 
@@ -128,11 +131,8 @@ export async function disconnectLive(
     );
   }
   const endpoints = state.endpoints.filter((e) => e !== endpoint);
-  {
-    using host = Netlink.open();
-    host.batch([linkDown(endpoint.hostLink), deleteLink(endpoint.hostLink)]);
-  }
-  if (sandbox !== undefined) routeBy(sandbox, gatewayEndpoint(endpoints));
+  removeLink(endpoint.hostLink);
+  if (sandbox !== undefined) routeBy(sandbox, endpoints);
   const gone = [endpoint.ipv4?.ip, endpoint.ipv6?.ip];
   const ports = state.ports.flatMap((port) => {
     if (!gone.includes(port.containerIp)) return [port];

@@ -261,8 +261,6 @@ export function udpProxyProgram(plan: ProxyPlan): Program {
   const client = block("client", new Uint8Array(32));
   const clientLength = slot("client length");
   const [front, backend] = [slot("front", -1), slot("backend", -1)];
-  const local = block("host", socketAddress(plan.hostIp, plan.hostPort));
-  const one = block("one", new Uint8Array([1, 0, 0, 0]));
   const data = addressIn(buffer);
   return {
     steps: [
@@ -284,37 +282,7 @@ export function udpProxyProgram(plan: ProxyPlan): Program {
       },
       fork("@serve", "@wait"),
       goTo("@wait"),
-      {
-        call: "socket",
-        args: [domain(plan.hostIp), SOCK_DGRAM, 0],
-        goal: "make a socket",
-        label: "serve",
-        result: front,
-        onNegative: "@refused",
-      },
-      {
-        call: "setsockopt",
-        args: [front, SOL_SOCKET, SO_REUSEADDR, addressIn(one), 4],
-        goal: "share the port",
-        ...ANYWAY,
-      },
-      // As the listener, or the port would count as taken by the one that holds it for IPv4.
-      ...(domain(plan.hostIp) === AF_INET6
-        ? [
-          {
-            call: "setsockopt",
-            args: [front, IPPROTO_IPV6, IPV6_V6ONLY, addressIn(one), 4],
-            goal: "leave IPv4 alone",
-            ...ANYWAY,
-          } satisfies Step,
-        ]
-        : []),
-      {
-        call: "bind",
-        args: [front, addressIn(local), local.bytes.length],
-        goal: "share the port",
-        onNegative: "@refused",
-      },
+      ...frontSteps(plan, front),
       {
         call: "connect",
         args: [front, addressIn(client), clientLength],
@@ -328,6 +296,39 @@ export function udpProxyProgram(plan: ProxyPlan): Program {
       exit("refused"),
     ],
   };
+}
+
+/** One more socket of the published port, for one client. */
+function frontSteps(plan: ProxyPlan, front: Place): Step[] {
+  const local = block("host", socketAddress(plan.hostIp, plan.hostPort));
+  const one = block("one", new Uint8Array([1, 0, 0, 0]));
+  const option = (level: number, name: number, goal: string): Step => ({
+    call: "setsockopt",
+    args: [front, level, name, addressIn(one), 4],
+    goal,
+    ...ANYWAY,
+  });
+  return [
+    {
+      call: "socket",
+      args: [domain(plan.hostIp), SOCK_DGRAM, 0],
+      goal: "make a socket",
+      label: "serve",
+      result: front,
+      onNegative: "@refused",
+    },
+    option(SOL_SOCKET, SO_REUSEADDR, "share the port"),
+    // As the listener, or the port would count as taken by the one that holds it for IPv4.
+    ...(domain(plan.hostIp) === AF_INET6
+      ? [option(IPPROTO_IPV6, IPV6_V6ONLY, "leave IPv4 alone")]
+      : []),
+    {
+      call: "bind",
+      args: [front, addressIn(local), local.bytes.length],
+      goal: "share the port",
+      onNegative: "@refused",
+    },
+  ];
 }
 
 function send(to: Place, data: ReturnType<typeof addressIn>, length: Place): Step {

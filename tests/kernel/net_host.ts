@@ -53,7 +53,6 @@ export class Host implements AsyncDisposable {
       addVeth({
         host: { name: "cable" },
         peer: { name: "cable" },
-        peerIndex: 0,
         peerNamespace: this.other.netns.raw,
       }),
     ]);
