@@ -2,8 +2,11 @@
 import { UserError } from "../base/errors.ts";
 import { resolveNetwork } from "../net/attach.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
-import { connectLive, disconnectLive, publishAdd, publishRemove, renameLive } from "../net/live.ts";
+import { connectLive, disconnectLive, renameLive } from "../net/live.ts";
 import { findNetwork, type NetworkRecord } from "../net/networks.ts";
+import type { HostPort } from "../net/ports.ts";
+import { changePorts } from "../net/publish_live.ts";
+import { means, meansAddress, parseRemoval, type Removal } from "../net/removal.ts";
 import { joinSandbox } from "../net/sandbox.ts";
 import { type NetworkState, readState } from "../net/state.ts";
 import { lockContainer, readRecord, resolveContainer, writeRecord } from "./containers.ts";
@@ -133,52 +136,88 @@ export async function renameOnNetworks(record: ContainerRecord, name: string): P
   writeRecord(withSettings(current, next, current.NetworkSettings.Networks, running.run.pid));
 }
 
-/** `bindings` without the host ports that `wishes` name, and with those of `add`. */
+/** Is the host's side of a binding `port`, or can it be ("", "0", "8000-8010")? */
+function leadsTo(hostPort: string, port: number): "exactly" | "perhaps" | "never" {
+  if (hostPort === String(port)) return "exactly";
+  const [first, last = first] = hostPort.split("-").map(Number);
+  return !first || (first <= port && port <= last) ? "perhaps" : "never";
+}
+
+/** The binding that a removal is about: its key and its place there. */
+function findBinding(
+  bindings: PortMap,
+  removal: Removal,
+  isLive: boolean,
+): [key: string, index: number] | undefined {
+  for (const wanted of isLive ? ["exactly", "perhaps"] : ["exactly"]) {
+    for (const [key, list] of Object.entries(bindings)) {
+      if (!key.endsWith(`/${removal.protocol}`)) continue;
+      const index = (list ?? []).findIndex(({ HostIp, HostPort }) =>
+        leadsTo(HostPort, removal.port) === wanted && meansAddress(removal, HostIp)
+      );
+      if (index >= 0) return [key, index];
+    }
+  }
+  return undefined;
+}
+
+/**
+ * `bindings` without what `removals` mean, and with those of `add`. `live`: the ports that the
+ * container has now, whose numbers may have been chosen for it. Throws UserError for a port that
+ * is not published. Pure.
+ */
 export function changeBindings(
   bindings: PortMap,
   add: PortMap,
-  wishes: readonly string[],
+  removals: readonly Removal[],
+  live: readonly HostPort[] = [],
 ): PortMap {
-  const next: PortMap = {};
-  for (const [key, list] of [...Object.entries(bindings), ...Object.entries(add)]) {
-    next[key] = [...(next[key] ?? []), ...(list ?? [])];
-  }
-  for (const wish of wishes) {
-    const [, ip, port, protocol = "tcp"] = /^(?:(.*):)?(\d+)(?:\/(\w+))?$/.exec(wish) ?? [];
-    for (const key of Object.keys(next)) {
-      if (!key.endsWith(`/${protocol}`)) continue;
-      const rest = (next[key] ?? []).filter((binding) =>
-        binding.HostPort !== port || (ip !== undefined && binding.HostIp !== ip)
-      );
-      if (rest.length > 0) next[key] = rest;
-      else delete next[key];
+  const next: PortMap = Object.fromEntries(
+    Object.entries(bindings).map(([key, list]) => [key, [...(list ?? [])]]),
+  );
+  for (const removal of removals) {
+    const isLive = live.some((port) => means(removal, port));
+    let found = findBinding(next, removal, isLive);
+    if (found === undefined && !isLive) {
+      throw new UserError(`Cannot take back port "${removal.text}": it is not published`);
+    }
+    for (; found !== undefined; found = findBinding(next, removal, false)) {
+      next[found[0]]!.splice(found[1], 1);
     }
   }
-  return next;
+  for (const [key, list] of Object.entries(add)) next[key] = [...(next[key] ?? []), ...list ?? []];
+  return Object.fromEntries(Object.entries(next).filter(([, list]) => list!.length > 0));
 }
 
 /**
  * `update --publish-add` and `--publish-rm`: changes the ports of a container, at once if it
  * runs, and for its next starts. Returns the changed record, which is written. The lock is held.
+ * Throws UserError; then nothing has changed.
  */
 export async function changePublished(
   record: ContainerRecord,
   add: PortMap,
   remove: readonly string[],
 ): Promise<ContainerRecord> {
-  const mode = record.HostConfig.NetworkMode;
+  const { NetworkMode: mode, Diplodock } = record.HostConfig;
   if (mode === "host" || mode === "none" || joinedContainer(mode) !== undefined) {
     throw new UserError(`conflicting options: port publishing and the network mode ${mode}`);
   }
-  const PortBindings = changeBindings(record.HostConfig.PortBindings, add, remove);
-  let next: ContainerRecord = { ...record, HostConfig: { ...record.HostConfig, PortBindings } };
   const running = stateOf(record.Id);
-  let state = readState(places(), record.Id);
+  const state = running.kind === "running" ? readState(places(), record.Id) : undefined;
+  const removals = remove.map(parseRemoval);
+  const PortBindings = changeBindings(
+    record.HostConfig.PortBindings,
+    add,
+    removals,
+    state?.ports,
+  );
+  let next: ContainerRecord = { ...record, HostConfig: { ...record.HostConfig, PortBindings } };
   if (running.kind === "running" && state !== undefined) {
-    const { pid, monitorPid } = running.run;
-    if (remove.length > 0) state = await publishRemove(places(), state, remove, monitorPid);
-    if (Object.keys(add).length > 0) state = await publishAdd(places(), state, add, pid);
-    next = withSettings(next, state, record.NetworkSettings.Networks, pid);
+    const { pid, monitorPid: holder } = running.run;
+    const change = { add, remove: removals, pid, holder, userlandProxy: Diplodock?.UserlandProxy };
+    const changed = await changePorts(places(), state, change);
+    next = withSettings(next, changed, record.NetworkSettings.Networks, pid);
   }
   writeRecord(next);
   return next;

@@ -5,8 +5,9 @@ import type { Connection } from "../net/attach.ts";
 import { leftBehind } from "../net/dead.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
 import { hostsText } from "../net/hosts_file.ts";
+import { readNetworks } from "../net/networks.ts";
 import { type NetPlaces, netPlaces, statePath } from "../net/places.ts";
-import { containerResolvConf, hostResolvConf } from "../net/resolv_conf.ts";
+import { containerResolvConf, hostResolvConf, hostResolversChanged } from "../net/resolv_conf.ts";
 import type { NetworkState, ResolvConfState } from "../net/state.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import { joinedContainer } from "./modes.ts";
@@ -66,18 +67,39 @@ export function isOnNetworks(id: string): boolean {
   return stateOf(id).kind === "running";
 }
 
-/** Removes what containers that are gone left of networks; what has ended cleans up itself. */
+/**
+ * Removes what containers that are gone left of networks (what has ended cleans up itself), and
+ * tells the others of a change of the host's resolvers.
+ */
 export async function sweepNetworkStates(): Promise<void> {
-  if (!leftBehind(places(), isOnNetworks)) return;
-  const { sweepNetworks } = await import("../net/sweep.ts");
-  await sweepNetworks(places(), isOnNetworks);
+  if (leftBehind(places(), isOnNetworks)) {
+    const { sweepNetworks } = await import("../net/sweep.ts");
+    await sweepNetworks(places(), isOnNetworks);
+  }
+  if (!hostResolversChanged(places())) return;
+  const { refreshResolvers } = await import("../net/resolv_refresh.ts");
+  await refreshResolvers(places());
+}
+
+/** Will the container have an IPv6 address? A network that is not there is told of later. */
+function hasIpv6(plan: NetworkPlan): boolean {
+  if (plan.kind !== "networks") return false;
+  const networks = readNetworks(places());
+  return plan.requests.some(({ network }) =>
+    networks.some(({ Name, Id, EnableIPv6 }) =>
+      EnableIPv6 && (Name === network || Id.startsWith(network))
+    )
+  );
 }
 
 /** A new resolv.conf for the container, and what is needed to make it again. */
-export function resolvConfOf(record: ContainerRecord, shared: boolean): ResolvConfState {
+export function resolvConfOf(record: ContainerRecord, plan: NetworkPlan): ResolvConfState {
   const { Dns, DnsSearch, DnsOptions } = record.HostConfig;
   const asked = { dns: Dns, search: DnsSearch, options: DnsOptions };
-  const text = containerResolvConf(hostResolvConf(), asked, { ipv6: false, shared });
+  const text = containerResolvConf(hostResolvConf(), asked, {
+    ipv6: () => hasIpv6(plan),
+    shared: plan.kind === "host",
+  });
   return { path: record.ResolvConfPath, text, ...asked };
 }
 

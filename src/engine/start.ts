@@ -127,7 +127,7 @@ async function attachNetwork(
   userNamespace: Fd | undefined,
 ): Promise<Attached> {
   const plan = planNetwork(record);
-  const resolvConf = resolvConfOf(record, plan.kind === "host");
+  const resolvConf = resolvConfOf(record, plan);
   const nothing: Attached = { held: [], settled: Promise.resolve(), finish: (same) => same };
   if (plan.kind !== "join") Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
   if (plan.kind !== "networks") {

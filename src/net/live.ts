@@ -1,9 +1,9 @@
-/** Changing the networks of a running container: connect, disconnect, rename, ports. */
+/** Changing the networks of a running container: connect, disconnect, rename. */
 import { Netlink } from "../../ffi/netlink.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
-import { deleteDefaultRoute, deleteLink, linkDown, portOptions } from "../../ffi/rtnetlink.ts";
+import { deleteDefaultRoute, deleteLink, linkDown } from "../../ffi/rtnetlink.ts";
 import { UserError } from "../base/errors.ts";
-import { holdOrExplain, publishRules, reachOf, takenByOthers, targetFor } from "./attach.ts";
+import { publishRules, targetFor } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import {
   dnsNamesOf,
@@ -18,17 +18,6 @@ import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import { findNetwork, type NetworkRecord, readNetworks } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
-import {
-  collide,
-  HeldPorts,
-  holdPorts,
-  type IsTaken,
-  type PortMap,
-  stopListening,
-  wishesOf,
-} from "./ports.ts";
-import { endProxy, serves, startProxiesFor } from "./proxy.ts";
-import { readApplied } from "./firewall.ts";
 import { ensureRules } from "./rule_set.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { type EndpointState, type NetworkState, writeState } from "./state.ts";
@@ -169,97 +158,4 @@ export async function renameLive(
     distributeNames(places, endpoints.map((endpoint) => endpoint.networkId));
     return next;
   });
-}
-
-/**
- * Publishes more ports of a running container. Throws UserError with docker's text if one is
- * busy. Only those with a proxy are held by a socket; of the others other containers are kept off
- * by the record, other programs of the host are not. `pid` is the container's first process.
- */
-export async function publishAdd(
-  places: NetPlaces,
-  state: NetworkState,
-  bindings: PortMap,
-  pid: number,
-): Promise<NetworkState> {
-  if (state.endpoints.length === 0) {
-    throw new UserError(`Cannot publish ports of "${state.name}": it has no network of its own`);
-  }
-  const target = (hostIp: string) => targetFor(state.endpoints, hostIp);
-  const reach = reachOf(state.endpoints, networksOf(places, state));
-  const wishes = wishesOf(bindings, [], false, reach);
-  const others = takenByOthers(places, state.owner.id);
-  const isTaken: IsTaken = (protocol, hostIp, hostPort) =>
-    others(protocol, hostIp, hostPort) ||
-    state.ports.some((port) => collide(port, { protocol, hostIp, hostPort }));
-  using held: HeldPorts = holdOrExplain(
-    state.name,
-    state.endpoints,
-    () => holdPorts(wishes, target, isTaken),
-  );
-  const added = held.entries.map(({ port }) => ({
-    ...port,
-    containerIp: target(port.hostIp),
-  }));
-  const proxied = state.ports.length === 0
-    ? readApplied(places)?.backend === "none"
-    : state.proxied;
-  const proxies = startProxiesFor(pid, held, added, proxied);
-  if (!proxied) allowHairpin(state.endpoints);
-  return await changePorts(places, {
-    ...state,
-    ports: [...state.ports, ...added],
-    proxied,
-    proxies: [...state.proxies, ...proxies],
-  });
-}
-
-function networksOf(places: NetPlaces, state: NetworkState): NetworkRecord[] {
-  const ids = state.endpoints.map((endpoint) => endpoint.networkId);
-  return readNetworks(places).filter((network) => ids.includes(network.Id));
-}
-
-/** Lets a container come back to itself by one of the host's addresses. */
-function allowHairpin(endpoints: readonly EndpointState[]): void {
-  using host = Netlink.open();
-  host.batch(endpoints.map((endpoint) => portOptions(endpoint.hostLink, { hairpin: true })));
-}
-
-/**
- * Takes published ports of a running container back. `wishes` are "8080" (host's port),
- * "8080/udp" or "127.0.0.1:8080". `holder` is the process with the held sockets: the monitor.
- * Throws UserError for one that is not published.
- */
-export async function publishRemove(
-  places: NetPlaces,
-  state: NetworkState,
-  wishes: readonly string[],
-  holder: number,
-): Promise<NetworkState> {
-  let ports = state.ports;
-  for (const wish of wishes) {
-    const [, ip, port, protocol] = /^(?:(.*):)?(\d+)(?:\/(\w+))?$/.exec(wish) ?? [];
-    const hostIp = ip?.replace(/^\[(.*)\]$/, "$1");
-    const rest = ports.filter((p) =>
-      p.hostPort !== Number(port) || (protocol ?? "tcp") !== p.protocol ||
-      (hostIp !== undefined && hostIp !== p.hostIp)
-    );
-    if (rest.length === ports.length) {
-      throw new UserError(`Cannot take back port "${wish}" of "${state.name}": not published`);
-    }
-    ports = rest;
-  }
-  const gone = state.ports.filter((port) => !ports.includes(port));
-  const proxies = state.proxies.filter((proxy) => !gone.some((port) => serves(proxy, port)));
-  for (const proxy of state.proxies) if (!proxies.includes(proxy)) endProxy(proxy);
-  for (const port of gone) stopListening(holder, port);
-  return await changePorts(places, { ...state, ports, proxies });
-}
-
-async function changePorts(places: NetPlaces, next: NetworkState): Promise<NetworkState> {
-  await locked(places, async () => {
-    writeState(places, next);
-    if (!next.proxied) await publishRules(places);
-  });
-  return next;
 }

@@ -96,6 +96,9 @@ const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_SCTP = 132;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_PROTOCOL = 38;
+const PROTOCOL_NUMBERS: Record<string, number> = { tcp: 6, udp: 17, sctp: IPPROTO_SCTP };
+const BACKLOG = 4096;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const SHUT_RDWR = 2;
@@ -139,30 +142,60 @@ export function holdPort(protocol: string, ip: string, port: number): [Fd, numbe
   const address = socketAddress(ip, port);
   let result = sys("bind", raw, address, address.length);
   // Only listening makes the kernel refuse the port to the next one that asks with REUSEADDR.
-  if (result === 0 && type === SOCK_STREAM) result = sys("listen", raw, 4096);
+  if (result === 0 && type === SOCK_STREAM) result = sys("listen", raw, BACKLOG);
   if (result < 0) return result;
   undo.move();
   return [fd, portOf(fd)];
 }
 
+/** A port of the host: a protocol, one of the host's addresses and a number. */
+export interface HostPort {
+  readonly protocol: string;
+  readonly hostIp: string;
+  readonly hostPort: number;
+}
+
 /**
- * Makes a process that inherited held ports stop listening on one: copies its socket and shuts
- * it down. It keeps the number until it ends, but refuses clients. pidfd_getfd(2).
+ * A copy of the socket by which a process holds a port; undefined if it has none or is gone.
+ * pidfd_getfd(2).
  */
-export function stopListening(pid: number, port: { hostIp: string; hostPort: number }): void {
+export function findSocket(pid: number, port: HostPort): Fd | undefined {
   const pidfd = sys("pidfd_open", pid, 0);
-  if (pidfd < 0) return; // ended, and its sockets with it
+  if (pidfd < 0) return undefined;
   using _pidfd = new Fd(pidfd);
   const wanted = socketAddress(port.hostIp, port.hostPort);
+  const protocol = PROTOCOL_NUMBERS[port.protocol];
   for (const { name } of Deno.readDirSync(`/proc/${pid}/fd`)) {
     const copy = sys("pidfd_getfd", pidfd, Number(name), 0);
     if (copy < 0) continue;
-    using _copy = new Fd(copy);
+    const socket = new Fd(copy);
     const address = new Uint8Array(28);
     const length = new Uint8Array(new Uint32Array([28]).buffer);
-    if (sys("getsockname", copy, address, length) < 0) continue;
-    if (wanted.every((byte, i) => byte === address[i])) sys("shutdown", copy, SHUT_RDWR);
+    const number = new Uint8Array(4);
+    const numberLength = new Uint8Array([4, 0, 0, 0]);
+    if (
+      sys("getsockname", copy, address, length) === 0 &&
+      wanted.every((byte, i) => byte === address[i]) &&
+      sys("getsockopt", copy, SOL_SOCKET, SO_PROTOCOL, number, numberLength) === 0 &&
+      number[0] === protocol
+    ) return socket;
+    socket[Symbol.dispose]();
   }
+  return undefined;
+}
+
+/**
+ * Makes a process that inherited a held port stop listening on it. It keeps the number until it
+ * ends, but refuses clients.
+ */
+export function stopListening(pid: number, port: HostPort): void {
+  using socket = findSocket(pid, port);
+  if (socket !== undefined) sys("shutdown", socket.raw, SHUT_RDWR);
+}
+
+/** Makes the copy of a socket that `stopListening` shut down, or that still holds it, hold it. */
+function holdAgain(protocol: string, socket: Fd): number {
+  return protocol === "udp" ? 0 : sys("listen", socket.raw, BACKLOG);
 }
 
 /** A host's port and the socket that holds it; none for sctp on a kernel without its sockets. */
@@ -190,11 +223,11 @@ export class HeldPorts implements Disposable {
 /** Is (protocol, ip, port) published by another container? */
 export type IsTaken = (protocol: string, hostIp: string, hostPort: number) => boolean;
 
+/** A copy of a socket that holds the port already, if one of the container's processes has it. */
+export type OwnSocket = (port: HostPort) => Fd | undefined;
+
 /** Do two published ports get in each other's way? */
-export function collide(
-  a: { protocol: string; hostIp: string; hostPort: number },
-  b: { protocol: string; hostIp: string; hostPort: number },
-): boolean {
+export function collide(a: HostPort, b: HostPort): boolean {
   const [x, y] = [parseIp(a.hostIp)!, parseIp(b.hostIp)!];
   return a.protocol === b.protocol && a.hostPort === b.hostPort && x.length === y.length &&
     (isUnspecified(x) || isUnspecified(y) || showIp(x) === showIp(y));
@@ -221,6 +254,7 @@ function holdNumber(
   port: number,
   containerIp: string,
   isTaken: IsTaken,
+  ownSocket: OwnSocket,
 ): HeldPorts | UserError {
   using undo = new DisposableStack();
   const held = undo.use(new HeldPorts());
@@ -232,7 +266,15 @@ function holdNumber(
         125,
       );
     }
-    const result = holdPort(wish.protocol, ip, number);
+    const own = number === 0
+      ? undefined
+      : ownSocket({ protocol: wish.protocol, hostIp: ip, hostPort: number });
+    const again = own === undefined ? 0 : holdAgain(wish.protocol, own);
+    const result = own === undefined
+      ? holdPort(wish.protocol, ip, number)
+      : again < 0
+      ? again
+      : [own, number] as [Fd, number];
     let socket: Fd | undefined;
     if (typeof result !== "number") [socket, number] = result;
     else if (wish.protocol !== "sctp" || number === 0) {
@@ -253,10 +295,11 @@ function holdWish(
   wish: PortWish,
   addressFor: (hostIp: string) => string,
   isTaken: IsTaken,
+  ownSocket: OwnSocket,
 ): HeldPorts {
   const containerIp = addressFor(wish.hostIps[0]);
   if (wish.first !== 0 && wish.first === wish.last) {
-    const held = holdNumber(wish, wish.first, containerIp, isTaken);
+    const held = holdNumber(wish, wish.first, containerIp, isTaken, ownSocket);
     if (held instanceof UserError) throw held;
     return held;
   }
@@ -264,7 +307,7 @@ function holdWish(
   const tries = wish.first === 0 ? TRIES : wish.last - wish.first + 1;
   for (let i = 0; i < tries; i++) {
     const port = wish.first === 0 ? anyPort(wish) : wish.first + i;
-    const held = holdNumber(wish, port, containerIp, isTaken);
+    const held = holdNumber(wish, port, containerIp, isTaken, ownSocket);
     if (!(held instanceof UserError)) return held;
     refused = held;
   }
@@ -293,13 +336,14 @@ export function holdPorts(
   wishes: readonly PortWish[],
   addressFor: (hostIp: string) => string,
   isTaken: IsTaken,
+  ownSocket: OwnSocket = () => undefined,
 ): HeldPorts {
   using undo = new DisposableStack();
   const all = undo.use(new HeldPorts());
   const exact = (wish: PortWish) => wish.first !== 0 && wish.first === wish.last;
   for (const wish of [...wishes.filter(exact), ...wishes.filter((wish) => !exact(wish))]) {
     if (wish.hostIps.length === 0) continue;
-    all.entries.push(...holdWish(wish, addressFor, isTaken).entries);
+    all.entries.push(...holdWish(wish, addressFor, isTaken, ownSocket).entries);
   }
   undo.move();
   return all;

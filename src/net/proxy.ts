@@ -6,16 +6,18 @@ import {
   F_SETFD,
   F_SETFL,
   O_NONBLOCK,
+  POLLIN,
   SIGKILL,
 } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
 import { Fd, pipe, sealedMemfd } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
+import { pollNow } from "../../ffi/poll.ts";
 import { type Step, stringArray } from "../../ffi/program.ts";
 import { restoreSignals, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { startTimeOf } from "./owner.ts";
-import type { HeldPorts, PublishedPort } from "./ports.ts";
+import type { HeldPorts, HostPort, PublishedPort } from "./ports.ts";
 import { type ProxyPlan, tcpProxyProgram, udpProxyProgram } from "./proxy_program.ts";
 import type { ProxyProcess } from "./state.ts";
 
@@ -68,18 +70,26 @@ function startProxy(port: PublishedPort, listener: Fd, life: Fd): ProxyProcess {
 }
 
 /** Does this proxy forward this port? */
-export function serves(proxy: ProxyProcess, port: PublishedPort): boolean {
+export function serves(proxy: ProxyProcess, port: HostPort): boolean {
   return proxy.protocol === port.protocol && proxy.hostIp === port.hostIp &&
     proxy.hostPort === port.hostPort;
 }
 
-/** Ends a proxy and the processes of its clients, unless its number means another by now. */
+/** What a killed process may need until its sockets are closed; far more than it does. */
+const END_MS = 2000;
+
+/**
+ * Ends a proxy and the processes of its clients, unless its number means another by now. On
+ * return it listens no more.
+ */
 export function endProxy(proxy: ProxyProcess): void {
   const pidfd = sys("pidfd_open", proxy.pid, 0);
   if (pidfd < 0) return; // ended
   using _pidfd = new Fd(pidfd);
+  if (startTimeOf(proxy.pid) !== proxy.startTime) return;
   // It leads a group of its own; while the pidfd is open and alive the number stays its own.
-  if (startTimeOf(proxy.pid) === proxy.startTime) sys("kill", -proxy.pid, SIGKILL);
+  sys("kill", -proxy.pid, SIGKILL);
+  pollNow([{ fd: pidfd, events: POLLIN }], END_MS);
 }
 
 /** Refuses what a proxy cannot forward. */
@@ -92,22 +102,24 @@ function checkProtocol(protocol: string): void {
 }
 
 /**
- * Does a published port need a proxy? IPv6 ones always have one: the kernel translates nothing
- * that comes from ::1, and an IPv4 container has no other way to IPv6 clients.
+ * Does a published port need a proxy? IPv6 ones do: the kernel translates nothing that comes from
+ * ::1, and an IPv4 container has no other way to IPv6 clients. Only sctp, which no proxy forwards,
+ * has to do with rules.
  */
-export function needsProxy(port: { hostIp: string }, all: boolean): boolean {
-  return all || port.hostIp.includes(":");
+export function needsProxy(port: PublishedPort, all: boolean): boolean {
+  const byRules = port.protocol === "sctp" && port.containerIp.includes(":");
+  return all || (port.hostIp.includes(":") && !byRules);
 }
 
 function startAll(
   held: HeldPorts,
   ports: readonly PublishedPort[],
-  all: boolean,
+  wanted: (port: PublishedPort) => boolean,
   life: Fd,
 ): ProxyProcess[] {
   const started: ProxyProcess[] = [];
   held.entries = held.entries.filter(({ socket }, i) => {
-    if (!needsProxy(ports[i], all)) return true;
+    if (!wanted(ports[i])) return true;
     checkProtocol(ports[i].protocol);
     if (socket === undefined) return true;
     started.push(startProxy(ports[i], socket, life));
@@ -129,10 +141,13 @@ export function startProxies(
   const { read, write } = pipe();
   using _read = read;
   held.life = write;
-  return startAll(held, ports, all, read);
+  return startAll(held, ports, (port) => needsProxy(port, all), read);
 }
 
-/** The same for a container that runs: the proxies live as long as its first process. */
+/**
+ * The same for a container that runs: the proxies live as long as its first process. Each port
+ * gets one, even where rules lead to it: no other process is there to hold the port.
+ */
 export function startProxiesFor(
   pid: number,
   held: HeldPorts,
@@ -140,5 +155,6 @@ export function startProxiesFor(
   all: boolean,
 ): ProxyProcess[] {
   using life = new Fd(check("watch the container", "pidfd_open", pid, 0));
-  return startAll(held, ports, all, life);
+  const wanted = (port: PublishedPort) => port.protocol !== "sctp" || needsProxy(port, all);
+  return startAll(held, ports, wanted, life);
 }

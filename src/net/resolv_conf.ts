@@ -1,5 +1,6 @@
 /** A container's /etc/resolv.conf, made from the host's. Text only, but for reading the host's. */
 import { type Ip, isLoopback, parseIp } from "./address.ts";
+import type { NetPlaces } from "./places.ts";
 
 const HOST_FILE = "/etc/resolv.conf";
 /** Where systemd-resolved, which listens on 127.0.0.53 only, tells its upstream servers. */
@@ -45,6 +46,14 @@ export function hostResolvConf(read = readText): string {
   return (stub ? read(UPSTREAM_FILE) : undefined) ?? text;
 }
 
+/** A copy of the host's file as containers were last told of it. */
+export const toldPath = (places: NetPlaces) => `${places.run}/resolv.conf`;
+
+/** Has the host's file changed since then? */
+export function hostResolversChanged(places: NetPlaces): boolean {
+  return readText(toldPath(places)) !== hostResolvConf();
+}
+
 /** The addresses of the host's resolvers. */
 export function hostNameservers(): Ip[] {
   return parseResolvConf(hostResolvConf()).nameservers.flatMap((text) => parseIp(text) ?? []);
@@ -65,22 +74,30 @@ function reachable(nameservers: readonly string[], ipv6: boolean): string[] {
   });
 }
 
-/** The container's file. `shared`: it has the host's network and so reaches what the host does. */
+/** What a container's file depends on besides the host's. */
+export interface ResolverNetwork {
+  /** Asked only where it matters: where a server has an IPv6 address, or none is left. */
+  ipv6(): boolean;
+  /** It has the host's network and so reaches what the host does. */
+  readonly shared?: boolean;
+}
+
+function usableServers(host: Resolver, network: ResolverNetwork): string[] {
+  if (network.shared) return [...host.nameservers];
+  const ipv6 = host.nameservers.some((text) => text.includes(":")) && network.ipv6();
+  const found = reachable(host.nameservers, ipv6);
+  if (found.length > 0) return found;
+  return [...PUBLIC_SERVERS, ...(network.ipv6() ? PUBLIC_SERVERS_IPV6 : [])];
+}
+
+/** The container's file. */
 export function containerResolvConf(
   hostText: string,
   asked: DnsOptions,
-  network: { ipv6: boolean; shared?: boolean },
+  network: ResolverNetwork,
 ): string {
   const host = parseResolvConf(hostText);
-  let nameservers = [...asked.dns];
-  if (nameservers.length === 0) {
-    nameservers = network.shared
-      ? [...host.nameservers]
-      : reachable(host.nameservers, network.ipv6);
-  }
-  if (nameservers.length === 0 && !network.shared) {
-    nameservers = [...PUBLIC_SERVERS, ...(network.ipv6 ? PUBLIC_SERVERS_IPV6 : [])];
-  }
+  const nameservers = asked.dns.length > 0 ? asked.dns : usableServers(host, network);
   const search = asked.search.length > 0 ? asked.search : host.search;
   const options = asked.options.length > 0 ? asked.options : host.options;
   const lines = nameservers.map((server) => `nameserver ${server}`);

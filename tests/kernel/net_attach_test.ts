@@ -2,9 +2,10 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Netlink } from "../../ffi/netlink.ts";
 import { createNetwork, DEFAULT_OPTIONS } from "../../src/net/create_network.ts";
 import { listLeases } from "../../src/net/leases.ts";
+import { connectLive, disconnectLive } from "../../src/net/live.ts";
 import { stateIds } from "../../src/net/state.ts";
 import { sweepNetworks } from "../../src/net/sweep.ts";
-import { ask, Host, isRoot, OTHER_IP, Server } from "./net_host.ts";
+import { ask, type Container, Host, isRoot, OTHER_IP, Server, SILENCE_MS } from "./net_host.ts";
 
 const ignore = !isRoot;
 
@@ -34,7 +35,7 @@ Deno.test({
     const a = await host.connect();
     await using _server = await host.within(a.sandbox, () => new Server(a.ip, 7000));
     assertEquals(await ask(a.ip, 7000), a.state.endpoints[0].ipv4!.gateway, "the host itself may");
-    assertEquals(await host.within(host.other, () => ask(a.ip, 7000)), "timeout");
+    assertEquals(await host.within(host.other, () => ask(a.ip, 7000, SILENCE_MS)), "timeout");
   },
 });
 
@@ -50,9 +51,52 @@ Deno.test({
     const blue = await host.connect({ networks: [{ network: "blue" }] });
     const both = await host.connect({ networks: [{ network: "red" }, { network: "blue" }] });
     await using _blue = await host.within(blue.sandbox, () => new Server(blue.ip, 7000));
-    assertEquals(await host.within(red.sandbox, () => ask(blue.ip, 7000)), "timeout");
+    assertEquals(await host.within(red.sandbox, () => ask(blue.ip, 7000, SILENCE_MS)), "timeout");
     const onBlue = both.state.endpoints[1].ipv4!.ip;
     assertEquals(await host.within(both.sandbox, () => ask(blue.ip, 7000)), onBlue);
+  },
+});
+
+Deno.test({
+  name: "each family goes out by the first network that has it, or by the preferred one",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    await createNetwork(host.places, { ...DEFAULT_OPTIONS, name: "four" });
+    await createNetwork(host.places, { ...DEFAULT_OPTIONS, name: "six", ipv6: true });
+    const both = [{ network: "four" }, { network: "six" }];
+    const a = await host.connect({ networks: both });
+    const b = await host.connect({ networks: [both[0], { ...both[1], gwPriority: 1 }] });
+    const wayOut = (of: typeof a) =>
+      of.sandbox.netlink.routes().filter(({ prefix }) => prefix === 0)
+        .map(({ destination, index }) => `${destination.length} ${linkName(of, index)}`).sort();
+    assertEquals(wayOut(a), ["16 eth1", "4 eth0"]);
+    assertEquals(wayOut(b), ["16 eth1", "4 eth1"]);
+  },
+});
+
+function linkName(container: Container, index: number): string | undefined {
+  return container.sandbox.netlink.link(index)?.name;
+}
+
+Deno.test({
+  name: "a container that is taken off all its networks can be put on others",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    for (const name of ["red", "blue"]) {
+      await createNetwork(host.places, { ...DEFAULT_OPTIONS, name });
+    }
+    const a = await host.connect({ networks: [{ network: "red" }] });
+    const wish = { network: "blue" };
+    const both = await connectLive(host.places, a.state, wish, a.sandbox);
+    const blue = await disconnectLive(host.places, both, "red", a.sandbox);
+    const none = await disconnectLive(host.places, blue, "blue", a.sandbox);
+    assertEquals([none.endpoints, listLeases(host.places)], [[], []]);
+    const again = await connectLive(host.places, none, wish, a.sandbox);
+    const { ip, gateway } = again.endpoints[0].ipv4!;
+    await using _server = new Server(gateway, 7000);
+    assertEquals(await host.within(a.sandbox, () => ask(gateway, 7000)), ip);
   },
 });
 

@@ -155,14 +155,20 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** What a Server answers, or "refused", or "timeout" after 400 ms. */
-export async function ask(hostname: string, port: number): Promise<string> {
+/** How long silence has to last to count as lost packets, where that is what is expected. */
+export const SILENCE_MS = 400;
+
+/**
+ * What a Server answers, or "refused", or "timeout". The first packet of IPv6 on a bridge that was
+ * made just now may be lost, and is sent again after a second.
+ */
+export async function ask(hostname: string, port: number, limitMs = 5000): Promise<string> {
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), 400);
+  const timer = setTimeout(() => abort.abort(), limitMs);
   try {
     using connection = await Deno.connect({ hostname, port, signal: abort.signal });
     const bytes = new Uint8Array(100);
-    const timedOut = setTimeout(() => connection.close(), 400);
+    const timedOut = setTimeout(() => connection.close(), limitMs);
     const count = await connection.read(bytes).catch(() => null);
     clearTimeout(timedOut);
     return count === null ? "closed" : new TextDecoder().decode(bytes.subarray(0, count));

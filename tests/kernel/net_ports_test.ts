@@ -1,11 +1,12 @@
 import dgram from "node:dgram";
 import { once } from "node:events";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { joinSandbox } from "../../src/net/sandbox.ts";
 import { createNetwork, DEFAULT_OPTIONS } from "../../src/net/create_network.ts";
 import { removeRules } from "../../src/net/firewall.ts";
-import { publishAdd, publishRemove } from "../../src/net/live.ts";
-import type { NetworkState } from "../../src/net/state.ts";
+import { changePorts, type PortChange } from "../../src/net/publish_live.ts";
+import { parseRemoval } from "../../src/net/removal.ts";
+import { type NetworkState, readState } from "../../src/net/state.ts";
 import { repairNetworks } from "../../src/net/sweep.ts";
 import {
   ask,
@@ -203,19 +204,29 @@ Deno.test({
   },
 });
 
+/** Changes ports; this process stands for the container and for its monitor. */
+function change(
+  host: Host,
+  state: NetworkState,
+  wish: Partial<PortChange>,
+): Promise<NetworkState> {
+  const all = { add: {}, remove: [], pid: Deno.pid, holder: Deno.pid, ...wish };
+  return changePorts(host.places, state, all);
+}
+
 Deno.test({
   name: "ports are published and taken back while the container runs",
   ignore,
   fn: async () => {
     await using host = new Host();
     const a = await host.connect();
-    const state = await publishAdd(host.places, a.state, { "80/tcp": [on("8080")] }, Deno.pid);
+    const state = await change(host, a.state, { add: { "80/tcp": [on("8080")] } });
     await using _server = await host.within(a.sandbox, () => new Server("0.0.0.0", 80));
     const gateway = a.state.endpoints[0].ipv4!.gateway;
     assertEquals(await ask("127.0.0.1", 8080), gateway);
     assertEquals(await ask("::1", 8080), gateway);
     assertEquals(await host.within(a.sandbox, () => ask(HOST_IP, 8080)), gateway);
-    const after: NetworkState = await publishRemove(host.places, state, ["8080"], Deno.pid);
+    const after = await change(host, state, { remove: [parseRemoval("8080")] });
     assertEquals([after.ports, after.proxies], [[], []]);
     assertEquals(await ask("127.0.0.1", 8080), "refused");
     assertEquals(await ask("::1", 8080), "refused");
@@ -228,11 +239,47 @@ Deno.test({
   fn: async () => {
     await using host = new Host();
     const a = await host.connect({ portBindings: { "80/tcp": [on("8080"), on("8090")] } });
-    const after = await publishRemove(host.places, a.state, ["8080"], Deno.pid);
+    const after = await change(host, a.state, { remove: [parseRemoval("8080")] });
     assertEquals(after.ports.map((port) => port.hostPort), [8090, 8090]);
     assertEquals(await ask("127.0.0.1", 8080), "refused");
     await using _server = await host.within(a.sandbox, () => new Server("0.0.0.0", 80));
     assertEquals(await ask("127.0.0.1", 8090), a.state.endpoints[0].ipv4!.gateway);
+  },
+});
+
+Deno.test({
+  name: "a published port is led elsewhere in one change, or nothing changes",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    const ports = { "80/tcp": [on("8080")], "53/udp": [on("8053")] };
+    const a = await host.connect({ portBindings: ports });
+    await using _server = await host.within(a.sandbox, () => new Server("0.0.0.0", 81));
+    const remove = [parseRemoval("8080"), parseRemoval("8053/udp")];
+    const add = { "81/tcp": [on("8080")], "54/udp": [on("8053")] };
+    await host.connect({ portBindings: { "80/tcp": [on("8099")] } });
+    const wish = { remove, add: { ...add, "82/tcp": [on("8099")] } };
+    await assertRejects(() => change(host, a.state, wish), Error, "port is already allocated");
+    assertEquals(readState(host.places, a.state.owner.id)?.ports, a.state.ports);
+    const after = await change(host, a.state, { remove, add });
+    assertEquals(after.ports.map((port) => port.containerPort), [81, 81, 54, 54]);
+    assertEquals(await ask("127.0.0.1", 8080), a.state.endpoints[0].ipv4!.gateway);
+    const other = host.connect({ portBindings: { "80/tcp": [on("8080")] } });
+    await assertRejects(() => other, Error, "port is already allocated");
+    await change(host, after, { remove });
+    assertEquals(await ask("127.0.0.1", 8080), "refused");
+  },
+});
+
+Deno.test({
+  name: "a port that was added is kept from other programs of the host",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    const a = await host.connect();
+    await change(host, a.state, { add: { "80/tcp": [on("8080")], "53/udp": [on("8053")] } });
+    const inUse = "Address already in use";
+    assertThrows(() => Deno.listen({ hostname: "0.0.0.0", port: 8080 }), Error, inUse);
   },
 });
 

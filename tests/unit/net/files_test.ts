@@ -7,7 +7,7 @@ import {
 } from "../../../src/net/resolv_conf.ts";
 
 const NONE = { dns: [], search: [], options: [] };
-const V4 = { ipv6: false };
+const V4 = { ipv6: () => false };
 
 const RESOLV: [what: string, host: string, asked: Partial<typeof NONE>, want: string[]][] = [
   ["copies the host's", "nameserver 10.0.0.1\nsearch lan home\noptions ndots:2\n", {}, [
@@ -46,8 +46,17 @@ for (const [what, host, asked, want] of RESOLV) {
 }
 
 Deno.test("containerResolvConf() keeps loopback servers on the host's own network", () => {
-  const text = containerResolvConf("nameserver 127.0.0.53\n", NONE, { ipv6: false, shared: true });
+  const text = containerResolvConf("nameserver 127.0.0.53\n", NONE, { ...V4, shared: true });
   assertEquals(parseResolvConf(text).nameservers, ["127.0.0.53"]);
+});
+
+Deno.test("containerResolvConf() keeps IPv6 servers where the container has IPv6", () => {
+  const of = (text: string) => {
+    const made = containerResolvConf(text, NONE, { ipv6: () => true });
+    return parseResolvConf(made).nameservers;
+  };
+  assertEquals(of("nameserver fd00::1\nnameserver 10.0.0.1\n"), ["fd00::1", "10.0.0.1"]);
+  assertEquals(of("nameserver ::1\n").slice(2), ["2001:4860:4860::8888", "2001:4860:4860::8844"]);
 });
 
 Deno.test("hostResolvConf() looks behind systemd-resolved's stub", () => {
