@@ -18,7 +18,7 @@ import {
 } from "../runtime/cgroup.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
-import type { Cleanup } from "../runtime/monitor_program.ts";
+import type { Cleanup } from "../runtime/monitor_plan.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";

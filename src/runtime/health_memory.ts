@@ -12,7 +12,7 @@ import {
   type Step,
   type Target,
 } from "../../ffi/program.ts";
-import type { HealthPlan } from "./health_program.ts";
+import type { HealthPlan } from "./health_plan.ts";
 import { OUTPUT_AT, OUTPUT_BYTES, RECORD_SIZE, STATUS } from "./health_records.ts";
 
 const SECOND_NS = 1e9;

@@ -26,13 +26,8 @@ import { check, sys } from "../../ffi/libc.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { bindDatagram, receiveWithFd, sendFdTo, socketPair } from "../../ffi/unix_socket.ts";
 import { execute } from "./execute.ts";
-import {
-  type Cleanup,
-  type MonitorPlan,
-  monitorProgram,
-  type MonitorStdio,
-  type MonitorTimeout,
-} from "./monitor_program.ts";
+import type { Cleanup, MonitorPlan, MonitorStdio, MonitorTimeout } from "./monitor_plan.ts";
+import { monitorProgram } from "./monitor_program.ts";
 import {
   CHUNK_BYTES,
   CONSOLE,

@@ -20,7 +20,7 @@ import {
   HELLO,
   MARK,
 } from "./monitor_protocol.ts";
-import type { MonitorPlan } from "./monitor_program.ts";
+import type { MonitorPlan } from "./monitor_plan.ts";
 
 /** Clients that may be attached at once; the first is the one that started the container. */
 export const MAX_CLIENTS = 6;
