@@ -10,9 +10,10 @@ import { type NetPlaces, netPlaces, statePath } from "../net/places.ts";
 import { containerResolvConf, hostResolvConf, hostResolversChanged } from "../net/resolv_conf.ts";
 import type { NetworkState, ResolvConfState } from "../net/state.ts";
 import type { Sandbox } from "../net/sandbox.ts";
+import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
 import { stateOf } from "./state.ts";
-import type { ContainerRecord, EndpointSettings } from "./types.ts";
+import type { ContainerRecord, EndpointSettings, HostConfig } from "./types.ts";
 
 /** How a container gets its network namespace. */
 export type NetworkPlan =
@@ -124,6 +125,14 @@ export function hostsOf(record: ContainerRecord, state: NetworkState | undefined
   });
 }
 
+/** How bad the user wants the container's network to be; undefined: as it is. */
+export function shapingOf({ Diplodock: own = {} }: HostConfig): Shaping | undefined {
+  const { NetRateBits: rateBits, NetDelayMicros: delayMicros, NetLossPercent: lossPercent } = own;
+  return rateBits || delayMicros || lossPercent
+    ? { rateBits, delayMicros, lossPercent }
+    : undefined;
+}
+
 /** Connects a container in its sandbox. */
 export async function connect(
   record: ContainerRecord,
@@ -142,6 +151,7 @@ export async function connect(
     exposed: Object.keys(Config.ExposedPorts ?? {}),
     publishAll: HostConfig.PublishAllPorts,
     userlandProxy: HostConfig.Diplodock?.UserlandProxy,
+    shaping: shapingOf(HostConfig),
     hostsPath: `${containerDirectory(record.Id)}/hosts`,
     hosts: (state) => hostsOf(record, state),
     resolvConf,

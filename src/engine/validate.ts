@@ -65,6 +65,12 @@ const NETWORK_RULES: readonly Rule[] = [
     return Object.keys(config.ExposedPorts ?? {}).length > 0 &&
       "conflicting options: port exposing and the container type network mode";
   },
+  ({ HostConfig: { NetworkMode: mode, Diplodock: own } }) => {
+    const asked = own?.NetRateBits || own?.NetDelayMicros || own?.NetLossPercent;
+    if (!asked || !["host", "none"].includes(mode) && joinedContainer(mode) === undefined) return;
+    return "conflicting options: --net-rate, --net-delay and --net-loss need a network of the " +
+      `container's own, not the network mode ${mode}`;
+  },
   ({ Hostname, HostConfig: { UTSMode } }) =>
     Hostname !== "" && (UTSMode === "host" || joinedContainer(UTSMode) !== undefined) &&
     "conflicting options: hostname and the UTS mode",

@@ -21,6 +21,7 @@ import type { NetPlaces } from "./places.ts";
 import { collide, HeldPorts, holdPorts, type PortMap, wishesOf } from "./ports.ts";
 import { ensureRules, refreshRules } from "./rule_set.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { Shaping } from "./shaping.ts";
 import {
   type EndpointState,
   forgetState,
@@ -43,6 +44,7 @@ export interface ConnectRequest {
   /** "80/tcp", of the image and of --expose. */
   readonly exposed: readonly string[];
   readonly publishAll: boolean;
+  readonly shaping?: Shaping;
   /** Forward published ports by processes instead of rules. */
   readonly userlandProxy?: boolean;
   /** The file that becomes the container's /etc/hosts; absent: it is not ours to write. */
@@ -171,23 +173,24 @@ async function forward(
 }
 
 /** Makes the interfaces of all endpoints. */
-function wireAll(
+async function wireAll(
   places: NetPlaces,
   request: ConnectRequest,
   sandbox: Sandbox,
   networks: readonly NetworkRecord[],
   state: NetworkState,
-): void {
+): Promise<void> {
   using host = Netlink.open();
-  state.endpoints.forEach((endpoint, i) => {
-    wireEndpoint(host, sandbox, endpoint, {
+  for (const [i, endpoint] of state.endpoints.entries()) {
+    await wireEndpoint(host, sandbox, endpoint, {
       network: networks[i],
       bridgeIndex: ensureBridge(host, networks[i], places).index,
       hairpin: state.ports.length > 0 && !state.proxied,
       linkLocalIps: request.networks[i].linkLocalIps,
       waysOut: waysOut(endpoint, state.endpoints),
+      shaping: state.shaping,
     });
-  });
+  }
 }
 
 /** Brings the rules for published ports up to date. Throws UserError if the firewall takes none. */
@@ -261,6 +264,7 @@ export async function connectContainer(
     ports,
     proxied: proxied && ports.length > 0,
     proxies,
+    shaping: request.shaping,
     hostsPath: request.hostsPath,
     resolvConf: request.resolvConf,
   };
@@ -274,7 +278,7 @@ export async function connectContainer(
   const settled = announce(places, state);
   settled.catch(() => {}); // whoever awaits it hears of it
   try {
-    wireAll(places, request, sandbox, networks, state);
+    await wireAll(places, request, sandbox, networks, state);
   } catch (error) {
     await withdraw(places, state, settled);
     throw error;

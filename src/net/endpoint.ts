@@ -27,6 +27,7 @@ import {
 import type { Owner } from "./owner.ts";
 import { hostLinkName, type NetPlaces } from "./places.ts";
 import type { Sandbox } from "./sandbox.ts";
+import type { Shaping } from "./shaping.ts";
 import type { EndpointAddress, EndpointState } from "./state.ts";
 import type { AddressPlan } from "./subnets.ts";
 
@@ -205,15 +206,16 @@ export interface WireOptions {
   readonly linkLocalIps?: readonly string[];
   /** The families whose way out this endpoint has. */
   readonly waysOut: readonly (4 | 6)[];
+  readonly shaping?: Shaping;
 }
 
 /** Makes the endpoint's interface in the kernel: up, with addresses and routes. */
-export function wireEndpoint(
+export async function wireEndpoint(
   host: Netlink,
   sandbox: Sandbox,
   endpoint: EndpointState,
   options: WireOptions,
-): void {
+): Promise<void> {
   const { hostLink, ifname } = endpoint;
   const mtu = mtuOf(options.network);
   const isolated = !optionOn(options.network, BRIDGE_ICC, true);
@@ -245,6 +247,11 @@ export function wireEndpoint(
   }
   messages.push(linkUp(index), ...gatewayRoutes(endpoint, options.waysOut, index));
   sandbox.netlink.batch(messages);
+  if (options.shaping !== undefined) {
+    const { shape } = await import("./shaping.ts");
+    const hostIndex = host.link(hostLink)!.index;
+    shape({ host, hostIndex, inside: sandbox.netlink, index }, options.shaping);
+  }
   settleLinks(host, sandbox, [hostLink, options.bridgeIndex], index);
 }
 

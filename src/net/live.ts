@@ -71,7 +71,7 @@ export async function connectLive(
   undo.defer(() => releaseEndpoint(places, endpoint));
   const next = { ...state, endpoints: [...state.endpoints, endpoint] };
   undo.defer(() => removeLink(endpoint.hostLink));
-  wireLive(places, network, request, sandbox, next);
+  await wireLive(places, network, request, sandbox, next);
   await locked(places, () => {
     writeState(places, next);
     distributeNames(places, [network.Id]);
@@ -87,21 +87,22 @@ function removeLink(name: string): void {
 }
 
 /** Makes the interface of the last endpoint of `state`. */
-function wireLive(
+async function wireLive(
   places: NetPlaces,
   network: NetworkRecord,
   request: EndpointRequest,
   sandbox: Sandbox,
   state: NetworkState,
-): void {
+): Promise<void> {
   using host = Netlink.open();
   const endpoint = state.endpoints[state.endpoints.length - 1];
-  wireEndpoint(host, sandbox, endpoint, {
+  await wireEndpoint(host, sandbox, endpoint, {
     network,
     bridgeIndex: ensureBridge(host, network, places).index,
     hairpin: state.ports.length > 0 && !state.proxied,
     linkLocalIps: request.linkLocalIps,
     waysOut: waysOut(endpoint, state.endpoints),
+    shaping: state.shaping,
   });
 }
 

@@ -2,6 +2,7 @@
 import type { Owner } from "./owner.ts";
 import { type NetPlaces, statePath, statesDir } from "./places.ts";
 import type { PublishedPort } from "./ports.ts";
+import type { Shaping } from "./shaping.ts";
 
 /** An address of an interface. */
 export interface EndpointAddress {
@@ -56,6 +57,8 @@ export interface NetworkState {
   /** The ports are forwarded by `proxies`, not by rules. */
   readonly proxied: boolean;
   readonly proxies: readonly ProxyProcess[];
+  /** What becomes of the packets it sends, on all its networks. */
+  readonly shaping?: Shaping;
   /** The file that is the container's /etc/hosts; absent: not ours to write. */
   readonly hostsPath?: string;
   /** The file that is its /etc/resolv.conf, and how to make it again. */

@@ -3,19 +3,11 @@
  * Built here instruction by instruction, loaded by bpf(2). linux/bpf.h (struct bpf_insn, struct
  * bpf_cgroup_dev_ctx), Documentation/bpf/standardization/instruction-set.rst.
  */
+import { type BpfInsn, insn, loadProgram } from "../../ffi/bpf.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
 import { Fd, openDirectory } from "../../ffi/fd.ts";
 import { addressOf, check, sys } from "../../ffi/libc.ts";
 import type { DeviceException, DeviceList } from "./cgroup_devices.ts";
-
-/** One struct bpf_insn. `off` counts instructions for jumps. */
-export interface BpfInsn {
-  readonly code: number;
-  readonly dst: number;
-  readonly src: number;
-  readonly off: number;
-  readonly imm: number;
-}
 
 // Opcodes: class | operation | source.
 const LDX_W = 0x61; // BPF_LDX | BPF_MEM | BPF_W
@@ -32,14 +24,6 @@ const EXIT = 0x95; // BPF_JMP | BPF_EXIT
 const [R0, R1, R2, R3, R4, R5] = [0, 1, 2, 3, 4, 5];
 const [TYPE, ACCESS, MAJOR, MINOR] = [R2, R3, R4, R5];
 const DEVICE_TYPE = { b: 1, c: 2 }; // BPF_DEVCG_DEV_BLOCK, _CHAR
-
-const insn = (code: number, dst: number, src: number, off: number, imm: number): BpfInsn => ({
-  code,
-  dst,
-  src,
-  off,
-  imm,
-});
 
 /** The program that decides as `list` says: R0 is 1 for yes. */
 export function deviceProgram(list: DeviceList): BpfInsn[] {
@@ -80,21 +64,7 @@ function isJump({ code }: BpfInsn): boolean {
   return code === JNE_K || code === JNE32_K || code === JEQ_K;
 }
 
-/** The program as the kernel reads it: 8 bytes an instruction. */
-export function encodeProgram(program: readonly BpfInsn[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(program.length * 8);
-  const view = new DataView(bytes.buffer);
-  program.forEach(({ code, dst, src, off, imm }, i) => {
-    view.setUint8(i * 8, code);
-    view.setUint8(i * 8 + 1, dst | (src << 4));
-    view.setInt16(i * 8 + 2, off, true);
-    view.setInt32(i * 8 + 4, imm, true);
-  });
-  return bytes;
-}
-
 // linux/bpf.h
-const BPF_PROG_LOAD = 5;
 const BPF_PROG_ATTACH = 8;
 const BPF_PROG_GET_FD_BY_ID = 13;
 const BPF_PROG_QUERY = 16;
@@ -106,22 +76,6 @@ const BPF_F_REPLACE = 4;
 // What the kernel reads by address: a module variable keeps the collector away from it.
 let kept: Uint8Array[] = [];
 
-function loadProgram(program: readonly BpfInsn[]): Fd {
-  const code = encodeProgram(program);
-  const license = new TextEncoder().encode("Apache-2.0\0");
-  const attr = new StructWriter(128)
-    .u32(BPF_PROG_TYPE_CGROUP_DEVICE)
-    .u32(program.length)
-    .u64(addressOf(code))
-    .u64(addressOf(license));
-  attr.view.setUint32(68, BPF_CGROUP_DEVICE, true); // expected_attach_type
-  kept = [code, license];
-  const goal = "load the device list of the cgroup";
-  const fd = check(goal, "bpf", BPF_PROG_LOAD, attr.bytes, 128);
-  kept.length = 0;
-  return new Fd(fd);
-}
-
 /** The program that is attached to the cgroup, if there is one of ours. */
 function attachedProgram(cgroup: Fd): Fd | undefined {
   const ids = new Uint32Array(64);
@@ -129,7 +83,9 @@ function attachedProgram(cgroup: Fd): Fd | undefined {
   kept = [idBytes];
   const query = new StructWriter(128).u32(cgroup.raw).u32(BPF_CGROUP_DEVICE).u32(0).u32(0)
     .u64(addressOf(idBytes)).u32(ids.length);
-  if (sys("bpf", BPF_PROG_QUERY, query.bytes, 128) < 0) return undefined;
+  const refused = sys("bpf", BPF_PROG_QUERY, query.bytes, 128) < 0;
+  kept.length = 0;
+  if (refused) return undefined;
   const count = query.view.getUint32(24, true);
   if (count === 0 || ids[0] === 0) return undefined;
   const get = new StructWriter(128).u32(ids[0]);
@@ -143,7 +99,12 @@ function attachedProgram(cgroup: Fd): Fd | undefined {
  */
 export function attachDeviceList(directory: string, list: DeviceList): void {
   using cgroup = openDirectory(directory);
-  using program = loadProgram(deviceProgram(list));
+  using program = loadProgram(
+    "load the device list of the cgroup",
+    BPF_PROG_TYPE_CGROUP_DEVICE,
+    deviceProgram(list),
+    BPF_CGROUP_DEVICE,
+  );
   using before = attachedProgram(cgroup);
   const flags = BPF_F_ALLOW_MULTI | (before === undefined ? 0 : BPF_F_REPLACE);
   const attr = new StructWriter(128).u32(cgroup.raw).u32(program.raw).u32(BPF_CGROUP_DEVICE)

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
-import { deviceProgram, encodeProgram } from "../../../src/runtime/cgroup_device_program.ts";
+import { encodeProgram } from "../../../ffi/bpf.ts";
+import { deviceProgram } from "../../../src/runtime/cgroup_device_program.ts";
 import {
   deviceLines,
   deviceList,

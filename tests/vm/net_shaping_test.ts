@@ -1,0 +1,30 @@
+import { assertEquals } from "@std/assert";
+import { skipUnless } from "../lib/skip.ts";
+import { runMachine, whyNoMachine } from "./machine.ts";
+
+const why = whyNoMachine();
+const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const TESTS = ["tests/kernel/net_shaping_test.ts", "tests/kernel/net_host.ts"];
+
+Deno.test({
+  name: "packets are delayed and lost by netem in a machine whose kernel has it",
+  ...skipUnless(why === undefined, `netem: ${why}`),
+  async fn() {
+    const { code, output } = await runMachine({
+      programs: [Deno.execPath()],
+      copies: Object.fromEntries(
+        ["deno.json", "ffi", "src", "tests/lib", ...TESTS].map((path) => [
+          `${PROJECT}/${path}`,
+          `/project/${path}`,
+        ]),
+      ),
+      modules: [
+        ...["net/llc/llc.ko", "net/802/stp.ko", "net/bridge/bridge.ko", "drivers/net/veth.ko"],
+        ...["net/sched/sch_netem.ko", "net/sched/sch_tbf.ko"],
+      ],
+      script: `cd /project && DIPLODOCK_TEST_NETEM=1 NO_COLOR=1 ${Deno.execPath()} test -A \\
+        --no-check --no-remote --no-lock tests/kernel/net_shaping_test.ts 2>&1`,
+    });
+    assertEquals(code, 0, output);
+  },
+});
