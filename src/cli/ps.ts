@@ -3,6 +3,7 @@ import { collectFilters, parseFilter } from "../base/filter.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { PS_FILTERS } from "../engine/list_filters.ts";
 import { listContainers } from "../engine/listing.ts";
+import { tidyNetworks } from "../engine/network.ts";
 import { summarize } from "../engine/summary.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
@@ -118,5 +119,6 @@ export async function command(words: string[]): Promise<number> {
     ...(configured !== undefined && { configured }),
     quiet: options.quiet,
   });
+  await tidyNetworks();
   return broken ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 import { UserError } from "../base/errors.ts";
 import { attachStarted } from "../engine/attach.ts";
+import { tidyNetworks } from "../engine/network.ts";
 import { createWithImage, finish, startNew } from "../engine/run.ts";
 import type { ContainerRecord } from "../engine/types.ts";
 import { engineFailure } from "./run_failure.ts";
@@ -30,8 +31,10 @@ export async function command(words: string[]): Promise<number> {
     if (detach) {
       container.started.client[Symbol.dispose]();
       console.log(record.Id);
+      await tidyNetworks();
       return 0;
     }
+    await tidyNetworks();
     const code = await attachStarted(container, client);
     if (code === undefined) return 0; // detached by keys
     await finish(container);

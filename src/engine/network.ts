@@ -12,7 +12,7 @@ import type { NetworkState, ResolvConfState } from "../net/state.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
-import { stateOf } from "./state.ts";
+import { isAlive, readRunState } from "./state.ts";
 import type { ContainerRecord, EndpointSettings, HostConfig } from "./types.ts";
 
 /** How a container gets its network namespace. */
@@ -65,7 +65,8 @@ export function endpointRequest(network: string, wish?: EndpointSettings): Endpo
 
 /** Does the container run, so that what it has of networks is its own? */
 export function isOnNetworks(id: string): boolean {
-  return stateOf(id).kind === "running";
+  const run = readRunState(id);
+  return run !== undefined && isAlive(run.pid, run.startTime);
 }
 
 /**
@@ -80,6 +81,11 @@ export async function sweepNetworkStates(): Promise<void> {
   if (!hostResolversChanged(places())) return;
   const { refreshResolvers } = await import("../net/resolv_refresh.ts");
   await refreshResolvers(places());
+}
+
+/** The same for commands that are about something else: a failure is no failure of theirs. */
+export async function tidyNetworks(): Promise<void> {
+  await sweepNetworkStates().catch((error: Error) => console.error(`WARNING: ${error.message}`));
 }
 
 /** Will the container have an IPv6 address? A network that is not there is told of later. */

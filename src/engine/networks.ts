@@ -76,11 +76,12 @@ export function usedNetworks(): Set<string> {
 
 /** Takes a network out of the kernel and off the disk; the lock is held. */
 async function takeAway(network: NetworkRecord): Promise<void> {
-  forgetNetwork(places(), network.Name);
-  await refreshRules(places(), "all");
+  await refreshRules(places(), "all", network.Id);
   using netlink = Netlink.open();
   removeBridge(netlink, network, places());
   forgetLeases(places(), network.Id);
+  // Last: if this process is killed before, the network is still there to be removed.
+  forgetNetwork(places(), network.Name);
 }
 
 /** Removes a network. Throws UserError with docker's texts if it is predefined or in use. */

@@ -203,12 +203,24 @@ export async function publishRules(places: NetPlaces): Promise<void> {
   );
 }
 
+/** Does the firewall know its ports? */
+export function hasRules(state: NetworkState): boolean {
+  return state.ports.length > 0 && !state.proxied;
+}
+
+/** Ids of the networks on which others know it, or it knows others by links. */
+export function namedOn(state: NetworkState): string[] {
+  return state.endpoints.filter((e) => e.dnsNames.length > 0 || e.links.length > 0)
+    .map((e) => e.networkId);
+}
+
+const isAnnounced = (state: NetworkState) => hasRules(state) || namedOn(state).length > 0;
+
 /** Tells the firewall and the neighbours about a container whose state is written. */
 async function announce(places: NetPlaces, state: NetworkState): Promise<void> {
-  const named = state.endpoints.filter((e) => e.dnsNames.length > 0 || e.links.length > 0)
-    .map((e) => e.networkId);
-  const published = state.ports.length > 0 && !state.proxied;
-  if (!published && named.length === 0) return;
+  if (!isAnnounced(state)) return;
+  const named = namedOn(state);
+  const published = hasRules(state);
   await locked(places, async () => {
     if (published) await publishRules(places);
     if (named.length > 0) distributeNames(places, named);
@@ -222,7 +234,7 @@ async function withdraw(
   announced: Promise<void>,
 ): Promise<void> {
   await announced.catch(() => {}); // the first error is the one to tell
-  forgetState(places, state.owner.id);
+  writeState(places, { ...state, leaving: true });
   await announce(places, state);
 }
 
@@ -249,7 +261,7 @@ export async function connectContainer(
   const endpoints = networks.map((network, i) => {
     const wish = request.networks[i];
     const endpoint = leaseEndpoint(places, network, wish, request, owner, i);
-    undo.defer(() => releaseEndpoint(places, endpoint));
+    undo.defer(() => releaseEndpoint(places, endpoint, owner.id));
     return endpoint;
   });
   const { held, ports } = publish(places, request, endpoints, reachOf(endpoints, networks));
@@ -293,9 +305,12 @@ export async function connectContainer(
  */
 export async function disconnectContainer(places: NetPlaces, state: NetworkState): Promise<void> {
   silence(state.endpoints);
+  if (isAnnounced(state)) {
+    writeState(places, { ...state, leaving: true });
+    await announce(places, state);
+  }
+  for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint, state.owner.id);
   forgetState(places, state.owner.id);
-  for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint);
-  await announce(places, state);
 }
 
 /**

@@ -15,8 +15,14 @@ export function deadStates(places: NetPlaces, isLive: IsLive): NetworkState[] {
   });
 }
 
-/** Is there a state or a lease of somebody who is gone? */
+/** Is there a state or a lease of somebody who is gone? Looks at each container once. */
 export function leftBehind(places: NetPlaces, isLive: IsLive): boolean {
-  return deadStates(places, isLive).length > 0 ||
-    listLeases(places).some((lease) => !isHeld(lease.owner, isLive));
+  const known = new Map<string, boolean>();
+  const once: IsLive = (id) => {
+    const live = known.get(id) ?? isLive(id);
+    known.set(id, live);
+    return live;
+  };
+  return deadStates(places, once).length > 0 ||
+    listLeases(places).some((lease) => !isHeld(lease.owner, once));
 }

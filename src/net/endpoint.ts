@@ -99,10 +99,10 @@ function leaseOne(
   };
 }
 
-/** Gives the addresses of an endpoint back. */
-export function releaseEndpoint(places: NetPlaces, endpoint: EndpointState): void {
+/** Gives the addresses of an endpoint of container `id` back. */
+export function releaseEndpoint(places: NetPlaces, endpoint: EndpointState, id: string): void {
   for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-    if (address !== undefined) release(places, endpoint.networkId, address.ip);
+    if (address !== undefined) release(places, endpoint.networkId, address.ip, id);
   }
 }
 
@@ -121,7 +121,7 @@ export function leaseEndpoint(
   try {
     ipv6 = leaseOne(places, network, plans[6], request.ipv6, owner);
   } catch (error) {
-    if (ipv4 !== undefined) release(places, network.Id, ipv4.ip);
+    if (ipv4 !== undefined) release(places, network.Id, ipv4.ip, owner.id);
     throw error;
   }
   const main = parseIp((ipv4 ?? ipv6)!.ip)!;

@@ -92,16 +92,32 @@ export function covers(applied: Applied | undefined, networkIds: readonly string
   return applied !== undefined && networkIds.every((id) => applied.networks.includes(id));
 }
 
-/** Gives `text` to a restore program by a file, which stays for people to look at. */
+/** What the restore program was given last with success: for people to look at, and for us. */
+const givenPath = (places: NetPlaces, version: 4 | 6) => `${places.run}/rules.v${version}`;
+
+/** Gives `text` to a restore program by a file. */
 async function restore(
   places: NetPlaces,
   backend: Backend,
   version: 4 | 6,
   text: string,
 ): Promise<{ ok: boolean; error: string }> {
-  const path = `${places.run}/rules.v${version}`;
-  Deno.writeTextFileSync(path, text, { mode: 0o600 });
-  return await runProgram(programOf(backend, version, "restore"), ["--wait", "--noflush", path]);
+  const path = givenPath(places, version);
+  Deno.writeTextFileSync(`${path}.new`, text, { mode: 0o600 });
+  const program = programOf(backend, version, "restore");
+  const done = await runProgram(program, ["--wait", "--noflush", `${path}.new`]);
+  if (done.ok) Deno.renameSync(`${path}.new`, path);
+  return done;
+}
+
+/** Was the restore program given just this last? A transaction takes the kernel 10 ms and more. */
+function isGiven(places: NetPlaces, version: 4 | 6, text: string): boolean {
+  try {
+    return Deno.readTextFileSync(givenPath(places, version)) === text;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 /**
@@ -117,6 +133,7 @@ async function applyIptables(
 ): Promise<string | undefined> {
   if (guess !== undefined) {
     const text = restoreText(version, set, places.tag, "present", guess);
+    if (isGiven(places, version, text)) return undefined;
     if ((await restore(places, backend, version, text)).ok) return undefined;
   }
   const saved = await runProgram(programOf(backend, version, "save"), []);

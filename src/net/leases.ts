@@ -90,10 +90,14 @@ export function leaseExact(
   return ip;
 }
 
-/** Gives an address back; fine if it is not leased. */
-export function release(places: NetPlaces, networkId: string, address: string): void {
+/**
+ * Gives an address of container `id` back; fine if it is not leased, or to another by now: who
+ * cleaned up faster may have given it away again.
+ */
+export function release(places: NetPlaces, networkId: string, address: string, id: string): void {
+  const path = `${leasesDir(places, networkId)}/${address}`;
   try {
-    Deno.removeSync(`${leasesDir(places, networkId)}/${address}`);
+    if (parseOwner(Deno.readLinkSync(path)).id === id) Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
@@ -135,6 +139,6 @@ export function listLeases(places: NetPlaces): Lease[] {
 /** Gives back what the dead hold; how many. */
 export function sweepLeases(places: NetPlaces, isLive: (id: string) => boolean): number {
   const dead = listLeases(places).filter((lease) => !isHeld(lease.owner, isLive));
-  for (const lease of dead) release(places, lease.networkId, lease.address);
+  for (const lease of dead) release(places, lease.networkId, lease.address, lease.owner.id);
   return dead.length;
 }

@@ -68,7 +68,7 @@ export async function connectLive(
   const container = { id: state.owner.id, name: state.name, hostname: state.hostname };
   using undo = new DisposableStack();
   const endpoint = leaseEndpoint(places, network, request, container, state.owner, number);
-  undo.defer(() => releaseEndpoint(places, endpoint));
+  undo.defer(() => releaseEndpoint(places, endpoint, state.owner.id));
   const next = { ...state, endpoints: [...state.endpoints, endpoint] };
   undo.defer(() => removeLink(endpoint.hostLink));
   await wireLive(places, network, request, sandbox, next);
@@ -132,7 +132,7 @@ export async function disconnectLive(
   const next = { ...state, endpoints, ports };
   await locked(places, async () => {
     writeState(places, next);
-    releaseEndpoint(places, endpoint);
+    releaseEndpoint(places, endpoint, state.owner.id);
     distributeNames(places, [network.Id]);
     distributeNames(places, endpoints.map((e) => e.networkId));
     if (state.ports.length > 0 && !state.proxied) await publishRules(places);

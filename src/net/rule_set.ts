@@ -52,9 +52,16 @@ export function ruleSetOf(
   };
 }
 
-/** Makes the firewall fit what is on disk. The caller holds the lock. */
-export async function refreshRules(places: NetPlaces, scope: Scope): Promise<Backend> {
-  const networks = readNetworks(places);
+/**
+ * Makes the firewall fit what is on disk, without the network `except` that is being removed. The
+ * caller holds the lock.
+ */
+export async function refreshRules(
+  places: NetPlaces,
+  scope: Scope,
+  except?: string,
+): Promise<Backend> {
+  const networks = readNetworks(places).filter(({ Id }) => Id !== except);
   const set = ruleSetOf(networks, readStates(places), places);
   return await applyRules(places, set, networks.map((network) => network.Id), scope);
 }

@@ -47,6 +47,11 @@ export interface ProxyProcess {
 /** All networks of one container. */
 export interface NetworkState {
   readonly owner: Owner;
+  /**
+   * It has ended: rules and names are made as if it were gone. The state goes after them, so that
+   * whoever comes after a killed process still finds what is to be taken away.
+   */
+  readonly leaving?: true;
   /** Without the leading slash. */
   readonly name: string;
   readonly hostname: string;
@@ -97,8 +102,10 @@ export function stateIds(places: NetPlaces): string[] {
   }
 }
 
+/** The states of all containers, without those that are leaving. */
 export function readStates(places: NetPlaces): NetworkState[] {
-  return stateIds(places).flatMap((id) => readState(places, id) ?? []);
+  return stateIds(places).flatMap((id) => readState(places, id) ?? [])
+    .filter((state) => state.leaving !== true);
 }
 
 /** Writes a state so that readers see the old one or the new one. */

@@ -7,12 +7,12 @@ import { sweepLeases } from "./leases.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import type { NetPlaces } from "./places.ts";
-import { silence } from "./attach.ts";
+import { hasRules, namedOn, silence } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
 import { readNetworks } from "./networks.ts";
-import { forgetState, type NetworkState, readStates } from "./state.ts";
+import { forgetState, type NetworkState, readStates, writeState } from "./state.ts";
 
 /**
  * Removes leases, states, rules, names and interfaces of containers that are neither live nor
@@ -27,17 +27,15 @@ export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<
   return await locked(places, async () => {
     const dead = deadStates(places, isLive);
     silence(dead.flatMap((state) => state.endpoints));
+    for (const state of dead) writeState(places, { ...state, leaving: true });
+    if (dead.some(hasRules)) await refreshRules(places, "ports");
+    const named = dead.flatMap(namedOn);
+    if (named.length > 0) distributeNames(places, named);
     for (const state of dead) {
+      for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint, state.owner.id);
       forgetState(places, state.owner.id);
-      for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint);
     }
     sweepLeases(places, isLive);
-    if (dead.some((state) => state.ports.length > 0 && !state.proxied)) {
-      await refreshRules(places, "ports");
-    }
-    const named = dead.flatMap((state) => state.endpoints)
-      .filter((endpoint) => endpoint.dnsNames.length > 0);
-    if (named.length > 0) distributeNames(places, named.map((endpoint) => endpoint.networkId));
     return dead.length;
   });
 }
