@@ -53,7 +53,7 @@ function cgroupTable({ cgroup }: Explanation): string {
   return rows.length === 0 ? "" : alignColumns(["FILE\tWRITTEN\tWHY", ...rows]);
 }
 
-function networkText({ mode, links, ports, rules }: ExplainedNetwork): string {
+function networkText({ mode, links, ports, rules, shaping }: ExplainedNetwork): string {
   if (mode !== "networks") return mode === "none" ? "lo only\n" : `that of the ${mode}\n`;
   const lines = links.map(({ network, bridge, hostLink, name, addresses, gateways, mac }) => {
     const where = bridge === "" ? "a bridge that is made first" : `bridge ${bridge}`;
@@ -65,8 +65,12 @@ function networkText({ mode, links, ports, rules }: ExplainedNetwork): string {
     ];
     return words.join(", ");
   });
-  return [...lines, ...ports.map((port) => `port ${port}`), ...rules.map((rule) => `rule ${rule}`)]
-    .map((line) => `${line}\n`).join("");
+  return [
+    ...lines,
+    ...(shaping === undefined ? [] : [`what it sends: ${shaping}`]),
+    ...ports.map((port) => `port ${port}`),
+    ...rules.map((rule) => `rule ${rule}`),
+  ].map((line) => `${line}\n`).join("");
 }
 
 /** Steps in three columns: number, call, goal with what else is to be known. */

@@ -113,7 +113,7 @@ async function explain(
     container: { id: record.Id, name: record.Name.slice(1) },
     namespaces: explainNamespaces(record, spec, run?.pid),
     cgroup: { path: cgroup.path, writes: cgroupWrites(cgroup, spec, run !== undefined) },
-    network: await explainNetwork(record),
+    network: explainNetwork(record),
     descriptors,
     programs: [
       ...(sandboxed ? [await sandboxProgram()] : []),

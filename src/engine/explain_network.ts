@@ -1,14 +1,27 @@
 /** A container's networks: links, addresses and rules as they are, or as far as they are known. */
-import { showIp } from "../net/address.ts";
-import { bridgeOf, findNetwork, type NetworkRecord } from "../net/networks.ts";
+import { macOf, parseIp, showIp, showMac } from "../net/address.ts";
+import { reachOf, targetFor } from "../net/attach.ts";
 import { gatewayText, plansOf } from "../net/bridge.ts";
+import { type EndpointRequest, waysOut } from "../net/endpoint.ts";
 import { candidates, listLeases } from "../net/leases.ts";
+import { bridgeOf, findNetwork, type NetworkRecord, readNetworks } from "../net/networks.ts";
+import { ownedBy } from "../net/owner.ts";
 import { hostLinkName, type NetPlaces } from "../net/places.ts";
+import { type PublishedPort, wishesOf } from "../net/ports.ts";
+import { needsProxy } from "../net/proxy.ts";
 import { ruleSetOf } from "../net/rule_set.ts";
 import { chainsOf, type Rule } from "../net/rules.ts";
-import { type NetworkState, readState } from "../net/state.ts";
+import type { Shaping } from "../net/shaping.ts";
+import {
+  type EndpointAddress,
+  type EndpointState,
+  type NetworkState,
+  readState,
+} from "../net/state.ts";
+import type { AddressPlan } from "../net/subnets.ts";
 import { UserError } from "../base/errors.ts";
-import { places, planNetwork } from "./network.ts";
+import { places, planNetwork, shapingOf } from "./network.ts";
+import { joinHostPort } from "./ports.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** One interface. */
@@ -28,32 +41,48 @@ export interface ExplainedLink {
 export interface ExplainedNetwork {
   readonly mode: string;
   readonly links: readonly ExplainedLink[];
-  /** "tcp 0.0.0.0:8080 -> 10.1.0.2:80"; before the start without the address. */
+  /** "tcp 0.0.0.0:8080 -> 10.1.0.2:80"; without the address where it is not known yet. */
   readonly ports: readonly string[];
   /** What the firewall is told of the networks and the ports. */
   readonly rules: readonly string[];
+  /** What becomes of the packets it sends; absent: nothing. */
+  readonly shaping?: string;
 }
 
 /** The networks of a container: those it has if it runs, else those it would get. */
-export async function explainNetwork(record: ContainerRecord): Promise<ExplainedNetwork> {
+export function explainNetwork(record: ContainerRecord): ExplainedNetwork {
   const plan = planNetwork(record);
   const nothing = { links: [], ports: [], rules: [] };
   if (plan.kind === "join") return { mode: `container ${plan.container}`, ...nothing };
   if (plan.kind !== "networks") return { mode: plan.kind, ...nothing };
   const at = places();
+  const networks = readNetworks(at);
   const state = readState(at, record.Id);
-  if (state !== undefined) return { mode: "networks", ...await fromState(at, state) };
-  const links = plan.requests.flatMap(({ network, ipv4, mac }, i): ExplainedLink[] => {
-    const found = networkOf(at, network);
-    if (found === undefined) return [unknownLink(network, record.Id, i)];
-    return [{ ...plannedLink(at, found, record.Id, i, ipv4), ...(mac && { mac }) }];
+  if (state !== undefined) return explained(at, networks, state);
+  const unmade: ExplainedLink[] = [];
+  const endpoints = plan.requests.flatMap((request, i): EndpointState[] => {
+    const network = networkOf(at, request.network);
+    if (network !== undefined) return [plannedEndpoint(at, network, record.Id, i, request)];
+    unmade.push(unknownLink(request.network, record.Id, i));
+    return [];
   });
-  const ports = Object.entries(record.HostConfig.PortBindings).flatMap(([port, bindings]) =>
-    (bindings ?? []).map(({ HostIp, HostPort }) =>
-      `${port.split("/")[1]} ${HostIp || "*"}:${HostPort || "any"} -> ${port.split("/")[0]}`
-    )
-  );
-  return { mode: "networks", links, ports, rules: [] };
+  const { ports, open } = plannedPorts(record, endpoints, networks);
+  const planned = explained(at, networks, {
+    owner: ownedBy(record.Id),
+    name: record.Name.slice(1),
+    hostname: record.Config.Hostname,
+    endpoints,
+    exposed: [],
+    ports,
+    proxied: record.HostConfig.Diplodock?.UserlandProxy === true,
+    proxies: [],
+    shaping: shapingOf(record.HostConfig),
+  });
+  return {
+    ...planned,
+    links: [...planned.links, ...unmade],
+    ports: [...planned.ports, ...open],
+  };
 }
 
 function networkOf(at: NetPlaces, name: string): NetworkRecord | undefined {
@@ -70,30 +99,42 @@ function unknownLink(network: string, id: string, index: number): ExplainedLink 
   return { network, bridge: "", ...link, addresses: [], gateways: [] };
 }
 
-function plannedLink(
+/** The endpoint with the addresses that would be leased now. */
+function plannedEndpoint(
   at: NetPlaces,
   network: NetworkRecord,
   id: string,
   index: number,
-  wish: string | undefined,
-): ExplainedLink {
-  const plans = Object.values(plansOf(network));
+  request: EndpointRequest,
+): EndpointState {
   const short = network.Id.slice(0, 12);
   const taken = new Set(
     listLeases(at).filter((lease) => lease.networkId === short).map(({ address }) => address),
   );
-  const addresses = plans.flatMap((plan) => {
-    const isWished = wish !== undefined && plan.gateway.length === 4;
-    const free = isWished ? wish : firstFree(candidates(plan), taken);
-    return free === undefined ? [] : [`${free}/${plan.subnet.prefix}`];
-  });
+  const plans = plansOf(network);
+  const address = (plan: AddressPlan | undefined, wish?: string): EndpointAddress | undefined => {
+    const ip = plan && (wish ?? firstFree(candidates(plan), taken));
+    if (plan === undefined || ip === undefined) return undefined;
+    return { ip, prefix: plan.subnet.prefix, gateway: gatewayText(network, plan) };
+  };
+  const ipv4 = address(plans[4], request.ipv4);
+  const ipv6 = address(plans[6], request.ipv6);
+  const main = parseIp((ipv4 ?? ipv6)?.ip ?? "");
   return {
     network: network.Name,
+    networkId: network.Id,
+    endpointId: "",
     bridge: bridgeOf(network, at),
+    internal: network.Internal,
     hostLink: hostLinkName(id, index),
-    name: `eth${index}`,
-    addresses,
-    gateways: plans.map((plan) => gatewayText(network, plan)).filter((text) => text !== ""),
+    ifname: `eth${index}`,
+    mac: request.mac ?? (main === undefined ? "" : showMac(macOf(main))),
+    ipv4,
+    ipv6,
+    gwPriority: request.gwPriority ?? 0,
+    aliases: [],
+    links: [],
+    dnsNames: [],
   };
 }
 
@@ -102,14 +143,40 @@ function firstFree(all: Iterable<Uint8Array>, taken: ReadonlySet<string>): strin
   return undefined;
 }
 
-async function fromState(
+/** The ports whose numbers are known before the start, and `open`, the others, as text. */
+function plannedPorts(
+  { Config, HostConfig }: ContainerRecord,
+  endpoints: readonly EndpointState[],
+  networks: readonly NetworkRecord[],
+): { ports: PublishedPort[]; open: string[] } {
+  const exposed = Object.keys(Config.ExposedPorts ?? {});
+  const reach = endpoints.length > 0
+    ? reachOf(endpoints, networks)
+    : { ipv4: true, ipv6: false, ipv6ByProxy: false };
+  const wishes = wishesOf(HostConfig.PortBindings, exposed, HostConfig.PublishAllPorts, reach);
+  const ports: PublishedPort[] = [];
+  const open: string[] = [];
+  for (const { protocol, containerPort, hostIps, first, last } of wishes) {
+    for (const hostIp of hostIps) {
+      const containerIp = targetFor(endpoints, hostIp);
+      if (first !== 0 && first === last && containerIp !== "") {
+        ports.push({ protocol, hostIp, hostPort: first, containerIp, containerPort });
+      } else {
+        const number = first === 0 ? "any" : first === last ? first : `${first}-${last}`;
+        open.push(`${protocol} ${joinHostPort(hostIp, number)} -> ${containerPort}`);
+      }
+    }
+  }
+  return { ports, open };
+}
+
+function explained(
   at: NetPlaces,
+  networks: readonly NetworkRecord[],
   state: NetworkState,
-): Promise<Omit<ExplainedNetwork, "mode">> {
-  const { readNetworks } = await import("../net/networks.ts");
+): ExplainedNetwork {
   const ids = state.endpoints.map(({ networkId }) => networkId);
-  const networks = readNetworks(at).filter(({ Id }) => ids.includes(Id));
-  const set = ruleSetOf(networks, [state], at);
+  const set = ruleSetOf(networks.filter(({ Id }) => ids.includes(Id)), [state], at);
   const rules = ([4, 6] as const).flatMap((version) => {
     const { guard, ports, forward, postrouting } = chainsOf(version, set);
     const show = (chain: string, list: readonly Rule[]) =>
@@ -122,24 +189,43 @@ async function fromState(
     ];
   });
   return {
-    links: state.endpoints.map((endpoint): ExplainedLink => {
-      const both = [endpoint.ipv4, endpoint.ipv6].filter((address) => address !== undefined);
-      return {
-        network: endpoint.network,
-        bridge: endpoint.bridge,
-        hostLink: endpoint.hostLink,
-        name: endpoint.ifname,
-        addresses: both.map(({ ip, prefix }) => `${ip}/${prefix}`),
-        gateways: both.map(({ gateway }) => gateway).filter((text) => text !== ""),
-        mac: endpoint.mac,
-      };
-    }),
-    ports: state.ports.map(({ protocol, hostIp, hostPort, containerIp, containerPort }) => {
-      const by = state.proxied ? " by a proxy" : "";
-      return `${protocol} ${hostIp}:${hostPort} -> ${containerIp}:${containerPort}${by}`;
+    mode: "networks",
+    links: state.endpoints.map((endpoint) => linkOf(endpoint, state)),
+    ports: state.ports.map((port) => {
+      const { protocol, hostIp, hostPort, containerIp, containerPort } = port;
+      const target = joinHostPort(containerIp, containerPort);
+      const rulesToo = !state.proxied && hostIp.includes(":") && containerIp.includes(":");
+      const by = rulesToo ? ", for clients on this host by a proxy" : " by a proxy";
+      return `${protocol} ${joinHostPort(hostIp, hostPort)} -> ${target}` +
+        (needsProxy(port, state.proxied) ? by : "");
     }),
     rules,
+    ...(state.shaping && { shaping: shapingText(state.shaping) }),
   };
+}
+
+function linkOf(endpoint: EndpointState, state: NetworkState): ExplainedLink {
+  const ways = waysOut(endpoint, state.endpoints);
+  const gateway = { 4: endpoint.ipv4?.gateway, 6: endpoint.ipv6?.gateway };
+  const both = [endpoint.ipv4, endpoint.ipv6].filter((address) => address !== undefined);
+  return {
+    network: endpoint.network,
+    bridge: endpoint.bridge,
+    hostLink: endpoint.hostLink,
+    name: endpoint.ifname,
+    addresses: both.map(({ ip, prefix }) => `${ip}/${prefix}`),
+    gateways: ways.flatMap((version) => gateway[version] ?? []),
+    mac: endpoint.mac,
+  };
+}
+
+function shapingText({ rateBits, delayMicros, lossPercent }: Shaping): string {
+  const words = [
+    ...(rateBits ? [`at most ${rateBits} bit/s`] : []),
+    ...(delayMicros ? [`${delayMicros / 1000} ms later`] : []),
+    ...(lossPercent ? [`${lossPercent} % lost`] : []),
+  ];
+  return words.join(", ");
 }
 
 /** A rule as a sentence: what a packet is like, and what becomes of it. */

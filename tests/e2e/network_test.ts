@@ -1,6 +1,6 @@
 /** Networks by their commands: what they print, who finds whom by name, which ports lead where. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Engine, waitFor } from "../lib/engine.ts";
+import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { enterTestNetwork, hear, interfaces } from "./network_namespace.ts";
 
@@ -168,6 +168,42 @@ test("ports are added to and taken from a running container, and kept", async ()
   await heard("127.0.0.1", 8082, "ConnectionRefused");
   assertEquals(await engine.ok("port", "live"), "");
   await engine.ok("rm", "-f", "live");
+});
+
+/** Runs a command of the engine where /etc/resolv.conf is another file. */
+async function withResolvConf(text: string, ...args: string[]): Promise<void> {
+  const file = engine.file("resolv.conf", text);
+  const script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"';
+  const command = new Deno.Command("unshare", {
+    args: ["--mount", "sh", "-c", script, "sh", file, Deno.realPathSync(PROGRAM), ...args],
+    env: engine.env,
+  });
+  const { success, stderr } = await command.output();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
+test("a change of the host's resolvers reaches containers that left their file alone", async () => {
+  for (const name of ["follows", "keeps"]) await start(name, "host", "sleep", "1000");
+  const own = "nameserver 192.0.2.9";
+  await engine.ok("exec", "keeps", "sh", "-c", `echo ${own} > /etc/resolv.conf`);
+  await withResolvConf("nameserver 127.0.0.1\nnameserver 192.0.2.53\nsearch test\n", "ps");
+  const lines = async (name: string) =>
+    (await engine.ok("exec", name, "grep", "-v", "^#", "/etc/resolv.conf")).split("\n");
+  assertEquals(await lines("follows"), ["nameserver 192.0.2.53", "search test"]);
+  assertEquals(await lines("keeps"), [own]);
+  await engine.ok("exec", "follows", "sh", "-c", `echo ${own} > /etc/resolv.conf`);
+  await engine.ok("ps");
+  assertEquals(await lines("follows"), [own], "it was written by the container");
+  await engine.ok("rm", "-f", "follows", "keeps");
+});
+
+test("explain() tells links, addresses, ports and rules before the start", async () => {
+  const text = await engine.ok("explain", "run", "-p", "8089:80", "--net-rate", "1m", "host", "ls");
+  assertMatch(text, /^eth0 of network bridge: veth pair with dd[0-9a-f]{11}00 on bridge dip/m);
+  assertMatch(text, /address 10\.\d+\.\d+\.\d+\/16, default route via 10\./);
+  assertStringIncludes(text, "what it sends: at most 1000000 bit/s\n");
+  assertMatch(text, /^port tcp 0\.0\.0\.0:8089 -> 10\.\d+\.\d+\.\d+:80$/m);
+  assertMatch(text, /^rule IPv4 ports: protocol tcp, port 8089: send to 10\./m);
 });
 
 test("a container shares another's network, or the host's, or has none", async () => {
