@@ -15,7 +15,13 @@ import { UserError } from "../base/errors.ts";
 import { type Applied, readFirewallError } from "./firewall.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
-import { BRIDGE_HOST_BINDING, findNetwork, type NetworkRecord, readNetwork } from "./networks.ts";
+import {
+  BRIDGE_HOST_BINDING,
+  findNetwork,
+  type NetworkRecord,
+  readNetwork,
+  wantsDefaultIpv6,
+} from "./networks.ts";
 import { ownedBy } from "./owner.ts";
 import type { NetPlaces } from "./places.ts";
 import { collide, HeldPorts, holdPorts, type PortMap, wishesOf } from "./ports.ts";
@@ -77,7 +83,7 @@ export async function resolveNetwork(
 ): Promise<NetworkRecord> {
   if (!["", "default", "bridge"].includes(reference)) return findNetwork(places, reference);
   const known = readNetwork(places, "bridge");
-  if (known !== undefined) return known;
+  if (known !== undefined && (known.EnableIPv6 || !wantsDefaultIpv6())) return known;
   const { defaultNetwork } = await import("./create_network.ts");
   return defaultNetwork(places);
 }

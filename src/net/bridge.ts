@@ -58,14 +58,25 @@ export function ensureBridge(
     netlink.batch([{ ...addBridge(link), allow: [EEXIST] }]);
   }
   const index = netlink.link(name)!.index;
+  completeBridge(netlink, network, places, index);
+  return { index, changed: true };
+}
+
+/** Gives a bridge its addresses, those of a network that got another family as well. */
+export function completeBridge(
+  netlink: Netlink,
+  network: NetworkRecord,
+  places: NetPlaces,
+  index: number,
+): void {
+  const plans = Object.values(plansOf(network)) as AddressPlan[];
   const ipv6 = plans.some((plan) => plan.gateway.length === 16);
   const messages: Message[] = plans.map((plan) =>
     addAddress(index, plan.gateway, plan.subnet.prefix)
   );
   if (ipv6) messages.push(addAddress(index, BRIDGE_LINK_LOCAL, 64));
   netlink.batch([withoutLinkLocal(index), ...messages, linkUp(index)]);
-  allowForwarding(name, network, ipv6);
-  return { index, changed: true };
+  allowForwarding(bridgeOf(network, places), network, ipv6);
 }
 
 /** Removes a network's bridge; fine if it is gone. */

@@ -22,7 +22,11 @@ import {
   PREDEFINED,
   readNetwork,
   readNetworks,
+  replaceNetwork,
+  wantsDefaultIpv6,
 } from "./networks.ts";
+import { completeBridge } from "./bridge.ts";
+import { refreshRules } from "./rule_set.ts";
 import { locked } from "./lock.ts";
 import { defaultBridgeName, type NetPlaces } from "./places.ts";
 import { hostNameservers } from "./resolv_conf.ts";
@@ -235,18 +239,21 @@ function createLocked(
   return network;
 }
 
-/**
- * The default network, made at its first use. `ipv6` asks for an IPv6 subnet as well and only
- * counts then.
- */
-export async function defaultNetwork(places: NetPlaces, ipv6 = false): Promise<NetworkRecord> {
-  return readNetwork(places, "bridge") ??
-    await locked(places, () => defaultLocked(places, ipv6));
+/** The default network, made at its first use; it gets IPv6 as soon as that is wanted. */
+export async function defaultNetwork(
+  places: NetPlaces,
+  ipv6 = wantsDefaultIpv6(),
+): Promise<NetworkRecord> {
+  const known = readNetwork(places, "bridge");
+  if (known !== undefined && (known.EnableIPv6 || !ipv6)) return known;
+  return await locked(places, () => defaultLocked(places, ipv6));
 }
 
-function defaultLocked(places: NetPlaces, ipv6: boolean): NetworkRecord {
+async function defaultLocked(places: NetPlaces, ipv6: boolean): Promise<NetworkRecord> {
   const known = readNetwork(places, "bridge"); // another client may have been faster
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    return known.EnableIPv6 || !ipv6 ? known : await addIpv6(places, known);
+  }
   const others = readNetworks(places);
   const network = emptyNetwork("bridge", newId());
   network.EnableIPv6 = ipv6;
@@ -255,4 +262,18 @@ function defaultLocked(places: NetPlaces, ipv6: boolean): NetworkRecord {
   network.IPAM.Config = completeConfigs("default", [], enabled, others);
   addNetwork(places, network);
   return network;
+}
+
+/** Gives the default network an IPv6 subnet: for the containers that start from now on. */
+async function addIpv6(places: NetPlaces, network: NetworkRecord): Promise<NetworkRecord> {
+  const given = network.IPAM.Config ?? [];
+  const [fresh] = completeConfigs("default", given, { ipv4: true, ipv6: true }, []);
+  const Config = [...given, fresh];
+  const next = { ...network, EnableIPv6: true, IPAM: { ...network.IPAM, Config } };
+  replaceNetwork(places, next);
+  using netlink = Netlink.open();
+  const link = netlink.link(defaultBridgeName(places));
+  if (link?.up) completeBridge(netlink, next, places, link.index);
+  await refreshRules(places, "all");
+  return next;
 }

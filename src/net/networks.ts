@@ -165,6 +165,18 @@ export function addNetwork(places: NetPlaces, network: NetworkRecord): boolean {
   }
 }
 
+/** Writes a network again that is there; readers see the old record or the new one. */
+export function replaceNetwork(places: NetPlaces, network: NetworkRecord): void {
+  const temporary = `${places.networks}/.${network.Id}.new`;
+  Deno.writeTextFileSync(temporary, JSON.stringify(network, null, 2), { mode: 0o644 });
+  Deno.renameSync(temporary, pathOf(places, network.Name));
+}
+
+/** Does the user want IPv6 on the default network too? DIPLODOCK_IPV6=1, for it has no flags. */
+export function wantsDefaultIpv6(): boolean {
+  return Deno.env.get("DIPLODOCK_IPV6") === "1";
+}
+
 /** Removes a network's record; fine if it is gone. */
 export function forgetNetwork(places: NetPlaces, name: string): void {
   try {

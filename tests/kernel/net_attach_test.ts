@@ -1,11 +1,21 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Netlink } from "../../ffi/netlink.ts";
-import { createNetwork, DEFAULT_OPTIONS } from "../../src/net/create_network.ts";
+import { createNetwork, DEFAULT_OPTIONS, defaultNetwork } from "../../src/net/create_network.ts";
 import { listLeases } from "../../src/net/leases.ts";
 import { connectLive, disconnectLive } from "../../src/net/live.ts";
 import { stateIds } from "../../src/net/state.ts";
 import { sweepNetworks } from "../../src/net/sweep.ts";
-import { ask, type Container, Host, isRoot, OTHER_IP, Server, SILENCE_MS } from "./net_host.ts";
+import {
+  ask,
+  type Container,
+  Host,
+  HOST_IP6,
+  isRoot,
+  OTHER_IP,
+  OTHER_IP6,
+  Server,
+  SILENCE_MS,
+} from "./net_host.ts";
 
 const ignore = !isRoot;
 
@@ -99,6 +109,25 @@ Deno.test({
     assertEquals(await host.within(a.sandbox, () => ask(gateway, 7000)), ip);
   },
 });
+
+Deno.test({
+  name: "the default network gets IPv6 when it is wanted, while containers run on it",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    const before = await host.connect();
+    assertEquals(before.state.endpoints[0].ipv6, undefined);
+    await defaultNetwork(host.places, true);
+    const after = await host.connect({ portBindings: { "80/tcp": [on8080] } });
+    const { ip, gateway } = after.state.endpoints[0].ipv6!;
+    await using _server = new Server(gateway, 7000);
+    assertEquals(await host.within(after.sandbox, () => ask(gateway, 7000)), ip);
+    await using _inside = await host.within(after.sandbox, () => new Server("::", 80));
+    assertEquals(await host.within(host.other, () => ask(HOST_IP6, 8080)), OTHER_IP6);
+  },
+});
+
+const on8080 = { HostIp: "", HostPort: "8080" };
 
 Deno.test({
   name: "an internal network has neighbours and no way out",
