@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds dist/diplodock, or runs the tests. Needs a shell and one of npm, curl, wget.
 #   ./build.sh              makes dist/diplodock
-#   ./build.sh test [PART]  check, lint, fmt, unit, kernel, vm, e2e; or the named parts of that
+#   ./build.sh test [PART]  check, lint, fmt, unit, fuzz, kernel, vm, e2e; or the named parts of that
 set -eu
 cd "$(dirname "$0")"
 
@@ -114,5 +114,5 @@ case ${1:-build} in
     case ${*:-e2e} in *e2e*) build ;; esac
     exec "$deno" run --quiet --allow-all tests/run.ts "$@"
     ;;
-  *) fail "Cannot do \"$1\": want nothing, or: test [check|lint|fmt|unit|kernel|vm|e2e]..." ;;
+  *) fail "Cannot do \"$1\": want nothing, or: test [check|lint|fmt|unit|fuzz|kernel|vm|e2e]..." ;;
 esac

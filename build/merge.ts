@@ -99,15 +99,49 @@ function readChunks(folder: string): Map<string, Chunk> {
   return chunks;
 }
 
+/**
+ * Names each `using` of a file a second time, in a statement that the minifier drops. Without
+ * that the esbuild in Deno moves the value of one that is named once to where it is named, and
+ * nothing is disposed: descriptors stay open and locks taken. The bundler writes every
+ * declaration at the start of a line.
+ */
+export function protectUsing(text: string): string {
+  return text.replaceAll(/^(\s*)((?:await )?using (\w+) = )/gm, "$1void (() => $3);\n$1$2");
+}
+
+/** Runs Deno's bundler, minifying. Throws with what it said if it fails. */
+function minify(args: readonly string[]): void {
+  const { success, stderr } = new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--minify", ...args],
+  }).outputSync();
+  if (!success) throw new Error(`Cannot bundle: ${new TextDecoder().decode(stderr)}`);
+}
+
 /** Bundles the joined entry with everything that is not joined left outside. */
 function bundleJoined(folder: string, outside: readonly string[], target: string): void {
   const entry = `${folder}/joined_entry.js`;
-  const args = ["bundle", "--minify", "-o", `${folder}/${target}`, entry, "--external"];
-  args.push(...outside.map((name) => `./${name}`)); // takes all that follows
-  const { success, stderr } = new Deno.Command(Deno.execPath(), { args }).outputSync();
-  if (success) return;
-  Deno.stderr.writeSync(stderr);
-  throw new Error("Cannot join the chunks of the hot commands: the bundler failed");
+  // The names after --external: it takes all that follows.
+  minify(["-o", `${folder}/${target}`, entry, "--external", ...outside.map((n) => `./${n}`)]);
+}
+
+/** Stands for "./" while a file is minified alone: nothing of that name is looked for. */
+const ELSEWHERE = "elsewhere:";
+
+/** Makes each of the files smaller, by itself: what it imports stays outside. */
+function minifyEach(folder: string, names: readonly string[]): void {
+  const work = Deno.makeTempDirSync({ dir: folder });
+  for (const name of names) {
+    const text = Deno.readTextFileSync(`${folder}/${name}`);
+    const apart = protectUsing(text).replaceAll(/"\.\/(?=[\w.-]+\.js")/g, `"${ELSEWHERE}`);
+    Deno.writeTextFileSync(`${work}/${name}`, apart);
+  }
+  const entries = names.map((name) => `${work}/${name}`);
+  minify(["--outdir", `${work}/out`, ...entries, "--external", `${ELSEWHERE}*`]);
+  for (const name of names) {
+    const text = Deno.readTextFileSync(`${work}/out/${name}`);
+    Deno.writeTextFileSync(`${folder}/${name}`, text.replaceAll(`"${ELSEWHERE}`, '"./'));
+  }
+  Deno.removeSync(work, { recursive: true });
 }
 
 /**
@@ -122,6 +156,9 @@ export function joinHotChunks(folder: string, hot: readonly string[], target: st
   const main = closure(chunks, small);
   const joined = [...closure(chunks, entries)].filter((name) => !main.has(name));
   Deno.writeTextFileSync(`${folder}/joined_entry.js`, joinedEntry(chunks, joined));
+  for (const name of joined) {
+    Deno.writeTextFileSync(`${folder}/${name}`, protectUsing(chunks.get(name)!.text));
+  }
   const outside = [...chunks.keys()].filter((name) => !joined.includes(name));
   bundleJoined(folder, outside, target);
   Deno.removeSync(`${folder}/joined_entry.js`);
@@ -139,5 +176,6 @@ export function joinHotChunks(folder: string, hot: readonly string[], target: st
     const path = `${folder}/${name}`;
     Deno.writeTextFileSync(path, redirect(chunks.get(name)!.text, joined, target));
   }
+  minifyEach(folder, outside);
   return joined.length;
 }

@@ -6,7 +6,7 @@
 import { SKIP_LOG_VARIABLE } from "./lib/skip.ts";
 import { installPackages } from "./packages.ts";
 
-const PARTS = ["check", "lint", "fmt", "unit", "kernel", "vm", "e2e"] as const;
+const PARTS = ["check", "lint", "fmt", "unit", "fuzz", "kernel", "vm", "e2e"] as const;
 type Part = typeof PARTS[number];
 
 /** A file that runs longer is killed and counted as failed. All files together have 25 minutes. */
@@ -109,6 +109,7 @@ function stepsOf(part: Part): [name: string, run: () => Promise<Outcome>][] {
       return [deno("fmt", "--check")];
     case "unit":
       return ["tests/house_test.ts", ...testFiles("tests/unit")].map(fileStep);
+    case "fuzz":
     case "kernel":
     case "vm":
     case "e2e":

@@ -135,11 +135,6 @@ export function readDocument(store: Store, digest: Digest): Bytes {
   return bytes;
 }
 
-/** The same, parsed. */
-export function readJson<T>(store: Store, digest: Digest): T {
-  return JSON.parse(new TextDecoder().decode(readDocument(store, digest)));
-}
-
 /** The digest of a file. */
 export async function fileDigest(path: string): Promise<Digest> {
   const hasher = new Hasher();

@@ -1,6 +1,7 @@
 /** Parses manifests, indexes and configs that came from outside: shape first, then trust. */
 import { UserError } from "../base/errors.ts";
 import { type Digest, isDigest } from "./digest.ts";
+import { fields, list, map, number, type Shape, text, time, truth } from "./shape.ts";
 import {
   type Descriptor,
   DOCKER_LAYER,
@@ -8,6 +9,8 @@ import {
   DOCKER_LIST,
   DOCKER_MANIFEST,
   type ImageConfig,
+  type ImagePlatform,
+  type ImageRunConfig,
   type Index,
   type Manifest,
   OCI_INDEX,
@@ -37,16 +40,70 @@ export function parseObject(bytes: Uint8Array, what: string): Record<string, unk
   return value as Record<string, unknown>;
 }
 
+const PLATFORM: Record<string, Shape> = { os: text, architecture: text, variant: text };
+const DESCRIPTOR = fields({
+  mediaType: text,
+  annotations: map(text),
+  platform: fields(PLATFORM),
+  urls: list(text),
+});
+
+const DURATIONS = { Interval: number, Timeout: number, StartPeriod: number, StartInterval: number };
+const CONFIG = fields({
+  ...PLATFORM,
+  created: time,
+  author: text,
+  comment: text,
+  docker_version: text,
+  config: fields({
+    User: text,
+    ExposedPorts: map(fields({})),
+    Env: list(text),
+    Entrypoint: list(text),
+    Cmd: list(text),
+    Volumes: map(fields({})),
+    WorkingDir: text,
+    Labels: map(text),
+    StopSignal: text,
+    Healthcheck: fields({ Test: list(text), Retries: number, ...DURATIONS }),
+    Shell: list(text),
+    OnBuild: list(text),
+  }),
+  rootfs: fields({ type: text, diff_ids: list(text) }),
+  history: list(
+    fields({ created: time, created_by: text, author: text, comment: text, empty_layer: truth }),
+  ),
+});
+
+/** Throws UserError if a document has not the shape. */
+function checkShape(shape: Shape, value: unknown, what: string): void {
+  const wrong = shape(value);
+  if (wrong !== undefined) throw bad(what, `bad field ${wrong.replace(/^\./, "")}`);
+}
+
+/** The object without the fields that are `null`: to Go they are absent. */
+function withoutNulls(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null));
+}
+
 function checkDescriptor(value: unknown, what: string): Descriptor {
-  const descriptor = value as Partial<Descriptor> | null;
-  if (typeof descriptor !== "object" || descriptor === null) throw bad(what, "no descriptor");
-  const { digest, size, mediaType } = descriptor;
+  if (typeof value !== "object" || value === null) throw bad(what, "no descriptor");
+  checkShape(DESCRIPTOR, value, what);
+  const { platform, ...descriptor } = withoutNulls(value as Record<string, unknown>);
+  const { digest, size, mediaType } = descriptor as Partial<Descriptor>;
   if (typeof digest !== "string" || !isDigest(digest)) throw bad(what, "bad digest of a part");
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     throw bad(what, `bad size of part ${digest}`);
   }
-  if (mediaType !== undefined && typeof mediaType !== "string") throw bad(what, "bad media type");
-  return { ...descriptor, mediaType: mediaType ?? "", digest, size };
+  const { os, architecture } = (platform ?? {}) as Partial<ImagePlatform>;
+  // A platform without a name is none: such entries are chosen only where nothing else is.
+  return {
+    ...descriptor,
+    ...(os && architecture && { platform: withoutNulls(platform as Record<string, unknown>) }),
+    mediaType: mediaType ?? "",
+    digest,
+    size,
+  } as Descriptor;
 }
 
 /** What a manifest is by its own words, by those of the registry, or by its parts. */
@@ -65,7 +122,8 @@ export function isIndexType(mediaType: string): boolean {
 export function parseManifest(bytes: Uint8Array, what: string): Manifest {
   const document = parseObject(bytes, what);
   if (document.schemaVersion !== 2) {
-    throw bad(what, `schema version ${document.schemaVersion} is not supported`);
+    const version = JSON.stringify(document.schemaVersion)?.slice(0, 20);
+    throw bad(what, `schema version ${version} is not supported`);
   }
   if (!Array.isArray(document.layers)) throw bad(what, "it has no list of layers");
   if (document.layers.length > MAX_LAYERS) throw bad(what, `more than ${MAX_LAYERS} layers`);
@@ -90,19 +148,23 @@ export function parseIndex(bytes: Uint8Array, what: string): Index {
 
 /** Reads a config; `layers` is how many diff ids there must be. */
 export function parseConfig(bytes: Uint8Array, layers: number, what: string): ImageConfig {
-  const document = parseObject(bytes, what) as Partial<ImageConfig>;
-  const diffIds: unknown = document.rootfs?.diff_ids ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every((id) => typeof id === "string" && isDigest(id))) {
-    throw bad(what, "bad list of diff ids");
-  }
+  const document = parseObject(bytes, what);
+  checkShape(CONFIG, document, what);
+  const { os, architecture, config, rootfs, history, ...rest } = withoutNulls(document);
+  const diffIds = (rootfs as Partial<ImageConfig["rootfs"]> | undefined)?.diff_ids ?? [];
+  if (!diffIds.every(isDigest)) throw bad(what, "bad list of diff ids");
   if (diffIds.length !== layers) {
     throw bad(what, `${layers} layers, but ${diffIds.length} diff ids`);
   }
   return {
-    ...document,
-    os: document.os || "linux",
-    architecture: document.architecture || "amd64",
+    ...rest,
+    os: (os as string | undefined) || "linux",
+    architecture: (architecture as string | undefined) || "amd64",
+    ...(config !== undefined && {
+      config: withoutNulls(config as Record<string, unknown>) as ImageRunConfig,
+    }),
     rootfs: { type: "layers", diff_ids: diffIds as Digest[] },
+    ...(history !== undefined && { history: history as ImageConfig["history"] }),
   };
 }
 

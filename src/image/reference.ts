@@ -33,13 +33,17 @@ const HEX64 = /^[a-f0-9]{64}$/;
 const MAX_NAME = 255;
 
 /** Docker's rule of what before the first slash is a host: a dot, a colon, "localhost", capitals. */
-function splitDomain(name: string): [domain: string, rest: string] {
+function startsWithHost(name: string): boolean {
   const slash = name.indexOf("/");
-  const first = slash < 0 ? "" : name.slice(0, slash);
-  const isHost = slash >= 0 &&
-    (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
-  let domain = isHost ? first : HUB;
-  let rest = isHost ? name.slice(slash + 1) : name;
+  const first = name.slice(0, Math.max(slash, 0));
+  return /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+}
+
+/** Host and the rest, with docker's defaults. */
+function splitDomain(name: string): [domain: string, rest: string] {
+  const slash = startsWithHost(name) ? name.indexOf("/") : -1;
+  let domain = slash >= 0 ? name.slice(0, slash) : HUB;
+  let rest = name.slice(slash + 1);
   if (domain === HUB_LEGACY) domain = HUB;
   if (domain === HUB && !rest.includes("/")) rest = `library/${rest}`;
   return [domain, rest];
@@ -96,6 +100,8 @@ export function repositoryOf(reference: Reference): string {
 /** As docker shows a repository: without "docker.io/" and "library/". */
 export function familiarRepository(reference: Reference): string {
   if (reference.domain !== HUB) return repositoryOf(reference);
+  // "docker.io/a.b/c" without its host would name the host a.b.
+  if (startsWithHost(reference.path)) return repositoryOf(reference);
   const official = /^library\/([^/]+)$/.exec(reference.path);
   return official ? official[1] : reference.path;
 }

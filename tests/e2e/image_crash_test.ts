@@ -1,9 +1,10 @@
 /** kill -9 at random moments: the store stays valid, the next try goes on, garbage goes. */
 import { assert, assertEquals } from "@std/assert";
 import { digest, ImageBox, oldDockerArchive, peer } from "../lib/image_box.ts";
+import { seeded } from "../lib/random.ts";
 import { canServe, Registry } from "../lib/registry.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { describeTree, seeded } from "../lib/tree.ts";
+import { describeTree } from "../lib/tree.ts";
 
 const OPTIONS = skipUnless(isRoot() && canServe(), "needs root, docker-registry and openssl");
 const KILLS = 200;

@@ -9,7 +9,7 @@ import { TarError, TarReader } from "../../src/image/tar.ts";
 import { endMark, entryHeader, plainEntry } from "../../src/image/tar_writer.ts";
 import { Unpacker, type UnpackOptions } from "../../src/image/unpack.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { concat, describeTree, seeded, tarOf } from "../lib/tree.ts";
+import { concat, describeTree, tarOf } from "../lib/tree.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -394,54 +394,5 @@ Deno.test({
       unpack(archive, layer);
       assertEquals(describeTree(layer).map((line) => line.split(" ")[1]), [JSON.stringify(name)]);
       assertEquals(pack(layer).length, 512 * 5);
-    }),
-});
-
-/** Names and links as an attacker would mix them. */
-function hostileLines(random: () => number): string[] {
-  const pick = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)];
-  const names = ["a", "b", "c", "..", ".", "l", ".wh.a", ".wh..wh..opq", "outside", "secret"];
-  const path = () =>
-    (random() < 0.2 ? "/" : "") +
-    Array.from({ length: 1 + Math.floor(random() * 4) }, () => pick(names)).join("/");
-  return Array.from({ length: 3 + Math.floor(random() * 12) }, () => {
-    const kind = pick(["dir", "file", "file", "symlink", "symlink", "hardlink", "fifo"]);
-    const target = pick([path(), "../".repeat(1 + Math.floor(random() * 6)) + path(), "/"]);
-    if (kind === "dir") return `dir ${path()} ${pick(["0755", "0000", "7777"])}`;
-    if (kind === "file") return `file ${path()} evil`;
-    return kind === "fifo" ? `fifo ${path()}` : `${kind} ${path()} ${target}`;
-  });
-}
-
-Deno.test({
-  name: "Unpacker keeps 1500 hostile archives inside",
-  ...needsRoot,
-  fn: () =>
-    sandbox((layer) => {
-      const random = seeded(42);
-      let refused = 0;
-      for (let round = 0; round < 1500; round++) {
-        const directory = `${layer}/${round}`;
-        Deno.mkdirSync(directory);
-        try {
-          unpack(tarOf(hostileLines(random)), directory);
-        } catch (error) {
-          if (!(error instanceof TarError || error instanceof SyscallError)) throw error;
-          refused++;
-        }
-      }
-      // All of them in one layer as well, each on top of what the others left.
-      Deno.mkdirSync(`${layer}/all`);
-      for (let round = 0; round < 300; round++) {
-        try {
-          unpack(tarOf(hostileLines(random)), `${layer}/all`);
-        } catch (error) {
-          if (!(error instanceof TarError || error instanceof SyscallError)) throw error;
-        }
-      }
-      assert(refused > 100 && refused < 1500, `${refused} refused`);
-      const { stdout } = new Deno.Command("grep", { args: ["-rl", "evil", "."], cwd: layer })
-        .outputSync();
-      assert(new TextDecoder().decode(stdout).length > 1000, "hardly anything was unpacked");
     }),
 });

@@ -195,15 +195,3 @@ function contentHash(dirFd: number, name: string): string {
   sys("close", fd);
   return hash.digest("hex").slice(0, 16);
 }
-
-/** A random number generator that gives the same numbers for the same seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

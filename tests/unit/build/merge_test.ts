@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { closure, joinedEntry, parseChunk, redirect, standIn } from "../../../build/merge.ts";
+import {
+  closure,
+  joinedEntry,
+  parseChunk,
+  protectUsing,
+  redirect,
+  standIn,
+} from "../../../build/merge.ts";
 
 const RUN = parseChunk(
   'import{a as x,b}from"./chunk-A.js";import"./chunk-B.js";x(b);export{x as command};',
@@ -48,4 +55,42 @@ for (const [name, text, want] of REDIRECTED) {
 
 Deno.test("standIn() exports the joined names under the chunk's own", () => {
   assertEquals(standIn(RUN, 2, "hot.js"), 'export{j2_command as command}from"./hot.js";\n');
+});
+
+const DISPOSING = `
+class Lock {
+  constructor(log) { this.log = log; log.push("taken"); }
+  [Symbol.dispose]() { this.log.push("given back"); }
+}
+export function asked(log) {
+  using lock = new Lock(log);
+  if (lock === undefined) return;
+  log.push("worked");
+}
+export function used(log, work) {
+  using lock = new Lock(log);
+  work(lock);
+}
+export async function awaited(log, work) {
+  await using stack = new AsyncDisposableStack();
+  work(stack.use(new Lock(log)));
+}
+`;
+
+Deno.test("protectUsing() makes the minifier keep what is disposed at the end", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "diplodock-merge-" });
+  try {
+    await Deno.writeTextFile(`${folder}/in.js`, protectUsing(DISPOSING));
+    const args = ["bundle", "--quiet", "--minify", "-o", `${folder}/out.js`, `${folder}/in.js`];
+    const { success } = await new Deno.Command(Deno.execPath(), { args }).output();
+    assertEquals(success, true);
+    const { asked, used, awaited } = await import(`file://${folder}/out.js`);
+    for (const run of [asked, used, awaited]) {
+      const log: string[] = [];
+      await run(log, () => log.push("worked"));
+      assertEquals(log, ["taken", "worked", "given back"]);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

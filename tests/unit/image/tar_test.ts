@@ -3,7 +3,8 @@ import { bytesOf, byteString, fromText, toText } from "../../../src/image/byte_s
 import { formatPaxRecord, formatPaxTime, parsePax, paxTime } from "../../../src/image/pax.ts";
 import { type TarEntry, TarError, TarReader } from "../../../src/image/tar.ts";
 import { endMark, entryHeader, padding, plainEntry } from "../../../src/image/tar_writer.ts";
-import { concat, entryOf, seeded, tarOf } from "../../lib/tree.ts";
+import { seeded } from "../../lib/random.ts";
+import { concat, entryOf, tarOf } from "../../lib/tree.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,0 +1,101 @@
+/** login and logout: at registries that want a password or a token, with credential helpers. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ImageBox, oldDockerArchive } from "../lib/image_box.ts";
+import { canServe, type Login, PASSWORD, Registry, USER } from "../lib/registry.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+
+const OPTIONS = skipUnless(isRoot() && canServe(), "needs root, docker-registry and openssl");
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...OPTIONS, fn });
+}
+
+async function loaded(box: ImageBox, tag: string): Promise<void> {
+  const layers = [["dir bin", "file bin/tool one mode=4755"]];
+  const path = box.file("image.tar", oldDockerArchive({ tags: [tag], layers }));
+  await box.ok("load", "-i", path);
+}
+
+for (const login of ["basic", "token"] as Login[]) {
+  test(`login, push, pull and logout at a registry with ${login} login`, async () => {
+    await using registry = await Registry.start(login);
+    using box = new ImageBox();
+    const name = `${registry.host}/private/app:1`;
+    await loaded(box, name);
+    const before = await box.run("push", name);
+    assertEquals(before.code, 1);
+    const wrong = await box.feed(
+      new TextEncoder().encode("wrong\n"),
+      ...["login", "-u", USER, "--password-stdin", registry.host],
+    );
+    assertEquals(wrong.code, 1);
+    assertMatch(wrong.err, /Error response from daemon: Get "http:.*unauthorized/);
+    const right = await box.feed(
+      new TextEncoder().encode(`${PASSWORD}\n`),
+      ...["login", "-u", USER, "--password-stdin", registry.host],
+    );
+    assertEquals([right.code, right.out], [0, "Login Succeeded\n"], right.err);
+    const config = JSON.parse(Deno.readTextFileSync(`${box.top}/docker/config.json`));
+    assertEquals(atob(config.auths[registry.host].auth), `${USER}:${PASSWORD}`);
+    assertEquals(Deno.statSync(`${box.top}/docker/config.json`).mode! & 0o777, 0o600);
+    await box.ok("push", name);
+    await box.ok("rmi", name);
+    await box.ok("pull", name);
+    assertEquals(
+      await box.ok("logout", registry.host),
+      `Removing login credentials for ${registry.host}`,
+    );
+    const after = await box.run("pull", name);
+    assertEquals(after.code, 1);
+    assertStringIncludes(
+      after.err,
+      `pull access denied for ${registry.host}/private/app, repository does not exist or may require 'docker login'`,
+    );
+    assertEquals(await box.ok("logout", registry.host), `Not logged in to ${registry.host}`);
+  });
+}
+
+test("a token registry lets anybody pull what is public", async () => {
+  await using registry = await Registry.start("token");
+  using box = new ImageBox();
+  const name = `${registry.host}/public/app:1`;
+  await loaded(box, name);
+  const stdin = new TextEncoder().encode(PASSWORD);
+  await box.feed(stdin, "login", "-u", USER, "--password-stdin", registry.host);
+  await box.ok("push", name);
+  using stranger = new ImageBox();
+  await stranger.ok("pull", name);
+  const push = await stranger.run("push", name);
+  assertEquals(push.code, 1);
+});
+
+test("login through a credential helper leaves nothing in config.json", async () => {
+  await using registry = await Registry.start("basic");
+  using box = new ImageBox();
+  Deno.mkdirSync(`${box.top}/bin`);
+  Deno.mkdirSync(`${box.top}/docker`);
+  box.file("docker/config.json", '{"credsStore":"test"}');
+  const helper = box.file(
+    "bin/docker-credential-test",
+    `#!/bin/sh
+d=${box.top}/kept
+case $1 in
+  store) cat >$d ;;
+  get) [ -f $d ] && cat $d || { echo credentials not found in native keychain; exit 1; } ;;
+  erase) rm $d ;;
+esac
+`,
+  );
+  Deno.chmodSync(helper, 0o755);
+  Object.assign(box.env, { PATH: `${box.top}/bin:${Deno.env.get("PATH")}` });
+  const stdin = new TextEncoder().encode(PASSWORD);
+  const login = await box.feed(stdin, "login", "-u", USER, "--password-stdin", registry.host);
+  assertEquals(login.code, 0, login.err);
+  assertEquals(login.err, "");
+  const config = Deno.readTextFileSync(`${box.top}/docker/config.json`);
+  assertEquals(config.includes(btoa(`${USER}:${PASSWORD}`)), false);
+  await loaded(box, `${registry.host}/x:1`);
+  await box.ok("push", `${registry.host}/x:1`);
+  await box.ok("logout", registry.host);
+  assertEquals((await box.run("push", `${registry.host}/x:1`)).code, 1);
+});
