@@ -1,7 +1,10 @@
+import { calledName } from "./src/base/self.ts";
 import { resolve } from "./src/cli/commands.ts";
 
 /** Runs one command line; the exit code. Errors are printed here and nowhere else. */
 async function main(args: string[]): Promise<number> {
+  // Engines are given a path to their OCI runtime, and no word to put behind it.
+  if (calledName().endsWith("-oci")) return await (await import("./src/cli/oci.ts")).command(args);
   const request = resolve(args);
   try {
     if (request.kind === "command") {

@@ -43,6 +43,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "unpause": row("other", "Unpause all processes within one or more containers", () => import("./unpause.ts")),
   "update": row("other", "Update configuration of one or more containers", () => import("./update.ts")),
   "explain": row("common", "Show what the kernel is asked for a container, and why; nothing is done", () => import("./explain.ts")),
+  "oci": row("system", "Run OCI bundles, with runc's command line", () => import("./oci.ts")),
   "__cleanup": row("hidden", "Clean up after a container", () => import("./cleanup.ts")),
   "__health": row("hidden", "Note that the health of a container changed", () => import("./health_now.ts")),
   "__restart": row("hidden", "Restart a container after its back-off", () => import("./restart_now.ts")),

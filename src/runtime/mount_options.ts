@@ -73,6 +73,28 @@ const PROPAGATIONS: Record<string, number> = {
 /** Words that are neither attributes nor for the file system. */
 const WITHOUT_EFFECT = new Set(["defaults", "async", "loud", "silent", "norecurse", "nofail"]);
 
+/**
+ * Words for the file system as a whole that every file system may refuse: those it has no use for
+ * are left out, as mount(2) does with its flags.
+ */
+export const TOLERATED: ReadonlySet<string> = new Set(
+  "acl noacl iversion noiversion mand nomand sync dirsync lazytime nolazytime".split(" "),
+);
+
+/** All words that mean something here; a file system's own words are not among them. Sorted. */
+export function knownMountOptions(): string[] {
+  const recursive = (words: object) => Object.keys(words).map((word) => `r${word}`);
+  return [
+    ...["bind", "rbind", "idmap", "ridmap", "remount", "tmpcopyup"],
+    ...Object.keys(ATTRIBUTES),
+    ...recursive(ATTRIBUTES),
+    ...Object.keys(PROPAGATIONS),
+    ...recursive(PROPAGATIONS),
+    ...["async", "defaults", "loud", "silent"],
+    ...TOLERATED,
+  ].sort();
+}
+
 /** Sorts option words; a later word wins over an earlier one, as mount(8) has it. */
 export function parseMountOptions(words: readonly string[]): MountOptions {
   let bind = false, recursiveBind = false, copyUp = false;

@@ -80,12 +80,19 @@ export function knownCapabilities(sets: Capabilities, warn: (text: string) => vo
       if (!is) unknown.add(name);
       return is;
     });
+  const { inheritable = [], permitted = [] } = sets;
+  // The kernel's own rule: capabilities(7), "Ambient".
+  const raisable = (name: string) => inheritable.includes(name) && permitted.includes(name);
+  const ambient = known(sets.ambient)?.filter((name) => {
+    if (!raisable(name)) warn(`can't raise ambient capability ${name}: it is not inheritable`);
+    return raisable(name);
+  });
   const out: Capabilities = {
     bounding: known(sets.bounding),
     effective: known(sets.effective),
     inheritable: known(sets.inheritable),
     permitted: known(sets.permitted),
-    ambient: known(sets.ambient),
+    ambient,
   };
   if (unknown.size > 0) warn(`ignoring unknown capabilities: ${[...unknown].join(", ")}`);
   return out;

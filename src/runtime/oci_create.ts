@@ -10,6 +10,7 @@ import { UserError } from "../base/errors.ts";
 import { formatTime, nowNanoseconds } from "../base/time.ts";
 import {
   type Cgroup,
+  type CgroupDoor,
   containerCgroupPath,
   createCgroup,
   openDoor,
@@ -18,8 +19,8 @@ import {
 import { checkSpec } from "./check.ts";
 import { openTrees } from "./bind_trees.ts";
 import { runHooks, startInside } from "./hooks.ts";
-import { initProgram } from "./init.ts";
-import { gatePause, launch, type Launched, Rendezvous } from "./launcher.ts";
+import { type InitPlan, initProgram } from "./init.ts";
+import { gatePause, launch, type Launched, type LaunchOptions, Rendezvous } from "./launcher.ts";
 import { parseStat } from "./monitor_protocol.ts";
 import type { Bundle } from "./oci_bundle.ts";
 import { startFailure } from "./oci_failure.ts";
@@ -128,32 +129,37 @@ async function startInit(
     trees: trees.numbers,
     warn: options.warn,
   });
-  const preserveFds = options.preserveFds;
   const kept = [...door.tasks, gate, failures, meeting.theirs, ...(console ? [console] : [])];
-  const { namespaces } = plan;
-  let launched: Launched;
-  try {
-    launched = await launch({
-      init: {
-        steps: initProgram({ ...plan, preserveFds }),
-        flags: BigInt(namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n),
-        cgroup: door.into?.raw,
-        before: namespaces.before,
-        preserveFds,
-      },
-      report,
-      keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
-      whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }),
-    });
-  } catch (error) {
-    throw startFailure(error, spec.process!);
-  }
-  const stat = parseStat(Deno.readTextFileSync(`/proc/${launched.pid}/stat`));
+  const launched = await launch({
+    init: initOf(plan, door, options.preserveFds),
+    report,
+    keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
+    whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }),
+  }).catch((error) => Promise.reject(startFailure(error, spec.process!)));
+  return recordOf(base, launched);
+}
+
+function initOf(plan: InitPlan, door: CgroupDoor, preserveFds: number): LaunchOptions["init"] {
+  const { cloneFlags, before } = plan.namespaces;
+  return {
+    steps: initProgram({ ...plan, preserveFds }),
+    flags: BigInt(cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n),
+    cgroup: door.into?.raw,
+    before,
+    preserveFds,
+  };
+}
+
+function recordOf(
+  base: Omit<OciRecord, "pid" | "startTime" | "lateSteps">,
+  { pid, encoded }: Launched,
+): OciRecord {
+  const stat = parseStat(Deno.readTextFileSync(`/proc/${pid}/stat`));
   return {
     ...base,
-    pid: launched.pid,
+    pid,
     startTime: stat?.startTime ?? "",
-    lateSteps: launched.encoded.stepsBehind("gate.wait"),
+    lateSteps: encoded.stepsBehind("gate.wait"),
   };
 }
 

@@ -9,7 +9,7 @@
  */
 import { UserError } from "../base/errors.ts";
 import { exactInteger } from "./exact_json.ts";
-import { type Arch, AUDIT_ARCH, filterMachines } from "./seccomp_machine.ts";
+import { type Arch, AUDIT_ARCH, filterMachines, instructionSets } from "./seccomp_machine.ts";
 import {
   assemble,
   type Comparison,
@@ -63,11 +63,24 @@ const FLAGS: Record<string, number> = {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 };
+const COMPARISONS: readonly Comparison[] = ["EQ", "GE", "GT", "LE", "LT", "MASKED_EQ", "NE"];
 const EPERM = 1;
 const ENOSYS = 38;
 const MAX_ERRNO = 4095;
 /** Numbers above are private ones of arm (0xf0001 …), not newer calls. */
 const ORDINARY_NUMBERS = 0x10000;
+
+/** The words that a bundle may use, for who asks what this runtime can do. */
+export function seccompWords(): Record<string, readonly string[]> {
+  const flags = Object.keys(FLAGS);
+  return {
+    actions: Object.keys(ACTIONS).sort(),
+    operators: COMPARISONS.map((name) => `SCMP_CMP_${name}`),
+    archs: instructionSets(),
+    knownFlags: flags,
+    supportedFlags: flags,
+  };
+}
 
 /** What happens to one call: an action, or conditions that lead to one. */
 type Decision = number | Alternative[];
@@ -190,10 +203,8 @@ function parseRule(rule: SeccompRule): ParsedRule {
   return { names: rule.names, action: actionWord(rule.action, rule.errnoRet), alternatives };
 }
 
-const COMPARISON = /^SCMP_CMP_(EQ|NE|LT|LE|GT|GE|MASKED_EQ)$/;
-
 function parseCondition(arg: SeccompArg): Condition {
-  const comparison = COMPARISON.exec(arg.op)?.[1] as Comparison | undefined;
+  const comparison = COMPARISONS.find((name) => arg.op === `SCMP_CMP_${name}`);
   if (comparison === undefined) {
     throw new UserError(`Cannot use seccomp operator "${arg.op}": unknown`);
   }

@@ -28,6 +28,11 @@ const MACHINES: Record<Arch, Record<string, SeccompMachine>> = {
   aarch64: { SCMP_ARCH_AARCH64: "aarch64", SCMP_ARCH_ARM: "arm" },
 };
 
+/** OCI's names of all instruction sets that a filter can be made for. */
+export function instructionSets(): string[] {
+  return Object.values(MACHINES).flatMap((sets) => Object.keys(sets)).sort();
+}
+
 /** Every name the runtime specification has (config-linux.md, seccomp). */
 const KNOWN = new Set(
   ("X86 X86_64 X32 ARM AARCH64 MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 " +
