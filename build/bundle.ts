@@ -7,7 +7,17 @@ import { joinHotChunks } from "./merge.ts";
 import { BUNDLE } from "./paths.ts";
 
 /** Modules whose code every `run`, `exec`, `start` or clean-up needs, by the names of their files. */
-const HOT_COMMANDS = ["run", "exec", "start", "attach", "exec_client", "state", "cleanup", "rm"];
+const HOT_COMMANDS = [
+  "run",
+  "exec",
+  "start",
+  "attach",
+  "exec_client",
+  "state",
+  "cleanup",
+  "rm",
+  "sandbox",
+];
 
 const COMMIT_MARKER = "@DIPLODOCK_COMMIT@";
 

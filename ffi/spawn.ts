@@ -16,12 +16,14 @@ import {
   CLONE_VM,
   MAP_ANONYMOUS,
   MAP_PRIVATE,
+  P_PIDFD,
   PROT_EXEC,
   PROT_READ,
   PROT_WRITE,
   SIG_SETMASK,
   SIGPIPE,
   WALL,
+  WEXITED,
 } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
@@ -88,13 +90,21 @@ export interface Ran {
 /** Runs `program` on this thread and returns when it ends. */
 export function run(program: Program): Ran {
   using arena = new Arena(ARENA_BYTES);
+  return begin(program, arena)();
+}
+
+/** Runs `program` on this thread; what it left in `arena` is looked at when the result is called. */
+function begin(program: Program, arena: Arena): () => Ran {
   const encoded = encode(program, arena.address);
   const size = encoded.bytes.length;
   if (size > ARENA_BYTES) throw new RangeError(`Cannot run a program of ${size} bytes: too large`);
   const memory = arena.bytes();
   memory.set(encoded.bytes);
   interpreterFunction()(encoded.firstStep, encoded.state);
-  const after = memory.slice(0, size);
+  return () => look(memory.slice(0, size), encoded, arena);
+}
+
+function look(after: Uint8Array<ArrayBuffer>, encoded: Encoded, arena: Arena): Ran {
   return {
     error: failureIn(new DataView(after.buffer), encoded),
     read: (of) => {
@@ -144,8 +154,63 @@ export function spawn(steps: readonly Step[], options: SpawnOptions = {}): Child
     pidfd,
     cgroupFd: options.cgroupFd,
   });
+  const ran = run(childProgram(steps, clone, pid));
+  if (ran.error) {
+    const started = word(ran, pid.block);
+    if (started > 0) sys("wait4", started, null, WALL, 0);
+    throw ran.error;
+  }
+  return { pid: word(ran, pid.block), pidfd: new Fd(word(ran, pidfd.block) | 0), ran };
+}
+
+/** A child that runs beside this thread; disposing waits for its end as well. */
+export interface Aside extends Disposable {
+  /** Waits for its end. Throws SyscallError if a step failed. */
+  finish(): Ran;
+}
+
+/**
+ * Starts a child that shares our memory and runs `steps` to their end while this thread goes on:
+ * for what the kernel needs time for. No execve: nothing else is waited for here.
+ */
+export function spawnAside(steps: readonly Step[], flags = 0): Aside {
+  const pidfd = slot("pidfd", -1);
+  const clone = cloneArgs({
+    flags: BigInt(CLONE_VM | CLONE_PIDFD | flags) | CLONE_CLEAR_SIGHAND,
+    pidfd,
+  });
+  const arena = new Arena(ARENA_BYTES);
+  const result = begin(childProgram(steps, clone, slot("pid")), arena);
+  const raw = word(result(), pidfd.block) | 0;
+  let ran: Ran | undefined;
+  const wait = (): Ran => {
+    if (ran !== undefined) return ran;
+    using _memory = arena;
+    if (raw >= 0) {
+      using _pidfd = new Fd(raw);
+      // By its descriptor: without CLONE_VFORK parent and child both write the number's slot.
+      check("wait for a process", "waitid", P_PIDFD, raw, null, WEXITED | WALL, null);
+    }
+    return ran = result();
+  };
+  return {
+    finish() {
+      const { error } = wait();
+      if (error) throw error;
+      return ran!;
+    },
+    [Symbol.dispose]: () => void wait(),
+  };
+}
+
+/** Blocks signals, clones, and lets the child run `steps` and end. */
+function childProgram(
+  steps: readonly Step[],
+  clone: Block,
+  pid: ReturnType<typeof slot>,
+): Program {
   const mask: Value = addressIn(OLD_MASK);
-  const ran = run({
+  return {
     tail: "failed",
     steps: [
       {
@@ -187,13 +252,7 @@ export function spawn(steps: readonly Step[], options: SpawnOptions = {}): Child
         onZero: "end",
       },
     ],
-  });
-  if (ran.error) {
-    const started = word(ran, pid.block);
-    if (started > 0) sys("wait4", started, null, WALL, 0);
-    throw ran.error;
-  }
-  return { pid: word(ran, pid.block), pidfd: new Fd(word(ran, pidfd.block) | 0), ran };
+  };
 }
 
 /** Reaps a child that has ended and returns its raw wait status. wait4(2), __WALL. */

@@ -139,11 +139,11 @@ export function shapingOf({ Diplodock: own = {} }: HostConfig): Shaping | undefi
     : undefined;
 }
 
-/** Connects a container in its sandbox. */
+/** Connects a container in its sandbox, which is asked for when it is needed. */
 export async function connect(
   record: ContainerRecord,
   requests: readonly EndpointRequest[],
-  sandbox: Sandbox,
+  sandbox: () => Sandbox,
   resolvConf: ResolvConfState,
 ): Promise<Connection> {
   const { connectContainer } = await import("../net/attach.ts");

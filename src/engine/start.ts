@@ -26,7 +26,15 @@ import { now } from "./clock.ts";
 import { shortId, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { parseLogOptions } from "./log_options.ts";
-import { connect, disconnect, hostsOf, planNetwork, resolvConfOf } from "./network.ts";
+import type { Sandbox } from "../net/sandbox.ts";
+import {
+  connect,
+  disconnect,
+  hostsOf,
+  type NetworkPlan,
+  planNetwork,
+  resolvConfOf,
+} from "./network.ts";
 import { hasHealthCheck } from "./health_state.ts";
 import { joinedContainer } from "./modes.ts";
 import { networkSettings } from "./network_settings.ts";
@@ -54,8 +62,8 @@ export interface StartedContainer {
 interface Attached {
   readonly netns?: Fd;
   readonly held: readonly Fd[];
-  /** When published ports and names work; rejected if the firewall took no rules. */
-  readonly settled: Promise<void>;
+  /** Waits until published ports and names work; rejects if the firewall took no rules. */
+  readonly settle: () => Promise<void>;
   readonly finish: (record: ContainerRecord, pid: number) => ContainerRecord;
 }
 
@@ -87,7 +95,7 @@ export async function startContainer(
   const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
   undo.defer(() => removeCgroup(cgroup));
   warnings.forEach((warning) => options.warn(warning));
-  await attached.settled;
+  await attached.settle();
   // Before the launch: a stop that comes from here on leaves its mark for good.
   removeIfThere(stoppedMark(id));
   removeIfThere(oomKilledMark(id));
@@ -127,23 +135,37 @@ async function attachNetwork(
   userNamespace: Fd | undefined,
 ): Promise<Attached> {
   const plan = planNetwork(record);
+  if (plan.kind === "networks") return await attachOwn(record, undo, userNamespace, plan);
   const resolvConf = resolvConfOf(record, plan);
-  const nothing: Attached = { held: [], settled: Promise.resolve(), finish: (same) => same };
-  if (plan.kind !== "join") Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
-  if (plan.kind !== "networks") {
-    if (plan.kind !== "join") writeNameFiles(record, hostsOf(record, undefined));
-    return nothing;
-  }
-  const { createSandbox } = await import("../net/sandbox.ts");
-  const sandbox = undo.use(createSandbox(userNamespace));
-  const connection = await connect(record, plan.requests, sandbox, resolvConf);
+  const nothing: Attached = { held: [], settle: () => Promise.resolve(), finish: (same) => same };
+  if (plan.kind === "join") return nothing;
+  Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
+  writeNameFiles(record, hostsOf(record, undefined));
+  return nothing;
+}
+
+/** A network namespace of its own, with an interface for each network. */
+async function attachOwn(
+  record: ContainerRecord,
+  undo: AsyncDisposableStack,
+  userNamespace: Fd | undefined,
+  plan: NetworkPlan & { kind: "networks" },
+): Promise<Attached> {
+  const { beginSandbox } = await import("../net/sandbox.ts");
+  const pending = undo.use(beginSandbox(userNamespace));
+  const resolvConf = resolvConfOf(record, plan);
+  Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
+  let made: Sandbox | undefined;
+  const open = () => made ??= undo.use(pending.finish());
+  const connection = await connect(record, plan.requests, open, resolvConf);
+  const sandbox = open();
   undo.defer(() => disconnect(record.Id));
   undo.use(connection);
   writeHostname(record); // the hosts file is written: neighbours add themselves to it
   return {
     netns: sandbox.netns,
     held: connection.held,
-    settled: connection.settled,
+    settle: () => connection.settle(),
     finish: (same, pid) => {
       const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
       connection[Symbol.dispose]();

@@ -2,13 +2,16 @@
 import type { Fd } from "../../ffi/fd.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkDown } from "../../ffi/rtnetlink.ts";
+import type { Aside } from "../../ffi/spawn.ts";
 import { ensureBridge } from "./bridge.ts";
 import {
   type EndpointRequest,
   gatewayEndpoint,
   leaseEndpoint,
   releaseEndpoint,
+  settleLinks,
   waysOut,
+  type WiredLink,
   wireEndpoint,
 } from "./endpoint.ts";
 import { UserError } from "../base/errors.ts";
@@ -69,11 +72,11 @@ export interface Connection extends Disposable {
    */
   readonly held: readonly Fd[];
   /**
-   * Fulfilled when the published ports and the names of neighbours work too; the container may be
-   * started meanwhile. Rejected if the firewall took no rules. To be awaited before this process
-   * ends and before `disconnectContainer`.
+   * Waits until the published ports and the names of neighbours work too, and no first packet is
+   * lost. Rejects if the firewall took no rules. To be awaited before the container's program
+   * starts, this process ends, and before `disconnectContainer`.
    */
-  readonly settled: Promise<void>;
+  settle(): Promise<void>;
 }
 
 /** The record of the network a user named; the default one is made at its first use. */
@@ -185,10 +188,11 @@ async function wireAll(
   sandbox: Sandbox,
   networks: readonly NetworkRecord[],
   state: NetworkState,
-): Promise<void> {
+): Promise<Aside> {
   using host = Netlink.open();
+  const links: WiredLink[] = [];
   for (const [i, endpoint] of state.endpoints.entries()) {
-    await wireEndpoint(host, sandbox, endpoint, {
+    const link = await wireEndpoint(host, sandbox, endpoint, {
       network: networks[i],
       bridgeIndex: ensureBridge(host, networks[i], places).index,
       hairpin: state.ports.length > 0 && !state.proxied,
@@ -196,7 +200,9 @@ async function wireAll(
       waysOut: waysOut(endpoint, state.endpoints),
       shaping: state.shaping,
     });
+    links.push(link);
   }
+  return settleLinks(sandbox, links);
 }
 
 /** Brings the rules for published ports up to date. Throws UserError if the firewall takes none. */
@@ -252,7 +258,7 @@ async function withdraw(
 export async function connectContainer(
   places: NetPlaces,
   request: ConnectRequest,
-  sandbox: Sandbox,
+  sandbox: () => Sandbox,
 ): Promise<Connection> {
   const networks: NetworkRecord[] = [];
   for (const wish of request.networks) networks.push(await resolveNetwork(places, wish.network));
@@ -295,14 +301,23 @@ export async function connectContainer(
   // The rules need no interfaces: their program runs while this thread makes those.
   const settled = announce(places, state);
   settled.catch(() => {}); // whoever awaits it hears of it
+  let settling: Aside;
   try {
-    await wireAll(places, request, sandbox, networks, state);
+    settling = await wireAll(places, request, sandbox(), networks, state);
   } catch (error) {
     await withdraw(places, state, settled);
     throw error;
   }
   undo.move();
-  return { state, settled, held: held.fds, [Symbol.dispose]: () => held[Symbol.dispose]() };
+  const settle = async () => {
+    await settled;
+    settling[Symbol.dispose]();
+  };
+  const dispose = () => {
+    settling[Symbol.dispose]();
+    held[Symbol.dispose]();
+  };
+  return { state, settle, held: held.fds, [Symbol.dispose]: dispose };
 }
 
 /**

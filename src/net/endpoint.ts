@@ -1,12 +1,17 @@
 /** One interface of a container: its addresses, the veth pair, the routes. */
 import { EBUSY, EEXIST } from "../../ffi/errno.ts";
 import type { Netlink } from "../../ffi/netlink.ts";
-import type { Message } from "../../ffi/netlink_message.ts";
+import { AF_NETLINK, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
+import { encodeBatch, type Message } from "../../ffi/netlink_message.ts";
+import { CLONE_NEWNET } from "../../ffi/constants.ts";
+import { addressIn, block, slot, type Step } from "../../ffi/program.ts";
+import { type Aside, spawnAside } from "../../ffi/spawn.ts";
 import {
   addAddress,
   addVeth,
   defaultRoute,
   deleteLink,
+  getLink,
   type LinkFields,
   linkUp,
   portOptions,
@@ -209,13 +214,21 @@ export interface WireOptions {
   readonly shaping?: Shaping;
 }
 
+/** The links of an endpoint that was made. */
+export interface WiredLink {
+  /** The number of the container's end, there. */
+  readonly index: number;
+  readonly hostLink: string;
+  readonly bridgeIndex: number;
+}
+
 /** Makes the endpoint's interface in the kernel: up, with addresses and routes. */
 export async function wireEndpoint(
   host: Netlink,
   sandbox: Sandbox,
   endpoint: EndpointState,
   options: WireOptions,
-): Promise<void> {
+): Promise<WiredLink> {
   const { hostLink, ifname } = endpoint;
   const mtu = mtuOf(options.network);
   const isolated = !optionOn(options.network, BRIDGE_ICC, true);
@@ -252,20 +265,45 @@ export async function wireEndpoint(
     const hostIndex = host.link(hostLink)!.index;
     shape({ host, hostIndex, inside: sandbox.netlink, index }, options.shaping);
   }
-  settleLinks(host, sandbox, [hostLink, options.bridgeIndex], index);
+  return { index, hostLink, bridgeIndex: options.bridgeIndex };
 }
 
 /**
  * The kernel notices that a link has a carrier only some time later, a bridge up to a second
  * later, and drops packets until then. Being asked about a link makes it look at once (Linux 6.6,
- * linkwatch_sync_dev); the order is that in which one link's carrier makes the next one's.
+ * linkwatch_sync_dev), which takes its time: a child asks. The order is that in which one link's
+ * carrier makes the next one's. Nobody reads the answers.
  */
-function settleLinks(
-  host: Netlink,
-  sandbox: Sandbox,
-  links: readonly (string | number)[],
-  inside: number,
-): void {
-  sandbox.netlink.link(inside);
-  for (const link of links) host.link(link);
+export function settleLinks(sandbox: Sandbox, links: readonly WiredLink[]): Aside {
+  const [host, inside] = [slot("host's socket", -1), slot("container's socket", -1)];
+  const open = (result: typeof host): Step => ({
+    call: "socket",
+    args: [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE],
+    goal: "ask for carriers",
+    result,
+    ...ANYWAY,
+  });
+  const ask = (socket: typeof host, link: string | number): Step => {
+    const request = block(`request about ${link}`, encodeBatch([getLink(link)], 1));
+    const args = [socket, addressIn(request), request.bytes.length, 0, null, 0];
+    return { call: "sendto", args, goal: "ask for a carrier", ...ANYWAY };
+  };
+  const enter: Step = {
+    call: "setns",
+    args: [sandbox.netns.raw, CLONE_NEWNET],
+    goal: "ask the container's side",
+    ...ANYWAY,
+  };
+  return spawnAside([
+    open(host),
+    enter,
+    open(inside),
+    ...links.flatMap((link) => [
+      ask(inside, link.index),
+      ask(host, link.hostLink),
+      ask(host, link.bridgeIndex),
+    ]),
+  ]);
 }
+
+const ANYWAY = { onNegative: "next", onZero: "next", onPositive: "next" } as const;

@@ -11,6 +11,7 @@ import {
   gatewayRoutes,
   leaseEndpoint,
   releaseEndpoint,
+  settleLinks,
   waysOut,
   wireEndpoint,
 } from "./endpoint.ts";
@@ -96,7 +97,7 @@ async function wireLive(
 ): Promise<void> {
   using host = Netlink.open();
   const endpoint = state.endpoints[state.endpoints.length - 1];
-  await wireEndpoint(host, sandbox, endpoint, {
+  const link = await wireEndpoint(host, sandbox, endpoint, {
     network,
     bridgeIndex: ensureBridge(host, network, places).index,
     hairpin: state.ports.length > 0 && !state.proxied,
@@ -104,6 +105,7 @@ async function wireLive(
     waysOut: waysOut(endpoint, state.endpoints),
     shaping: state.shaping,
   });
+  settleLinks(sandbox, [link]).finish();
 }
 
 /** Takes a running container off a network; `sandbox` is undefined if it no longer runs. */

@@ -16,7 +16,7 @@ import type { Message } from "../../ffi/netlink_message.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
-import { reap, spawn } from "../../ffi/spawn.ts";
+import { reap, spawn, spawnAside } from "../../ffi/spawn.ts";
 
 /** A network namespace and a socket that speaks for it. Disposing closes both. */
 export class Sandbox implements Disposable {
@@ -64,17 +64,33 @@ export function sandboxSteps(
   ];
 }
 
-/** Makes a network namespace whose loopback interface is up; it ends with its last holder. */
-export function createSandbox(userNamespace?: Fd): Sandbox {
+/** A sandbox that the kernel is making: it takes a millisecond in which there is other work. */
+export interface PendingSandbox extends Disposable {
+  /** Waits for it, once. Throws SyscallError. */
+  finish(): Sandbox;
+}
+
+/** Begins a network namespace whose loopback interface is up; it ends with its last holder. */
+export function beginSandbox(userNamespace?: Fd): PendingSandbox {
   const netns = slot("network namespace", -1);
   const socket = slot("netlink socket", -1);
-  const child = spawn(sandboxSteps(netns, socket, userNamespace), { flags: CLONE_FILES });
-  const read = (of: typeof netns) =>
-    new Fd(Number(new DataView(child.ran.read(of.block).buffer).getBigInt64(0, true)));
-  reap(child);
-  const sandbox = new Sandbox(read(netns), new Netlink(read(socket)));
-  sandbox.netlink.batch([LOOPBACK_UP]);
-  return sandbox;
+  const aside = spawnAside(sandboxSteps(netns, socket, userNamespace), CLONE_FILES);
+  return {
+    finish() {
+      const ran = aside.finish();
+      const read = (of: typeof netns) =>
+        new Fd(Number(new DataView(ran.read(of.block).buffer).getBigInt64(0, true)));
+      const sandbox = new Sandbox(read(netns), new Netlink(read(socket)));
+      sandbox.netlink.batch([LOOPBACK_UP]);
+      return sandbox;
+    },
+    [Symbol.dispose]: () => aside[Symbol.dispose](),
+  };
+}
+
+/** The same, waited for. */
+export function createSandbox(userNamespace?: Fd): Sandbox {
+  return beginSandbox(userNamespace).finish();
 }
 
 const LOOPBACK_UP: Message = linkUp("lo");

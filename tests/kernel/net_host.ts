@@ -88,11 +88,11 @@ export class Host implements AsyncDisposable {
       hostsPath,
       hosts: () => "127.0.0.1\tlocalhost\n",
       ...wishes,
-    }, sandbox).catch((error) => {
+    }, () => sandbox).catch((error) => {
       sandbox[Symbol.dispose]();
       throw error;
     });
-    await connection.settled;
+    await connection.settle();
     const ip = connection.state.endpoints[0].ipv4?.ip ?? connection.state.endpoints[0].ipv6!.ip;
     const container: Container = {
       ...connection,
