@@ -1,5 +1,6 @@
 import { UserError } from "../base/errors.ts";
-import { NoSuchImageError, removeImage } from "../image/remove.ts";
+import { NoSuchImageError } from "../image/no_such_image.ts";
+import { removeImage } from "../image/remove.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { asDaemonError, containersUsing, imageStore, noteImage } from "./image_context.ts";
 

@@ -4,7 +4,7 @@ import { type IndexEntry, readEntries } from "./index_file.ts";
 import { namesOf, resolveId } from "./lookup.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
 import { sizeOf } from "./list.ts";
-import { NoSuchImageError } from "./remove.ts";
+import { NoSuchImageError } from "./no_such_image.ts";
 import { shortId } from "./digest.ts";
 import type { Store } from "./store.ts";
 import type { ImageRunConfig } from "./types.ts";

@@ -5,7 +5,7 @@ import { type IndexEntry, readEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
 import { familiarName, familiarRepository, parseReference } from "./reference.ts";
-import { NoSuchImageError } from "./remove.ts";
+import { NoSuchImageError } from "./no_such_image.ts";
 import type { Store } from "./store.ts";
 
 /** One name of one image; `tag` and `digest` are undefined where docker prints `<none>`. */

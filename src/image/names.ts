@@ -5,7 +5,7 @@ import { type IndexEntry, readEntries, updateEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
 import { readRecord, writeRecord } from "./records.ts";
 import { BadNameError, fullName, parseReference, withDefaultTag } from "./reference.ts";
-import { NoSuchImageError } from "./remove.ts";
+import { NoSuchImageError } from "./no_such_image.ts";
 import type { Store } from "./store.ts";
 
 /** The full name for a new tag. Throws UserError with docker's text; a digest is no tag. */

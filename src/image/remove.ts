@@ -4,6 +4,7 @@ import { type Digest, shortId } from "./digest.ts";
 import { collectGarbage } from "./gc.ts";
 import { type IndexEntry, readEntries, updateEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
+import { NoSuchImageError } from "./no_such_image.ts";
 import { readRecord } from "./records.ts";
 import {
   BadNameError,
@@ -12,7 +13,6 @@ import {
   parseReference,
   repositoryOf,
   storedName,
-  withDefaultTag,
 } from "./reference.ts";
 import type { Store } from "./store.ts";
 
@@ -37,25 +37,6 @@ export interface RemoveOptions {
 export interface Removal {
   kind: "Untagged" | "Deleted";
   what: string;
-}
-
-/** An image that is not here. `message` is docker's without its prefix. */
-export class NoSuchImageError extends UserError {
-  override name = "NoSuchImageError";
-  constructor(name: string) {
-    super(`No such image: ${nameWithTag(name)}`);
-  }
-}
-
-/** As docker repeats a name in errors: with ":latest", ids as they are. */
-export function nameWithTag(name: string): string {
-  if (/^sha256:[0-9a-f]+$/.test(name) || /^[0-9a-f]{64}$/.test(name)) return name;
-  try {
-    return familiarName(withDefaultTag(parseReference(name)));
-  } catch (error) {
-    if (error instanceof BadNameError) return name;
-    throw error;
-  }
 }
 
 /** Removes what `text` names. Throws NoSuchImageError and UserError with docker's conflicts. */

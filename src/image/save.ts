@@ -20,7 +20,7 @@ import {
   repositoryOf,
   storedName,
 } from "./reference.ts";
-import { NoSuchImageError } from "./remove.ts";
+import { NoSuchImageError } from "./no_such_image.ts";
 import type { Store } from "./store.ts";
 import { endMark, entryHeader, padding, plainEntry } from "./tar_writer.ts";
 import { type Descriptor, type Index, type Manifest, OCI_INDEX } from "./types.ts";
