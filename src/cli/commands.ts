@@ -65,6 +65,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "image prune": row("other", "Remove unused images", () => import("./image_prune.ts")),
   "image mount": row("other", "Mount the files of images, read only, and print where", () => import("./image_mount.ts")),
   "image unmount": row("other", "Unmount images that image mount mounted", () => import("./image_unmount.ts")),
+  "manifest inspect": row("other", "Display an image manifest, or manifest list, of a registry", () => import("./image_manifest.ts")),
   "push": row("common", "Upload an image to a registry", () => import("./image_push.ts")),
   "search": row("common", "Search Docker Hub for images", () => import("./image_search.ts")),
   "login": row("common", "Authenticate to a registry", () => import("./login.ts")),
@@ -121,6 +122,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   },
   volume: { summary: "Manage volumes", same: [], other: { list: "volume ls", remove: "volume rm" } },
   network: { summary: "Manage networks", same: [], other: { list: "network ls", remove: "network rm" } },
+  manifest: { summary: "Look at image manifests of registries", same: [], other: {} },
   system: { summary: "Manage Diplodock", same: ["info", "events"], other: {} },
 };
 

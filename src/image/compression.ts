@@ -123,7 +123,7 @@ export async function* through(
     for await (const chunk of stream) yield chunk as Bytes;
     await pump;
   } catch (error) {
-    throw pumpError ?? new Error(`Cannot decompress: ${(error as Error).message}`);
+    throw pumpError ?? new UserError(`Cannot decompress: ${(error as Error).message}`);
   } finally {
     stream.destroy();
   }
@@ -161,7 +161,7 @@ async function* program(source: AsyncIterable<Bytes>, name: string): AsyncGenera
     await pump;
     const status = await child.status;
     if (sourceError !== undefined) throw sourceError;
-    if (!status.success) throw new Error(`Cannot decompress: ${(await errors).trim()}`);
+    if (!status.success) throw new UserError(`Cannot decompress: ${(await errors).trim()}`);
   } finally {
     // Leaving early: closing its output makes the program end by itself.
     await child.stdout.cancel().catch(() => {});

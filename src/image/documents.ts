@@ -26,14 +26,17 @@ function bad(what: string, why: string): UserError {
   return new UserError(`Cannot use ${what}: ${why}`);
 }
 
-/** JSON of a document as an object. Throws UserError naming `what` if it is none. */
-export function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
-  let value: unknown;
+function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     throw bad(what, "it is not JSON");
   }
+}
+
+/** JSON of a document as an object. Throws UserError naming `what` if it is none. */
+export function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  const value = parseJson(bytes, what);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw bad(what, "it is not a JSON object");
   }
@@ -166,6 +169,26 @@ export function parseConfig(bytes: Uint8Array, layers: number, what: string): Im
     rootfs: { type: "layers", diff_ids: diffIds as Digest[] },
     ...(history !== undefined && { history: history as ImageConfig["history"] }),
   };
+}
+
+/** One image of docker's manifest.json: names of files in the archive. */
+export interface ArchivedImage {
+  Config: string;
+  RepoTags?: string[] | null;
+  Layers: string[];
+}
+
+/** Reads docker's manifest.json. */
+export function parseArchiveList(bytes: Uint8Array): ArchivedImage[] {
+  const what = "manifest.json";
+  const images = parseJson(bytes, what);
+  const image = fields({ Config: text, RepoTags: list(text), Layers: list(text) });
+  checkShape(list(image), images, what);
+  for (const { Config, Layers } of images as Partial<ArchivedImage>[]) {
+    if (!Config || !Layers) throw bad(what, "an image without Config or Layers");
+    if (Layers.length > MAX_LAYERS) throw bad(what, `more than ${MAX_LAYERS} layers`);
+  }
+  return images as ArchivedImage[];
 }
 
 const LAYER_TYPES = [OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, DOCKER_LAYER, DOCKER_LAYER_GZIP];

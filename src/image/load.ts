@@ -4,11 +4,19 @@ import { hasBlob, keepBlob, MAX_DOCUMENT, putDocument, readDocument } from "./bl
 import { BlobWriter } from "./blobs.ts";
 import { decompress, fileChunks, sniff } from "./compression.ts";
 import type { Digest } from "./digest.ts";
-import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
+import {
+  type ArchivedImage,
+  isIndexType,
+  manifestType,
+  parseArchiveList,
+  parseIndex,
+  parseManifest,
+  parseObject,
+} from "./documents.ts";
 import { hostPlatform, selectPlatform } from "./platform.ts";
 import type { ImageRecord } from "./records.ts";
 import { familiarName, fullName, parseReference, withDefaultTag } from "./reference.ts";
-import { register } from "./register.ts";
+import { prepare, type Prepared, publish } from "./register.ts";
 import { orCollect } from "./gc.ts";
 import { Session } from "./session.ts";
 import { Spool, type Spooled } from "./spool.ts";
@@ -38,13 +46,6 @@ export interface LoadOptions {
   platform?: ImagePlatform;
   /** Layers of the image being loaded: unpacked bytes or "done". */
   onLayer?: (digest: Digest, size: number, event: { bytes: number } | "done") => void;
-}
-
-/** One image of docker's manifest.json. */
-interface ArchiveManifest {
-  Config: string;
-  RepoTags: string[] | null;
-  Layers: string[];
 }
 
 /** Reads a whole archive and makes all its images known. Nothing is kept if any part is broken. */
@@ -79,18 +80,26 @@ async function load(
   if (wishes === undefined) {
     throw new UserError("Cannot load archive: it has neither manifest.json nor index.json");
   }
-  const loaded: Loaded[] = [];
-  for (const { descriptor, names } of wishes) {
-    const references = names.map((name) => withDefaultTag(parseReference(name)));
+  // All names are read and all layers unpacked before the first image is made known.
+  const named = wishes.map(({ descriptor, names }) => ({
+    descriptor,
+    references: names.map((name) => withDefaultTag(parseReference(name))),
+  }));
+  const prepared: Prepared[] = [];
+  for (const { descriptor, references } of named) {
     const { layers } = parseManifest(readDocument(store, descriptor.digest), "manifest");
-    const record = await register(session, {
-      manifest: descriptor,
-      names: references.map(fullName),
-      onLayer: (i, event) => options.onLayer?.(layers[i].digest, layers[i].size, event),
-    });
-    loaded.push({ record, names: references.map(familiarName) });
+    prepared.push(
+      await prepare(session, {
+        manifest: descriptor,
+        names: references.map(fullName),
+        onLayer: (i, event) => options.onLayer?.(layers[i].digest, layers[i].size, event),
+      }),
+    );
   }
-  return loaded;
+  return prepared.map((image, i) => ({
+    record: publish(session, image),
+    names: named[i].references.map(familiarName),
+  }));
 }
 
 interface Wish {
@@ -111,13 +120,8 @@ function keep({ store }: Session, file: Spooled): void {
 
 async function fromDocker(session: Session, spool: Spool): Promise<Wish[]> {
   const bytes = documentOf(spool.need("manifest.json"), "manifest.json");
-  const list = JSON.parse(new TextDecoder().decode(bytes)) as ArchiveManifest[];
-  if (!Array.isArray(list)) throw new UserError("Cannot load manifest.json: it is not a list");
   const wishes: Wish[] = [];
-  for (const item of list) {
-    if (typeof item?.Config !== "string" || !Array.isArray(item.Layers)) {
-      throw new UserError("Cannot load manifest.json: an image without Config or Layers");
-    }
+  for (const item of parseArchiveList(bytes)) {
     const config = spool.need(item.Config);
     const original = originalManifest(spool, config.digest);
     const descriptor = original ?? await makeManifest(session, spool, item, config);
@@ -177,11 +181,11 @@ function keepVerified(session: Session, spool: Spool, part: Descriptor): void {
 async function makeManifest(
   session: Session,
   spool: Spool,
-  item: ArchiveManifest,
+  item: ArchivedImage,
   config: Spooled,
 ): Promise<Descriptor> {
   const layers: Descriptor[] = [];
-  for (const name of item.Layers) layers.push(await keepLayer(session, spool.need(String(name))));
+  for (const name of item.Layers) layers.push(await keepLayer(session, spool.need(name)));
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,

@@ -1,4 +1,5 @@
 /** The last step of pull, load, import and commit: layers unpacked, record written, name given. */
+import { UserError } from "../base/errors.ts";
 import { putDocument, readDocument } from "./blobs.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseConfig, parseManifest } from "./documents.ts";
@@ -7,9 +8,11 @@ import { putNames } from "./index_file.ts";
 import { ensureLayer } from "./layers.ts";
 import { type ImageRecord, readRecord, writeRecord } from "./records.ts";
 import type { Session } from "./session.ts";
+import type { Store } from "./store.ts";
 import {
   type Descriptor,
   DOCKER_MANIFEST,
+  type ImageConfig,
   type Manifest,
   OCI_CONFIG,
   OCI_MANIFEST,
@@ -43,18 +46,35 @@ function storedManifest(session: Session, descriptor: Descriptor, manifest: Mani
   return { mediaType: OCI_MANIFEST, ...putDocument(session, JSON.stringify(content)) };
 }
 
-/** Unpacks the layers in order, lowest first, and makes the image known. Its record. */
-export async function register(session: Session, wish: Registration): Promise<ImageRecord> {
+/** An image whose layers are unpacked; nothing leads to it yet. */
+export interface Prepared {
+  wish: Registration;
+  manifest: Manifest;
+  config: ImageConfig;
+  chain: Digest[];
+  layerSizes: number[];
+}
+
+/** A manifest must not lie about sizes either: `save` and `push` announce them. */
+function checkSize(store: Store, part: Descriptor, what: string): void {
+  const { size } = Deno.statSync(store.blob(part.digest));
+  if (size === part.size) return;
+  throw new UserError(`Cannot use ${what}: ${part.digest} has ${size} bytes, not ${part.size}`);
+}
+
+/** Unpacks the layers in order, lowest first. */
+export async function prepare(session: Session, wish: Registration): Promise<Prepared> {
   const { store } = session;
   const what = `manifest ${wish.manifest.digest}`;
   const manifest = parseManifest(readDocument(store, wish.manifest.digest), what);
   const id = manifest.config.digest;
-  const bytes = readDocument(store, id);
-  const config = parseConfig(bytes, manifest.layers.length, `image ${id}`);
+  const config = parseConfig(readDocument(store, id), manifest.layers.length, `image ${id}`);
+  checkSize(store, manifest.config, what);
   const chain = chainIds(config.rootfs.diff_ids);
   const layerSizes: number[] = [];
   for (const [i, layer] of manifest.layers.entries()) {
     await wish.whenReady?.(i);
+    checkSize(store, layer, what);
     let done = 0;
     const { size } = await ensureLayer(session, {
       blobPath: store.blob(layer.digest),
@@ -65,6 +85,14 @@ export async function register(session: Session, wish: Registration): Promise<Im
     wish.onLayer?.(i, "done");
     layerSizes.push(size);
   }
+  return { wish, manifest, config, chain, layerSizes };
+}
+
+/** Makes a prepared image known under its names. Its record. */
+export function publish(session: Session, prepared: Prepared): ImageRecord {
+  const { store } = session;
+  const { wish, manifest, config, chain, layerSizes } = prepared;
+  const id = manifest.config.digest;
   const known = readRecord(store, id);
   const stored = storedManifest(session, wish.manifest, manifest);
   const record: ImageRecord = {
@@ -80,4 +108,9 @@ export async function register(session: Session, wish: Registration): Promise<Im
   writeRecord(store, record);
   putNames(store, id, stored, wish.names);
   return record;
+}
+
+/** Unpacks the layers and makes the image known. Its record. */
+export async function register(session: Session, wish: Registration): Promise<ImageRecord> {
+  return publish(session, await prepare(session, wish));
 }
