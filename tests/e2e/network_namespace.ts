@@ -27,7 +27,7 @@ export async function hear(hostname: string, port: number): Promise<string> {
   try {
     using connection = await Deno.connect({ hostname, port });
     const bytes = new Uint8Array(1000);
-    const timer = setTimeout(() => connection.close(), 1000);
+    const timer = setTimeout(() => connection.close(), 5000);
     const count = await connection.read(bytes).catch(() => null);
     clearTimeout(timer);
     return count === null ? "" : new TextDecoder().decode(bytes.subarray(0, count)).trim();

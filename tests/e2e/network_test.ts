@@ -31,7 +31,7 @@ const server = (port: number, says: string) => [
 /** What a server says once it is there. */
 async function heard(hostname: string, port: number, says: string): Promise<void> {
   let last = "";
-  await waitFor(async () => (last = await hear(hostname, port)) === says, 2000)
+  await waitFor(async () => (last = await hear(hostname, port)) === says)
     .catch(() => assertEquals(last, says));
 }
 
@@ -225,6 +225,6 @@ test("containers that start at once get addresses of their own", async () => {
   const ips = (await engine.ok("network", "inspect", "-f", format, "bridge")).trim().split("\n");
   assertEquals(new Set(ips).size, 50);
   await engine.ok("rm", "-f", ...names);
-  await waitFor(() => !interfaces().some((name) => /^dd[0-9a-f]/.test(name)), 5000);
+  await waitFor(() => !interfaces().some((name) => /^dd[0-9a-f]/.test(name)), 20_000);
   assertEquals(await engine.ok("network", "inspect", "-f", "{{len .Containers}}", "bridge"), "0");
 });
