@@ -2,7 +2,7 @@
 import { listLeases } from "./leases.ts";
 import { isHeld } from "./owner.ts";
 import type { NetPlaces } from "./places.ts";
-import { type NetworkState, readState, stateIds } from "./state.ts";
+import { type NetworkState, readState, stateIds, tornStates } from "./state.ts";
 
 /** Is this container's first process alive? */
 export type IsLive = (id: string) => boolean;
@@ -23,6 +23,6 @@ export function leftBehind(places: NetPlaces, isLive: IsLive): boolean {
     known.set(id, live);
     return live;
   };
-  return deadStates(places, once).length > 0 ||
+  return deadStates(places, once).length > 0 || tornStates(places).length > 0 ||
     listLeases(places).some((lease) => !isHeld(lease.owner, once));
 }

@@ -4,6 +4,7 @@
  * is on disk, so that nothing of the dead can stay and repeating it repairs.
  */
 import { UserError } from "../base/errors.ts";
+import { writeAtomic } from "../base/files.ts";
 import { presentIn, removeText, restoreText, type Table, TABLES } from "./iptables.ts";
 import { nftRemoveText, nftText } from "./nft.ts";
 import type { NetPlaces } from "./places.ts";
@@ -232,7 +233,7 @@ export async function applyRules(
     errors.push(`${candidate}: ${error}`);
   }
   const applied: Applied = { backend, netns: namespace(), networks, versions };
-  Deno.writeTextFileSync(appliedPath(places), JSON.stringify(applied), { mode: 0o600 });
+  writeAtomic(appliedPath(places), JSON.stringify(applied)); // others read it without the lock
   if (backend === "none") {
     Deno.writeTextFileSync(errorPath(places), errors.join("\n"), { mode: 0o600 });
   }

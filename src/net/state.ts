@@ -1,5 +1,6 @@
 /** What a running container has of networks, on disk as long as it runs. */
-import type { Owner } from "./owner.ts";
+import { writeAtomic } from "../base/files.ts";
+import { type Owner, startTimeOf } from "./owner.ts";
 import { type NetPlaces, statePath, statesDir } from "./places.ts";
 import type { PublishedPort } from "./ports.ts";
 import type { Shaping } from "./shaping.ts";
@@ -90,16 +91,27 @@ export function readState(places: NetPlaces, id: string): NetworkState | undefin
   }
 }
 
-/** Ids of all containers that have a state. */
-export function stateIds(places: NetPlaces): string[] {
+function fileNames(places: NetPlaces): string[] {
   try {
-    return Array.from(Deno.readDirSync(statesDir(places)), (entry) => entry.name)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => name.slice(0, -".json".length));
+    return Array.from(Deno.readDirSync(statesDir(places)), (entry) => entry.name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
+}
+
+/** Ids of all containers that have a state. */
+export function stateIds(places: NetPlaces): string[] {
+  return fileNames(places).filter((name) => name.endsWith(".json"))
+    .map((name) => name.slice(0, -".json".length));
+}
+
+/** States that were being written by processes which are gone. */
+export function tornStates(places: NetPlaces): string[] {
+  return fileNames(places).filter((name) => {
+    const [, pid] = /\.tmp-(\d+)-\d+$/.exec(name) ?? [];
+    return pid !== undefined && startTimeOf(Number(pid)) === undefined;
+  }).map((name) => `${statesDir(places)}/${name}`);
 }
 
 /** The states of all containers, without those that are leaving. */
@@ -111,16 +123,14 @@ export function readStates(places: NetPlaces): NetworkState[] {
 /** Writes a state so that readers see the old one or the new one. */
 export function writeState(places: NetPlaces, state: NetworkState): void {
   const path = statePath(places, state.owner.id);
-  const temporary = `${path}.new`;
   const text = JSON.stringify(state);
   try {
-    Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+    writeAtomic(path, text);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     Deno.mkdirSync(statesDir(places), { recursive: true, mode: 0o700 });
-    Deno.writeTextFileSync(temporary, text, { mode: 0o600 });
+    writeAtomic(path, text);
   }
-  Deno.renameSync(temporary, path);
 }
 
 /** Removes a state; fine if it is gone. */

@@ -1,4 +1,5 @@
 /** Removing what the dead left: after kill -9 of a client or monitor, after a crash. */
+import { removeIfThere } from "../base/files.ts";
 import { deadStates, type IsLive } from "./dead.ts";
 import { releaseEndpoint } from "./endpoint.ts";
 import { refreshRules } from "./rule_set.ts";
@@ -12,7 +13,7 @@ import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
 import { readNetworks } from "./networks.ts";
-import { forgetState, type NetworkState, readStates, writeState } from "./state.ts";
+import { forgetState, type NetworkState, readStates, tornStates, writeState } from "./state.ts";
 
 /**
  * Removes leases, states, rules, names and interfaces of containers that are neither live nor
@@ -20,6 +21,7 @@ import { forgetState, type NetworkState, readStates, writeState } from "./state.
  * The number of containers cleaned up after.
  */
 export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<number> {
+  for (const path of tornStates(places)) removeIfThere(path);
   if (deadStates(places, isLive).length === 0) {
     sweepLeases(places, isLive);
     return 0;

@@ -48,20 +48,13 @@ async function strike(n: number, random: () => number, victims: readonly Victim[
   const network = NETWORKS[Math.floor(random() * NETWORKS.length)](20_000 + n);
   const victim = victims[Math.floor(random() * victims.length)];
   const moment = random() * LATEST_MS;
-  const child = engine.spawn(
-    ["run", "-d", "--name", `k${n}`, ...network, "host", "sleep", "1000"],
-    {
-      stdout: "null",
-      stderr: "null",
-    },
-  );
-  if (victim === "client") {
-    const timer = setTimeout(() => kill(child.pid), moment);
-    await child.status;
-    clearTimeout(timer);
-    return;
-  }
-  assert((await child.status).success);
+  const words = ["run", "-d", "--name", `k${n}`, ...network, "host", "sleep", "1000"];
+  const child = engine.spawn(words);
+  const timer = setTimeout(() => victim === "client" && kill(child.pid), moment);
+  const { success, stderr } = await child.output();
+  clearTimeout(timer);
+  if (victim === "client") return;
+  assert(success, `${network.join(" ")}: ${new TextDecoder().decode(stderr)}`);
   const [id, pid] = (await engine.inspect(`k${n}`, "{{.Id}} {{.State.Pid}}")).split(" ");
   const monitor = engine.processes()
     .find(({ words }) => words.startsWith(`diplodock-monitor ${id.slice(0, 12)}`));
