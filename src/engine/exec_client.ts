@@ -4,6 +4,12 @@ import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { execEnded, type ExecRequest, startExec } from "./exec.ts";
+import { Output } from "./output_stream.ts";
+
+/** The device number of /dev/null: 1, 3. */
+const NULL_DEVICE = 0x103;
+const F_SETPIPE_SZ = 1031;
+const CHUNK_BYTES = 128 * 1024;
 
 /** What is connected to the process. */
 export interface ExecClient {
@@ -40,14 +46,15 @@ export async function execForeground(
   }
   using own = new DisposableStack();
   const stdin = client.stdin ? inputFor(own) : { fd: -1 };
-  const stdout = outputFor(own, 1, Deno.stdout), stderr = outputFor(own, 2, Deno.stderr);
+  const stdout = outputFor(own, 1), stderr = outputFor(own, 2);
   const streams = [stdin.fd, stdout.fd, stderr.fd] as const;
   const process = startExec(id, request, { streams }, SIGKILL);
   own.use(process.pidfd);
   stdin.started?.();
-  const copied = [stdout.started?.(), stderr.started?.()];
+  const copied = Promise.allSettled([stdout.started?.(), stderr.started?.()]);
   const status = await waitForwarding(process.pid, process.pidfd);
-  await Promise.all(copied);
+  const failed = (await copied).find((copy) => copy.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
   const code = (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
   execEnded(id, code);
   return code;
@@ -60,50 +67,77 @@ interface Stream {
 }
 
 /**
- * A pipe or a file is handed over as it is. A terminal is not: the container could read from it
- * and type into it; its bytes go through a pipe.
+ * Whether a stream of this program may be the container's own: a pipe, a socket, /dev/null. The
+ * bytes of anything else go through a pipe. A terminal could be read and typed into; a file could
+ * be opened anew through /proc/self/fd, for writing too and by root of the container, wherever on
+ * the host it lies; a directory would be a way out (CVE-2024-21626).
  */
-function outputFor(own: DisposableStack, fd: number, stream: typeof Deno.stdout): Stream {
-  if (!stream.isTerminal()) return { fd };
-  const { read, write } = pipe();
+function mayHandOver(fd: number): boolean {
+  const { isFifo, isSocket, isCharDevice, rdev } = Deno.statSync(`/proc/self/fd/${fd}`);
+  return isFifo === true || isSocket === true || (isCharDevice === true && rdev === NULL_DEVICE);
+}
+
+function outputFor(own: DisposableStack, fd: number): Stream {
+  if (mayHandOver(fd)) return { fd };
+  const output = new Output(fd);
+  const { read, write } = wide(pipe());
   own.use(read);
   own.use(write);
   return {
     fd: write.raw,
     started: () => {
       write[Symbol.dispose]();
-      return copy(read, (bytes) => void stream.writeSync(bytes));
+      return copy(read, output);
     },
   };
 }
 
+/** Room for a whole chunk: each turn through the thread pool costs more than its bytes. */
+function wide<T extends { write: Fd }>(ends: T): T {
+  sys("fcntl", ends.write.raw, F_SETPIPE_SZ, CHUNK_BYTES); // refused where the user has too many
+  return ends;
+}
+
 function inputFor(own: DisposableStack): Stream {
-  if (!Deno.stdin.isTerminal()) return { fd: 0 };
-  const { read, write } = pipe();
+  if (mayHandOver(0)) return { fd: 0 };
+  const { read, write } = wide(pipe());
   own.use(read);
   own.use(write);
   return { fd: read.raw, started: () => void feed(read, write) };
 }
 
-/** The terminal's lines to the process, until its end of file or the process's. */
+/** What this program is given, to the process: until the end of it, or of the process. */
 async function feed(read: Fd, write: Fd): Promise<void> {
   read[Symbol.dispose]();
-  const bytes = new Uint8Array(65536);
+  const bytes = new Uint8Array(CHUNK_BYTES);
   for (;;) {
-    const count = await Deno.stdin.read(bytes);
-    if (count === null || write.raw < 0) break;
-    const chunk = bytes.slice(0, count);
-    if (sys("write", write.raw, chunk, count) < 0) break;
+    const count = await Deno.stdin.read(bytes).catch(() => null); // a directory: EISDIR
+    if (count === null || !await writeAllTo(write, bytes.slice(0, count))) break;
   }
   write[Symbol.dispose]();
 }
 
-async function copy(from: Fd, to: (bytes: Uint8Array) => void): Promise<void> {
-  const bytes = new Uint8Array(65536);
+/** Writes without stopping this program, which copies the output meanwhile; false: nobody reads. */
+async function writeAllTo(fd: Fd, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
+  for (let at = 0; at < bytes.length;) {
+    const rest = bytes.slice(at);
+    if (fd.raw < 0) return false;
+    const written = await sysAsync("write", fd.raw, rest, rest.length);
+    if (written < 0) return false;
+    at += written;
+  }
+  return true;
+}
+
+/** Where our stream takes no more, the process is told by the end of its pipe. */
+async function copy(from: Fd, to: Output): Promise<void> {
+  using _closed = from;
+  const bytes = new Uint8Array(CHUNK_BYTES);
   for (;;) {
     const count = await sysAsync("read", from.raw, bytes, bytes.length);
     if (count <= 0) return;
-    to(bytes.subarray(0, count));
+    await to.add(bytes.subarray(0, count));
+    await to.flush();
   }
 }
 

@@ -11,6 +11,7 @@ import { explainNetwork } from "./explain_network.ts";
 
 /** Numbers for what would be open; the real ones differ from call to call. */
 const FIRST_NUMBER = 20;
+const REPORT = FIRST_NUMBER + 2, HELLO = FIRST_NUMBER + 3;
 
 /** Explains an exec in a running container. Throws UserError with docker's texts. */
 export async function explainExec(reference: string, request: ExecRequest): Promise<Explanation> {
@@ -21,12 +22,14 @@ export async function explainExec(reference: string, request: ExecRequest): Prom
   const descriptors: Descriptor[] = [
     `pidfd of process ${run.pid}, the container's first`,
     "socket that gets the terminal, with -t",
+    "pipe that tells of a failed step",
+    "pipe that tells the process's number",
     ...v1.map(({ directory }) => `${directory}/tasks`),
   ].map((what, i) => ({ number: FIRST_NUMBER + i, what }));
   const plan = execPlan(spec, processOf(spec, request, run), request.privileged, {
     pidfd: FIRST_NUMBER,
     consoleSocket: request.tty ? FIRST_NUMBER + 1 : undefined,
-    cgroupTasks: v1.map((_, i) => FIRST_NUMBER + 2 + i),
+    cgroupTasks: v1.map((_, i) => HELLO + 1 + i),
     streams: [0, 1, 2],
     deathSignal: SIGKILL,
   });
@@ -48,6 +51,6 @@ export async function explainExec(reference: string, request: ExecRequest): Prom
     cgroup: { path: cgroup.path, writes },
     network: await explainNetwork(record),
     descriptors,
-    programs: [{ title, steps: describeSteps(execProgram(plan).steps) }],
+    programs: [{ title, steps: describeSteps(execProgram(plan, REPORT, HELLO).steps) }],
   };
 }

@@ -4,7 +4,7 @@
  */
 import {
   AT_FDCWD,
-  CLONE_FILES,
+  CLONE_INTO_CGROUP,
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
   CLONE_NEWNET,
@@ -12,23 +12,29 @@ import {
   CLONE_NEWPID,
   CLONE_NEWUSER,
   CLONE_NEWUTS,
-  CLONE_PARENT,
-  CLONE_PIDFD,
-  CLONE_VFORK,
-  CLONE_VM,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
   PR_SET_PDEATHSIG,
+  WALL,
 } from "../../ffi/constants.ts";
+import { executable } from "../../ffi/elf.ts";
 import { EPERM } from "../../ffi/errno.ts";
-import { Fd } from "../../ffi/fd.ts";
-import { addressIn, type Place, slot, type Step, type Value } from "../../ffi/program.ts";
-import { type Child, cloneArgs, reap, spawn } from "../../ffi/spawn.ts";
-import { beginSteps, type Failure, oomScoreSteps, processSteps } from "./process_steps.ts";
+import { Fd, readInto } from "../../ffi/fd.ts";
+import { check, sys } from "../../ffi/libc.ts";
+import { type Place, type Program, slot, type Step, type Value } from "../../ffi/program.ts";
+import { execute as executeFile } from "./execute.ts";
+import { cgroupSteps } from "./init.ts";
+import { launcherProgram, pipeEnds, readFailure } from "./launcher.ts";
+import {
+  beginSteps,
+  type Failure,
+  hostProcSteps,
+  processSteps,
+  tailSteps,
+} from "./process_steps.ts";
 import type { SeccompFilter } from "./seccomp_compile.ts";
 import type { Process } from "./spec_types.ts";
-import { cgroupSteps } from "./init.ts";
 import { openTerminal, sendDescriptor, takeTerminal, terminalSlots } from "./terminal.ts";
 
 /** A process to be run in a running container. */
@@ -54,26 +60,30 @@ export interface ExecPlan {
 const ALL = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
   CLONE_NEWCGROUP;
 
-/** What a process that will be in the container's pid namespace's parent does first. */
+/** What the parent of a process in the container's pid namespace does first. */
 export function joinContainer(plan: ExecPlan): Step[] {
   const flags = ALL | (plan.userNamespace ? CLONE_NEWUSER : 0);
   return [
     ...cgroupSteps(plan.cgroupTasks),
+    ...hostProcSteps(plan.process),
     { call: "setns", args: [plan.pidfd, flags], goal: "join the container's namespaces" },
   ];
 }
 
 /** What the process itself does, born inside. `failure` says where its failures go. */
-export function insideSteps(plan: ExecPlan, failure: Failure): Step[] {
+export function insideSteps(
+  plan: ExecPlan,
+  failure: Failure,
+  report: Place = slot("report"),
+): Step[] {
   const { process } = plan;
-  const report = slot("report"), terminal = terminalSlots(), root = slot("root");
+  const terminal = terminalSlots(), root = slot("root");
   const withTerminal = process.terminal === true && plan.consoleSocket !== undefined;
   const goal = "set up the streams";
   return [
     ...beginSteps(failure, report),
     { call: "setsid", args: [], goal: "start a session", allow: [EPERM] },
     ...(plan.deathSignal === 0 ? [] : [deathSignalStep(plan.deathSignal)]),
-    ...(process.oomScoreAdj === undefined ? [] : oomScoreSteps(process.oomScoreAdj)),
     ...(withTerminal
       ? [
         {
@@ -115,48 +125,63 @@ export interface Executed {
   readonly pidfd: Fd;
 }
 
-/** The program of an exec, and where it leaves the number and the pidfd of the process. */
-export interface ExecProgram {
-  readonly steps: Step[];
-  readonly pid: Place;
-  readonly pidfd: Place;
-}
-
-/** What a child of ours does: join the container, clone the process, end; and what that does. */
-export function execProgram(plan: ExecPlan): ExecProgram {
-  const pid = slot("pid"), pidfd: Place = slot("pidfd", -1);
-  const args = cloneArgs({
-    flags: BigInt(CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PIDFD),
-    pidfd,
-  });
-  const failure: Failure = { report: null, label: "inside.failed" };
-  const steps: Step[] = [
-    ...joinContainer(plan),
-    {
-      call: "clone3",
-      args: [addressIn(args), args.bytes.length],
-      goal: "start the process",
-      result: pid,
-      onZero: "@inside",
+/**
+ * The program of an exec: join the container, clone the process, tell its number on `hello`, end;
+ * and what that process does. Failures go to the pipe `report`. Pure.
+ */
+export function execProgram(
+  plan: ExecPlan,
+  report: number,
+  hello: number,
+  cgroup?: number,
+): Program {
+  const failure: Failure = { report, label: "inside.failed" };
+  const place = slot("report");
+  return launcherProgram({
+    init: {
+      first: joinContainer(plan),
+      steps: [...insideSteps(plan, failure, place), ...tailSteps(failure, place)],
+      flags: cgroup === undefined ? 0n : BigInt(CLONE_INTO_CGROUP),
+      cgroup,
+      before: [],
+      preserveFds: plan.preserveFds ?? 0,
     },
-    { call: "exit_group", args: [0], goal: "end" },
-    { call: "getpid", args: [], goal: "be inside", label: "inside" },
-    ...insideSteps(plan, failure),
-    { call: "exit_group", args: [127], goal: "end after a failure", label: failure.label },
-  ];
-  return { steps, pid, pidfd };
+    report,
+    hello,
+  });
 }
 
 /**
- * Starts the process. A child of ours joins the container, clones the process as our child
- * (CLONE_PARENT) and ends; all three share memory until execve, none of it is JavaScript's.
- * Throws SyscallError of the step that failed.
+ * Starts the process, as our child. What joins the container is a program of its own, from sealed
+ * memory, and never this one: whoever is in the container may look at /proc/PID of the newcomer
+ * before it calls execve, may have it execute /proc/self/exe (CVE-2019-5736), may even trace it
+ * once its rights are as small as theirs. Throws SyscallError of the step that failed.
  */
-export function execute(plan: ExecPlan, cgroupFd?: number): Executed {
-  const { steps, pid, pidfd } = execProgram(plan);
-  const between: Child = spawn(steps, { flags: CLONE_FILES, cgroupFd });
-  const read = (place: Place) =>
-    Number(new DataView(between.ran.read(place.block).buffer).getBigInt64(0, true));
-  reap(between);
-  return { pid: read(pid), pidfd: new Fd(read(pidfd) | 0) };
+export function execute(plan: ExecPlan, cgroup?: number): Executed {
+  using report = pipeEnds();
+  using hello = pipeEnds();
+  const { bytes, encoded } = executable(
+    execProgram(plan, report.write.raw, hello.write.raw, cgroup),
+  );
+  const { consoleSocket } = plan;
+  const inherited = [
+    ...[report.write.raw, hello.write.raw, plan.pidfd, ...plan.cgroupTasks, ...plan.streams],
+    ...(cgroup === undefined ? [] : [cgroup]),
+    ...(typeof consoleSocket === "number" ? [consoleSocket] : []),
+    ...Array.from({ length: plan.preserveFds ?? 0 }, (_, i) => 3 + i),
+  ];
+  const between = executeFile(bytes, inherited.filter((fd) => fd > 2), ["diplodock-exec"]);
+  report.write[Symbol.dispose]();
+  hello.write[Symbol.dispose]();
+  const word = new Uint8Array(8);
+  const born = readInto(hello.read, word) === word.length;
+  const pid = new DataView(word.buffer).getInt32(0, true);
+  sys("wait4", between, 0, WALL, 0);
+  const failure = readFailure(report.read, encoded);
+  if (failure !== undefined) {
+    if (born) sys("wait4", pid, 0, WALL, 0);
+    throw failure;
+  }
+  if (!born) throw new Error("Cannot start a process in the container: its starter was killed");
+  return { pid, pidfd: new Fd(check("watch the process", "pidfd_open", pid, 0)) };
 }

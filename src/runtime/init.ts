@@ -8,7 +8,6 @@ import {
   CLONE_NEWNS,
   MOUNT_ATTR_RDONLY,
   O_WRONLY,
-  PR_SET_DUMPABLE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
 } from "../../ffi/constants.ts";
@@ -27,7 +26,7 @@ import { closeStep, inside, makeDirectory, openInRoot } from "./paths.ts";
 import {
   beginSteps,
   type Failure,
-  oomScoreSteps,
+  hostProcSteps,
   type Pause,
   processSteps,
   tailSteps,
@@ -97,8 +96,8 @@ export function initProgram(plan: InitPlan): Step[] {
     ...(plan.namespaces.newTime ? newTimeNamespace(plan.timeOffsets ?? "") : []),
     ...joinSteps(plan.namespaces.inside),
     ...loopbackSteps(plan.namespaces),
+    ...hostProcSteps(plan.process),
     ...(plan.namespaces.before.some(({ type }) => type === "user") ? becomeRootSteps() : []),
-    ...(plan.process.oomScoreAdj === undefined ? [] : oomScoreSteps(plan.process.oomScoreAdj)),
     ...rootSteps(plan.root, root),
     ...plan.mounts.flatMap((mount) => mountSteps(mount, root)),
     ...deviceSteps(plan.devices, root, plan.bindDevices),
@@ -136,7 +135,7 @@ function hasMountNamespace(plan: NamespacePlan): boolean {
 
 /**
  * Root of the user namespace that was joined: until then the process has all rights there, but
- * the ids of nobody. Changing ids makes a process undumpable, and then its /proc is not its own.
+ * the ids of nobody.
  */
 function becomeRootSteps(): Step[] {
   const goal = "become root of the user namespace";
@@ -144,7 +143,6 @@ function becomeRootSteps(): Step[] {
     { call: "setgroups", args: [0, null], allow: [EPERM], goal },
     { call: "setresgid", args: [0, 0, 0], goal },
     { call: "setresuid", args: [0, 0, 0], goal },
-    { call: "prctl", args: [PR_SET_DUMPABLE, 1, 0, 0, 0], goal },
   ];
 }
 

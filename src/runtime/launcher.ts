@@ -29,6 +29,8 @@ import type { Pause } from "./process_steps.ts";
 /** All that decides a launcher's program; descriptors by their numbers. */
 export interface LauncherPlan {
   readonly init: {
+    /** What the launcher does before all else. */
+    readonly first?: readonly Step[];
     readonly steps: readonly Step[];
     readonly flags: bigint;
     readonly cgroup?: number;
@@ -48,6 +50,7 @@ export function launcherProgram({ init, report, hello }: LauncherPlan): Program 
   return {
     tail: "launcher.failed",
     steps: [
+      ...(init.first ?? []),
       ...joinSteps(init.before),
       {
         call: "clone3",
@@ -194,7 +197,8 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   }
 }
 
-function pipeEnds(): { read: Fd; write: Fd } & Disposable {
+/** A pipe that is closed with its scope. */
+export function pipeEnds(): { read: Fd; write: Fd } & Disposable {
   const ends = pipe();
   return {
     ...ends,
@@ -205,7 +209,8 @@ function pipeEnds(): { read: Fd; write: Fd } & Disposable {
   };
 }
 
-function readFailure(from: Fd, encoded: Encoded): SyscallError | undefined {
+/** The failure that comes out of a report pipe; undefined when the pipe ends without one. */
+export function readFailure(from: Fd, encoded: Encoded): SyscallError | undefined {
   const bytes = new Uint8Array(FAILURE_BYTES);
   if (readInto(from, bytes) < FAILURE_BYTES) return undefined;
   const view = new DataView(bytes.buffer);

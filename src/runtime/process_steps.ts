@@ -5,6 +5,7 @@ import {
   F_DUPFD_CLOEXEC,
   O_CLOEXEC,
   O_WRONLY,
+  PR_SET_DUMPABLE,
   PR_SET_NAME,
 } from "../../ffi/constants.ts";
 import { EACCES, EINVAL, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
@@ -117,7 +118,6 @@ export function processSteps(plan: ProcessPlan): Step[] {
     ...rlimitSteps(process.rlimits ?? []),
     ...(plan.personality ? personalitySteps(plan.personality) : []),
     ...(plan.sameKeyring ? [] : keyringSteps()),
-    ...labelSteps(process),
     ...tidyDescriptors(plan),
     ...(capabilities ? boundingSteps(capabilities) : []),
     ...early,
@@ -308,8 +308,30 @@ function endAs(status: Place): Step[] {
   ];
 }
 
+/**
+ * What a process writes to its own files of /proc: the OOM score, and the labels that execve is to
+ * give it. While /proc is still the host's: the container may have put something else at its own
+ * (a FIFO, a link, a file that takes a label and forgets it; CVE-2019-16884). Then the process
+ * hides from the container: who gives up rights one by one becomes, for a moment, somebody whom
+ * root of the container may trace, with all that its memory and descriptors hold.
+ */
+export function hostProcSteps(process: Process): Step[] {
+  const { oomScoreAdj } = process;
+  const dumpable = (value: number): Step => ({
+    call: "prctl",
+    args: [PR_SET_DUMPABLE, value, 0, 0, 0],
+    goal: "hide from the container",
+  });
+  return [
+    // Who shares its memory with an earlier process that hid has to own its /proc again.
+    ...(oomScoreAdj === undefined ? [] : [dumpable(1), ...oomScoreSteps(oomScoreAdj)]),
+    ...labelSteps(process),
+    dumpable(0),
+  ];
+}
+
 /** Writes the OOM score; /proc must be the one of a pid namespace that knows us. */
-export function oomScoreSteps(score: number): Step[] {
+function oomScoreSteps(score: number): Step[] {
   const goal = `set oom_score_adj to ${score}`;
   const file = slot("oom_score_adj"), text = String(score);
   return [
