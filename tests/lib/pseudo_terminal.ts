@@ -5,7 +5,7 @@ import { Fd, readInto, writeAll } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
-import { type Engine, PROGRAM } from "./engine.ts";
+import { PROGRAM } from "./engine.ts";
 
 const LIMIT_MS = 15_000;
 
@@ -27,7 +27,7 @@ export class PseudoTerminal implements Disposable {
   }
 
   /** Runs a Diplodock command whose three streams are this terminal. */
-  spawn(engine: Engine, ...args: string[]): Deno.ChildProcess {
+  spawn(engine: { readonly env: Record<string, string> }, ...args: string[]): Deno.ChildProcess {
     const script = 'terminal=$0; exec "$@" <>"$terminal" >&0 2>&0';
     return new Deno.Command("setsid", {
       args: ["--wait", "sh", "-c", script, this.path, PROGRAM, ...args],
