@@ -75,6 +75,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "container inspect": row("other", "Display detailed information on one or more containers", () => import("./container_inspect.ts")),
   "wait": row("other", "Block until one or more containers stop, then print their exit codes", () => import("./wait.ts")),
   "rename": row("other", "Rename a container", () => import("./rename.ts")),
+  "stats": row("other", "Display a live stream of container(s) resource usage statistics", () => import("./stats.ts")),
   "top": row("other", "Display the running processes of a container", () => import("./top.ts")),
   "network create": row("other", "Create a network", () => import("./network_create.ts")),
   "network ls": row("other", "List networks", () => import("./network_ls.ts")),

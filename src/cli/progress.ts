@@ -53,7 +53,7 @@ export function bar(done: number, total: number, elapsedMs: number, columns: num
 }
 
 /** Cuts a line so that it does not wrap: a wrapped line cannot be drawn over. */
-function fit(text: string, columns: number): string {
+export function fit(text: string, columns: number): string {
   if (cellWidth(text) < columns) return text;
   let width = 0;
   let end = 0;
