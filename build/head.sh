@@ -56,7 +56,8 @@ own_under_tmp "$tmp" && start_if_own "$tmp" "$@"
 
 # part OFFSET SIZE NAME: copies one file out of this one; the rename makes it appear whole.
 part() {
-  tail -c "+$1" "$DIPLODOCK_SELF" | head -c "$2" > "$new/$3" || return 1
+  # Where SIGPIPE is ignored, as under some engines, tail would complain.
+  tail -c "+$1" "$DIPLODOCK_SELF" 2> /dev/null | head -c "$2" > "$new/$3" || return 1
   [ "$(wc -c < "$new/$3")" -eq "$2" ] || return 1
   chmod "$4" "$new/$3" || return 1
 }

@@ -11,13 +11,13 @@ import {
 import { UserError } from "../base/errors.ts";
 import type { Process } from "./spec_types.ts";
 
-/** The last calls of a start, which are about the command itself. */
-const COMMAND_CALLS = new Set(["execve", "faccessat2"]);
+/** How the goal of the last steps of a start begins: they are about the command itself. */
+const COMMAND_GOAL = 'start "';
 
 /** A failed step as the error of a start; other errors pass. */
 export function startFailure(error: unknown, process: Process): unknown {
   if (!(error instanceof SyscallError)) return error;
-  const text = COMMAND_CALLS.has(error.call)
+  const text = error.goal.startsWith(COMMAND_GOAL)
     ? commandFailure(error.errno, process.args?.[0] ?? "")
     : `${error.message}: ${errnoText(error.errno)}`;
   return new UserError(`unable to start container process: ${text}`);

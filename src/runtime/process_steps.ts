@@ -4,6 +4,8 @@ import {
   CLOSE_RANGE_CLOEXEC,
   F_DUPFD_CLOEXEC,
   O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
   O_WRONLY,
   PR_SET_DUMPABLE,
   PR_SET_NAME,
@@ -36,6 +38,7 @@ import {
   seccompSteps,
   userSteps,
 } from "./identity.ts";
+import { armLastWords, lastWords } from "./last_words.ts";
 import { labelSteps } from "./security_labels.ts";
 import { freshLabel } from "./paths.ts";
 import { schedulerSteps } from "./scheduler.ts";
@@ -101,7 +104,7 @@ export function tailSteps({ label }: Failure, report: Place): Step[] {
       label,
       onNegative: "next",
     },
-    { call: "exit_group", args: [255], goal },
+    { call: "exit_group", args: [1], goal },
   ];
 }
 
@@ -135,7 +138,9 @@ export function processSteps(plan: ProcessPlan): Step[] {
       ...restoreSignals(),
       ...(plan.pause?.steps(plan.report) ?? []),
       ...late,
+      ...(plan.pause ? armLastWords() : []),
       ...execSteps(process),
+      ...(plan.pause ? lastWords(process.args?.[0] ?? "") : []),
     ]),
   ];
 }
@@ -147,13 +152,29 @@ function lookUpSteps({ args = [], env = [] }: Process): Step[] {
   const paths = candidates(args[0] ?? "", env);
   const goal = `start "${args[0]}"`;
   return [
-    ...paths.map((path, i): Step => ({
-      call: "faccessat2",
-      args: [AT_FDCWD, path, X_OK, AT_EACCESS],
-      goal,
-      onNegative: i < paths.length - 1 ? "next" : "fail",
-      onZero: `@${found}`,
-    })),
+    ...paths.flatMap((path, i): Step[] => {
+      const isLast = i === paths.length - 1, other = freshLabel("other");
+      return [
+        {
+          call: "faccessat2",
+          args: [AT_FDCWD, path, X_OK, AT_EACCESS],
+          goal,
+          onNegative: isLast ? "fail" : `@${other}`,
+        },
+        // A directory may be "executed" as well: entered.
+        {
+          call: "openat",
+          args: [AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0],
+          goal,
+          onNegative: `@${found}`,
+        },
+        ...(isLast
+          // EISDIR, for nobody can write to a directory.
+          ? [{ call: "openat", args: [AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0], goal } as Step]
+          : []),
+        { ...goTo("next", goal), label: other },
+      ];
+    }),
     { ...goTo("next", goal), label: found },
   ];
 }
