@@ -23,7 +23,7 @@ export async function createFrom(
 ): Promise<OciRecord> {
   const [id] = given.rest;
   const bundle = readBundle(given.text("bundle") || ".", warn);
-  const listening = Number(Deno.env.get("LISTEN_FDS") ?? 0);
+  const listening = socketsGiven();
   if (listening > 0) bundle.spec.process?.env?.push(`LISTEN_FDS=${listening}`, "LISTEN_PID=1");
   const record = await createContainer(store, id, bundle, {
     consoleSocket: consoleSocket || undefined,
@@ -34,6 +34,12 @@ export async function createFrom(
   });
   writePidFile(given, record.pid);
   return record;
+}
+
+/** How many descriptors a service manager gave to this very process. sd_listen_fds(3). */
+function socketsGiven(): number {
+  const count = Number(Deno.env.get("LISTEN_FDS") ?? 0);
+  return count > 0 && Deno.env.get("LISTEN_PID") === String(Deno.pid) ? count : 0;
 }
 
 /** Replaced whole, because engines watch for it. */

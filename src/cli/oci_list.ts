@@ -42,8 +42,9 @@ export const LIST: OciCommand = {
     }));
     const format = given.text("format") ?? "table";
     if (given.flag("quiet")) print(states.map(({ id }) => `${id}\n`).join(""));
-    else if (format === "json") print(states.length === 0 ? "null" : JSON.stringify(states));
-    else if (format === "table") {
+    else if (format === "json") {
+      print(`${states.length === 0 ? "null" : JSON.stringify(states)}\n`);
+    } else if (format === "table") {
       const rows = states.map((state) => [
         state.id,
         String(state.pid),
