@@ -1,7 +1,7 @@
 /** Blobs come in verified: a name in blobs/sha256 always says what is in the file. */
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
-import { digestOf, Hasher } from "./hash.ts";
+import { digestOf, expectMuch, Hasher } from "./hash.ts";
 import type { Session } from "./session.ts";
 import { isThere, type Store } from "./store.ts";
 import { CHUNK } from "./compression.ts";
@@ -15,6 +15,9 @@ export const MAX_DOCUMENT = 16 << 20;
 export function hasBlob(store: Store, digest: Digest): boolean {
   return isThere(store.blob(digest));
 }
+
+/** From here on the fast hash is worth loading. */
+const MUCH = 1 << 20;
 
 /** Bytes that may wait to be written before `drained` holds the reader up. */
 const MAX_QUEUED = 8 << 20;
@@ -43,12 +46,6 @@ export class BlobWriter implements Disposable {
     this.#written = this.#written.then(() => this.#append(chunk)).catch((error) => {
       this.#failed ??= error;
     });
-  }
-
-  /** The same on this thread, for callers that reuse their chunks and cannot wait. */
-  writeNow(chunk: Bytes): void {
-    this.#hasher.update(chunk);
-    for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
   }
 
   async #append(chunk: Bytes): Promise<void> {
@@ -137,8 +134,9 @@ export function readDocument(store: Store, digest: Digest): Bytes {
 
 /** The digest of a file. */
 export async function fileDigest(path: string): Promise<Digest> {
-  const hasher = new Hasher();
   using file = await Deno.open(path);
+  if (file.statSync().size > MUCH) await expectMuch();
+  const hasher = new Hasher();
   const buffer = new Uint8Array(CHUNK);
   for (;;) {
     const count = file.readSync(buffer);

@@ -1,8 +1,7 @@
 /**
  * Compressions of archives, told by their first bytes. gzip and zstd are node:zlib's (on its
- * threads); xz and bzip2 are the system's programs, as docker does it for xz.
+ * threads, loaded when needed: it takes 20 ms); xz and bzip2 are the system's programs, as docker does it for xz.
  */
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import { UserError } from "../base/errors.ts";
 
 /** How an archive is compressed. */
@@ -70,17 +69,23 @@ export async function decompress(source: AsyncIterable<Bytes>): Promise<Decompre
     if (!first.done) yield first.value;
     yield* all;
   }
-  return { compression, chunks: undo(whole(), compression) };
+  return { compression, chunks: await undo(whole(), compression) };
 }
 
-function undo(source: AsyncIterable<Bytes>, compression: Compression): AsyncIterable<Bytes> {
+async function undo(
+  source: AsyncIterable<Bytes>,
+  compression: Compression,
+): Promise<AsyncIterable<Bytes>> {
   switch (compression) {
     case "none":
       return source;
     case "gzip":
-      return through(source, createGunzip({ chunkSize: CHUNK }));
+      return through(source, (await import("node:zlib")).createGunzip({ chunkSize: CHUNK }));
     case "zstd":
-      return through(source, createZstdDecompress({ chunkSize: CHUNK }));
+      return through(
+        source,
+        (await import("node:zlib")).createZstdDecompress({ chunkSize: CHUNK }),
+      );
     case "bzip2":
       return program(source, "bzip2");
     case "xz":
@@ -88,7 +93,8 @@ function undo(source: AsyncIterable<Bytes>, compression: Compression): AsyncIter
   }
 }
 
-type ZlibStream = ReturnType<typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
+type Zlib = typeof import("node:zlib");
+type ZlibStream = ReturnType<Zlib["createGunzip"] | Zlib["createZstdDecompress"]>;
 
 /** Resolves when the stream takes more, or never will. */
 function drained(stream: ZlibStream): Promise<void> {

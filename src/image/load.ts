@@ -18,6 +18,7 @@ import type { ImageRecord } from "./records.ts";
 import { familiarName, fullName, parseReference, withDefaultTag } from "./reference.ts";
 import { prepare, type Prepared, publish } from "./register.ts";
 import { orCollect } from "./gc.ts";
+import { expectMuch } from "./hash.ts";
 import { Session } from "./session.ts";
 import { Spool, type Spooled } from "./spool.ts";
 import type { Store } from "./store.ts";
@@ -63,6 +64,7 @@ async function load(
   options: LoadOptions,
 ): Promise<Loaded[]> {
   using session = await Session.open(store);
+  await expectMuch();
   using spool = new Spool(session);
   const reader = new TarReader(spool);
   const { chunks } = await decompress(source);

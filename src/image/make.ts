@@ -1,10 +1,11 @@
 /** New images made here: import's, commit's. */
-import { BlobWriter, putDocument, readDocument } from "./blobs.ts";
+import { BlobWriter, fileDigest, keepBlob, putDocument, readDocument } from "./blobs.ts";
 import { applyChanges } from "./changes.ts";
 import { decompress } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { orCollect } from "./gc.ts";
+import { expectMuch } from "./hash.ts";
 import { packTree } from "./pack.ts";
 import { hostPlatform } from "./platform.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
@@ -59,6 +60,7 @@ async function importWith(
   config: ImageRunConfig,
 ): Promise<ImageRecord> {
   using session = await Session.open(store);
+  await expectMuch();
   using writer = new BlobWriter(session);
   const { chunks } = await decompress(source);
   for await (const chunk of chunks) {
@@ -153,19 +155,27 @@ async function packUpper(
   upper: string,
   options: CommitOptions,
 ): Promise<Descriptor | undefined> {
-  using writer = new BlobWriter(session);
+  const path = session.temporary("blob");
+  let size = 0;
   {
+    using file = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
     using root = openAt(null, upper, O_RDONLY | O_DIRECTORY);
     using _paused = options.pause?.();
     const exclude = options.exclude?.();
     packTree(root.raw, {
       marks: "whiteouts",
       ...(exclude && { include: (path: string) => !exclude(path) }),
-    }, (chunk) => writer.writeNow(chunk));
+    }, (chunk) => {
+      size += chunk.length;
+      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+    });
   }
   // Only the end mark.
-  if (writer.size <= 1024) return undefined;
-  return { mediaType: OCI_LAYER, ...await writer.keep() };
+  if (size <= 1024) return undefined;
+  // Hashed when it is whole: whether that is much is known only now.
+  const digest = await fileDigest(path);
+  keepBlob(session.store, digest, path);
+  return { mediaType: OCI_LAYER, digest, size };
 }
 
 async function registerNew(

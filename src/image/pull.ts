@@ -13,7 +13,7 @@ import {
   parseObject,
 } from "./documents.ts";
 import { downloadBlob, type DownloadEvent } from "./download.ts";
-import { digestOf } from "./hash.ts";
+import { digestOf, expectMuch } from "./hash.ts";
 import { readEntries } from "./index_file.ts";
 import { prepareInflater } from "./inflate.ts";
 import { WORTH_A_THREAD } from "./layers.ts";
@@ -186,6 +186,7 @@ async function pullFrom(
     }
     return { record: here, digest: resolved.named, upToDate: true };
   }
+  await expectMuch();
   using session = await Session.open(store);
   const { digest, size } = putDocument(session, resolved.bytes);
   await downloadBlob(session, repository, manifest.config, () => {});

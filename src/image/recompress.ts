@@ -6,6 +6,7 @@ import { createGzip } from "node:zlib";
 import { BlobWriter, putDocument, readDocument } from "./blobs.ts";
 import { CHUNK, fileChunks, through } from "./compression.ts";
 import { parseManifest } from "./documents.ts";
+import { expectMuch } from "./hash.ts";
 import { updateEntries } from "./index_file.ts";
 import { type ImageRecord, writeRecord } from "./records.ts";
 import type { Session } from "./session.ts";
@@ -18,6 +19,7 @@ export function hasPlainLayers(layers: readonly Descriptor[]): boolean {
 
 async function compress(session: Session, layer: Descriptor): Promise<Descriptor> {
   if (layer.mediaType !== OCI_LAYER) return layer;
+  await expectMuch();
   using writer = new BlobWriter(session);
   const source = fileChunks(Deno.openSync(session.store.blob(layer.digest)));
   for await (const chunk of through(source, createGzip({ chunkSize: CHUNK }))) {
