@@ -90,6 +90,7 @@ const TEXTS: Record<number, string> = {
   [ENAMETOOLONG]: "file name too long",
   [ENOSYS]: "function not implemented",
   [ENOTEMPTY]: "directory not empty",
+  [EOPNOTSUPP]: "operation not supported",
   [ELOOP]: "too many levels of symbolic links",
 };
 

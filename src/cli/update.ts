@@ -5,9 +5,16 @@ import { updateContainer, type UpdateRequest } from "../engine/update.ts";
 import { type CommandSpec, type Options, parseArgs, parseInteger } from "./args.ts";
 import { forEach } from "./each.ts";
 import { parsePublish } from "./flags/ports.ts";
-import { parseRestartPolicy } from "./flags/resources.ts";
+import { parseDeviceCgroupRule } from "./flags/devices.ts";
+import {
+  parseByteRate,
+  parseDeviceWeight,
+  parseOperationRate,
+  parseRestartPolicy,
+} from "./flags/resources.ts";
 import { badFlag, parseBytesOrUnlimited, parseCpus } from "./flags/units.ts";
 
+const rates = { type: "list", defaultText: "[]" } as const;
 const bytes = { type: "string", value: "bytes", parse: parseSize } as const;
 
 /** Checks what `--publish-rm` names: a port of the host. */
@@ -25,6 +32,12 @@ const FLAGS = {
     parse: (text: string) => parseInteger(text, 16, true),
     help: "Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)",
   },
+  "blkio-weight-device": {
+    type: "list",
+    parse: parseDeviceWeight,
+    help: "Block IO weight (relative device weight), 0 to take it back",
+    defaultText: "[]",
+  },
   "cpu-period": { type: "int", help: "Limit CPU CFS (Completely Fair Scheduler) period" },
   "cpu-quota": { type: "int", help: "Limit CPU CFS (Completely Fair Scheduler) quota" },
   "cpu-rt-period": { type: "int", help: "Limit the CPU real-time period in microseconds" },
@@ -33,6 +46,31 @@ const FLAGS = {
   "cpus": { type: "string", value: "decimal", parse: parseCpus, help: "Number of CPUs" },
   "cpuset-cpus": { type: "string", help: "CPUs in which to allow execution (0-3, 0,1)" },
   "cpuset-mems": { type: "string", help: "MEMs in which to allow execution (0-3, 0,1)" },
+  "device-cgroup-rule": {
+    type: "list",
+    parse: parseDeviceCgroupRule,
+    help: "Add a rule to the cgroup allowed devices list",
+  },
+  "device-read-bps": {
+    ...rates,
+    parse: parseByteRate,
+    help: "Limit read rate (bytes per second) from a device, 0 to take it back",
+  },
+  "device-read-iops": {
+    ...rates,
+    parse: parseOperationRate,
+    help: "Limit read rate (IO per second) from a device, 0 to take it back",
+  },
+  "device-write-bps": {
+    ...rates,
+    parse: parseByteRate,
+    help: "Limit write rate (bytes per second) to a device, 0 to take it back",
+  },
+  "device-write-iops": {
+    ...rates,
+    parse: parseOperationRate,
+    help: "Limit write rate (IO per second) to a device, 0 to take it back",
+  },
   "kernel-memory": { ...bytes, hidden: true, help: "Kernel memory limit (deprecated)" },
   "memory": { ...bytes, short: "m", help: "Memory limit" },
   "memory-reservation": { ...bytes, help: "Memory soft limit" },
@@ -41,6 +79,10 @@ const FLAGS = {
     value: "bytes",
     parse: parseBytesOrUnlimited,
     help: "Swap limit equal to memory plus swap: -1 to enable unlimited swap",
+  },
+  "memory-swappiness": {
+    type: "int",
+    help: "Tune container memory swappiness (0 to 100)",
   },
   "pids-limit": { type: "int", help: "Tune container pids limit (set -1 for unlimited)" },
   "publish-add": {
@@ -94,7 +136,12 @@ export async function command(words: string[]): Promise<number> {
 function requestOf(options: Options<typeof FLAGS>): UpdateRequest {
   return {
     limits: {
+      BlkioDeviceReadBps: options.deviceReadBps,
+      BlkioDeviceReadIOps: options.deviceReadIops,
+      BlkioDeviceWriteBps: options.deviceWriteBps,
+      BlkioDeviceWriteIOps: options.deviceWriteIops,
       BlkioWeight: options.blkioWeight,
+      BlkioWeightDevice: options.blkioWeightDevice,
       CpuPeriod: options.cpuPeriod,
       CpuQuota: options.cpuQuota,
       CpuRealtimePeriod: options.cpuRtPeriod,
@@ -102,9 +149,11 @@ function requestOf(options: Options<typeof FLAGS>): UpdateRequest {
       CpuShares: options.cpuShares,
       CpusetCpus: options.cpusetCpus,
       CpusetMems: options.cpusetMems,
+      DeviceCgroupRules: options.deviceCgroupRule,
       Memory: options.memory,
       MemoryReservation: options.memoryReservation,
       MemorySwap: options.memorySwap,
+      MemorySwappiness: options.memorySwappiness,
       NanoCpus: options.cpus,
       PidsLimit: options.pidsLimit,
     },

@@ -138,7 +138,7 @@ export function deviceRules(host: HostConfig, devices: readonly HostDevice[]): D
 }
 
 /** "c 42:* rmw" as a rule. Throws UserError with docker's text. */
-function parseDeviceRule(text: string): DeviceRule {
+export function parseDeviceRule(text: string): DeviceRule {
   const match = /^([acb]) ([0-9]+|\*):([0-9]+|\*) ([rwm]{1,3})$/.exec(text);
   if (match === null) throw new UserError(`invalid device cgroup rule format: '${text}'`);
   const [, type, major, minor, access] = match;

@@ -2,6 +2,8 @@
 import { readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { formatTime, ZERO_TIME } from "../base/time.ts";
+import { openCgroup } from "../runtime/cgroup.ts";
+import { oomKills } from "../runtime/oom_kills.ts";
 import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
@@ -96,10 +98,11 @@ function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string
 export function inspectContainer(record: ContainerRecord, sizes?: Sizes): Record<string, unknown> {
   const state = stateOf(record.Id);
   const health = state.kind === "running" ? readHealth(record) : undefined;
-  return inspectRecord(record, state, { health, oomKilled: wasOomKilled(record.Id) }, sizes);
+  return inspectRecord(record, state, { health, oomKilled: wasOomKilled(record.Id, state) }, sizes);
 }
 
-/** Whether the OOM killer took a process in the last run; noted when it ended. */
-function wasOomKilled(id: string): boolean {
+/** Whether the OOM killer took a process in this run, or in the last one: noted when it ended. */
+function wasOomKilled(id: string, state: State): boolean {
+  if (state.kind === "running") return oomKills(openCgroup(state.run.cgroup)) > 0;
   return readIfThere(oomKilledMark(id)) !== undefined;
 }

@@ -33,7 +33,8 @@ import {
 } from "./cgroup_layout.ts";
 import { fillCpuset, setDevicesV1 } from "./cgroup_v1.ts";
 import { delegatedPath, enableControllers, setDevicesV2 } from "./cgroup_v2.ts";
-import type { Resources } from "./spec_types.ts";
+import type { WrittenFiles } from "./cgroup_undo.ts";
+import type { DeviceRule, Resources } from "./spec_types.ts";
 
 /** The container's directory in one hierarchy. */
 export interface CgroupDirectory {
@@ -164,20 +165,44 @@ async function prepare(cgroup: Cgroup, resources: Resources): Promise<string[]> 
     if (cpuset !== undefined && mount !== undefined) fillCpuset(cpuset, mount);
     setDevicesV1(directoryOf(cgroup, "devices"), devices, warnings);
   }
-  warnings.push(...await updateCgroup(cgroup, limits));
+  warnings.push(...await writeLimits(cgroup, limits));
   return warnings;
 }
 
 /**
- * Writes the limits that `resources` has; others stay as they are. `devices` is left alone: a
- * running container's device list does not change. Returns warnings; throws UserError for values
- * the kernel refuses.
+ * Writes the limits that `resources` has; others stay as they are. `devices` is left alone. Returns
+ * warnings; throws UserError for values the kernel refuses, and then nothing has changed.
  */
 export async function updateCgroup(cgroup: Cgroup, resources: Resources): Promise<string[]> {
+  const { WrittenFiles } = await import("./cgroup_undo.ts");
+  return await writeLimits(cgroup, resources, new WrittenFiles());
+}
+
+async function writeLimits(
+  cgroup: Cgroup,
+  resources: Resources,
+  written?: WrittenFiles,
+): Promise<string[]> {
   const { devices: _, ...limits } = resources;
   if (cgroup.version === undefined || !hasLimits(limits)) return [];
   const { setLimits } = await import("./cgroup_limits.ts");
-  return setLimits(limits, cgroup.version, (controller) => directoryOf(cgroup, controller));
+  const place = (controller: string) => directoryOf(cgroup, controller);
+  return setLimits(limits, cgroup.version, place, written);
+}
+
+/**
+ * Lets a running container use more devices: `rules` is its whole list, of which `added` is new.
+ * Returns warnings; throws UserError or SyscallError where the list cannot be set.
+ */
+export async function updateDevices(
+  cgroup: Cgroup,
+  rules: readonly DeviceRule[],
+  added: readonly DeviceRule[],
+): Promise<string[]> {
+  const warnings: string[] = [];
+  if (cgroup.version === 2) await setDevicesV2(cgroup.directories[0].directory, rules, warnings);
+  else setDevicesV1(directoryOf(cgroup, "devices"), added, warnings);
+  return warnings;
 }
 
 /** Whether there is anything to write: the table of limits is loaded only then. */

@@ -1,9 +1,10 @@
 /** Setting limits: rows of the table become writes, writes happen, what is missing is told. */
-import { EBUSY, EINVAL, ENOENT, errnoText } from "../../ffi/errno.ts";
+import { EBUSY, EINVAL, ENOENT, EOPNOTSUPP, errnoText } from "../../ffi/errno.ts";
 import { UserError } from "../base/errors.ts";
 import { readNumber, writeControl } from "./cgroup_files.ts";
 import type { Limit } from "./cgroup_limit.ts";
 import { LIMITS } from "./cgroup_table.ts";
+import type { WrittenFiles } from "./cgroup_undo.ts";
 import type { Resources } from "./spec_types.ts";
 
 /** One value to be written: to the first of the files that exists. */
@@ -51,44 +52,68 @@ function unifiedWrites(resources: Resources): [file: string, text: string][] {
   return entries;
 }
 
+/** The cgroup's directory for a controller; undefined where this machine has none. */
+type DirectoryOf = (controller: string) => string | undefined;
+
 /**
- * Writes the limits in `resources`. `directoryOf` gives the cgroup's directory for a controller, or
- * undefined where this machine has none. Returns the warnings of what is missing, in docker's words.
- * Throws UserError where the kernel refuses a value.
+ * Writes the limits in `resources`. Returns the warnings of what is missing, in docker's words.
+ * Throws UserError where the kernel refuses a value; with `written`, what was written before that
+ * is taken back.
  */
 export function setLimits(
   resources: Resources,
   version: 1 | 2,
-  directoryOf: (controller: string) => string | undefined,
+  directoryOf: DirectoryOf,
+  written?: WrittenFiles,
+): string[] {
+  if (resources.memory?.checkBeforeUpdate) checkUsage(resources, version, directoryOf);
+  try {
+    const warnings = writeAll(plannedWrites(resources, version), directoryOf, written);
+    writeUnified(resources, version, directoryOf);
+    return warnings;
+  } catch (error) {
+    written?.restore();
+    throw error;
+  }
+}
+
+function writeAll(
+  writes: readonly PlannedWrite[],
+  directoryOf: DirectoryOf,
+  written: WrittenFiles | undefined,
 ): string[] {
   const warnings = new Set<string>();
   const again: PlannedWrite[] = [];
-  if (resources.memory?.checkBeforeUpdate) checkUsage(resources, version, directoryOf);
-  for (const write of plannedWrites(resources, version)) {
-    const result = writeFirst(write, directoryOf);
+  for (const write of writes) {
+    const result = writeFirst(write, directoryOf, written);
     // Pairs (memory and swap, quota and period) are checked against each other: the second value
     // may have to be there before the first.
     if (result === -EINVAL || result === -EBUSY) again.push(write);
     else if (result < 0) refuse(write, result, warnings);
   }
   for (const write of again) {
-    const result = writeFirst(write, directoryOf);
+    const result = writeFirst(write, directoryOf, written);
     if (result < 0) refuse(write, result, warnings);
   }
-  writeUnified(resources, version, directoryOf);
   return [...warnings];
 }
 
-/** The result of the write that found its file; -ENOENT where no file is there. */
+/**
+ * The result of the write that found its file; -ENOENT where no file is there. A file that does
+ * nothing for this device (its disk has not that scheduler) is as good as none.
+ */
 function writeFirst(
   { choices }: PlannedWrite,
-  directoryOf: (controller: string) => string | undefined,
+  directoryOf: DirectoryOf,
+  written: WrittenFiles | undefined,
 ): number {
   for (const { controller, file, text } of choices) {
     const directory = directoryOf(controller);
     if (directory === undefined) continue;
-    const result = writeControl(`${directory}/${file}`, text);
-    if (result !== -ENOENT) return result;
+    const path = `${directory}/${file}`;
+    written?.remember(path, text);
+    const result = writeControl(path, text);
+    if (result !== -ENOENT && result !== -EOPNOTSUPP) return result;
   }
   return -ENOENT;
 }
@@ -106,7 +131,7 @@ function refuse({ limit, choices }: PlannedWrite, result: number, warnings: Set<
 function writeUnified(
   resources: Resources,
   version: 1 | 2,
-  directoryOf: (controller: string) => string | undefined,
+  directoryOf: DirectoryOf,
 ): void {
   const entries = unifiedWrites(resources);
   if (entries.length > 0 && version === 1) {
@@ -124,12 +149,18 @@ function writeUnified(
 function checkUsage(
   resources: Resources,
   version: 1 | 2,
-  directoryOf: (controller: string) => string | undefined,
+  directoryOf: DirectoryOf,
 ): void {
   const wanted = resources.memory?.limit;
   const directory = directoryOf("memory");
   if (version === 1 || wanted === undefined || wanted < 0 || directory === undefined) return;
-  const used = readNumber(`${directory}/memory.current`);
+  const current = () => readNumber(`${directory}/memory.current`);
+  let used = current();
+  // Page cache is not in use: let the kernel drop it first (Linux 5.19).
+  if (used !== undefined && used > wanted) {
+    writeControl(`${directory}/memory.reclaim`, String(used - wanted));
+    used = current();
+  }
   if (used !== undefined && used > wanted) {
     throw new UserError(`Cannot set --memory: ${used} bytes are in use, ${wanted} were asked for`);
   }

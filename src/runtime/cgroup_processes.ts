@@ -1,4 +1,4 @@
-/** The processes of a cgroup: which they are, freezing, thawing, killing, what the OOM killer did. */
+/** The processes of a cgroup: which they are, freezing, thawing, killing. */
 import { EBUSY, ENOTEMPTY } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
@@ -148,19 +148,4 @@ export function removeSubtrees(directories: readonly string[]): number {
     return result !== -EBUSY && result !== -ENOTEMPTY;
   });
   return result;
-}
-
-/**
- * How many processes the OOM killer took in this cgroup. v1 counts in memory.oom_control (Linux
- * 4.13) per cgroup, v2 in memory.events with those below.
- */
-export function oomKills(cgroup: Cgroup): number {
-  const directory = directoryOf(cgroup, "memory");
-  if (directory === undefined) return 0;
-  if (cgroup.version === 2) {
-    return keyedNumber(readControl(`${directory}/memory.events`) ?? "", "oom_kill") ?? 0;
-  }
-  return subtree(directory).reduce((sum, level) => {
-    return sum + (keyedNumber(readControl(`${level}/memory.oom_control`) ?? "", "oom_kill") ?? 0);
-  }, 0);
 }

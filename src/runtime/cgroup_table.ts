@@ -208,9 +208,11 @@ const PIDS: Limit[] = [
 
 type WeightDevice = { major: number; minor: number; weight?: number };
 const deviceWeight =
-  (convert: (weight: number) => number) => ({ major, minor, weight }: WeightDevice) =>
+  (convert: (weight: number) => number | string) => ({ major, minor, weight }: WeightDevice) =>
     weight === undefined ? undefined : `${major}:${minor} ${convert(weight)}`;
+/** 0 takes a device's weight back. */
 const same = (weight: number) => weight;
+const ioWeightOrDefault = (weight: number) => weight === 0 ? "default" : ioWeight(weight);
 
 /** The four throttles differ in names only. */
 function throttle(
@@ -271,8 +273,8 @@ const BLOCK_IO: Limit[] = [
       target("blkio", "blkio.weight_device", "M:m weight", deviceWeight(same)),
     ],
     v2: [
-      target("io", "io.bfq.weight", "M:m weight", deviceWeight(same)),
-      target("io", "io.weight", "M:m weight, converted as above", deviceWeight(ioWeight)),
+      target("io", "io.bfq.weight", "M:m weight", deviceWeight((weight) => weight || "default")),
+      target("io", "io.weight", "M:m weight, converted as above", deviceWeight(ioWeightOrDefault)),
     ],
   }),
   limit<number>({

@@ -13,10 +13,10 @@ import {
   freezeCgroup,
   isFrozen,
   killCgroup,
-  oomKills,
   thawCgroup,
 } from "../../src/runtime/cgroup_processes.ts";
 import { cpuPercent, readStats } from "../../src/runtime/cgroup_stats.ts";
+import { oomKills } from "../../src/runtime/oom_kills.ts";
 import type { DeviceRule, Resources } from "../../src/runtime/spec_types.ts";
 import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";
 import { skipUnless } from "../lib/skip.ts";
