@@ -43,6 +43,7 @@ export async function command(words: string[]): Promise<number> {
     return 0;
   }
   await writeOut(page(info));
+  for (const warning of info.Warnings as string[]) console.error(warning);
   return 0;
 }
 
@@ -76,6 +77,8 @@ function page(info: Record<string, unknown>): string {
     ` Logging Driver: ${info.LoggingDriver}`,
     ` Cgroup Driver: ${info.CgroupDriver}`,
     ` Cgroup Version: ${info.CgroupVersion}`,
+    `  Controllers: ${(info.CgroupControllers as string[]).join(" ")}`,
+    `  Missing: ${(info.CgroupControllersMissing as string[]).join(" ")}`,
     " Plugins:",
     ...["Volume", "Network", "Log"].map((kind) => `  ${kind}: ${plugins[kind]!.join(" ")}`),
     " Swarm: inactive",

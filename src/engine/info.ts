@@ -1,10 +1,11 @@
 /** Facts of the engine and of this machine, under the keys of docker's /info. */
-import { cgroupLayout, hierarchyOf } from "../runtime/cgroup_layout.ts";
+import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { isRootless, rootDirectory } from "../base/places.ts";
 import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
 import { VERSION } from "../base/version.ts";
 import { listRecords } from "./containers.ts";
+import { machineLimits } from "./info_limits.ts";
 import { stateOf } from "./state.ts";
 
 /** How many containers there are, by what they do. */
@@ -77,26 +78,13 @@ function securityOptions(): string[] {
   ];
 }
 
-/** Which limits the kernel takes, by its cgroup controllers. */
-function limits(): Record<string, boolean> {
-  const layout = cgroupLayout();
-  const has = (controller: string) => hierarchyOf(layout, controller) !== undefined;
-  return {
-    MemoryLimit: has("memory"),
-    SwapLimit: has("memory"),
-    CpuCfsPeriod: has("cpu"),
-    CpuCfsQuota: has("cpu"),
-    CPUShares: has("cpu"),
-    CPUSet: has("cpuset"),
-    PidsLimit: has("pids"),
-    OomKillDisable: has("memory") && layout.version === 1,
-  };
-}
-
 /** All that `info` shows, in docker's shape. */
 export async function engineInfo(): Promise<Record<string, unknown>> {
   const { name, version } = distribution();
   const layout = cgroupLayout();
+  const { limits, controllers, missing, warnings } = machineLimits();
+  const forwards = readIfThere("/proc/sys/net/ipv4/ip_forward")?.trim() === "1";
+  const lines = [...warnings, ...(forwards ? [] : ["WARNING: IPv4 forwarding is disabled"])];
   const memory = /^MemTotal:\s+(\d+) kB$/m.exec(readIfThere("/proc/meminfo") ?? "");
   return {
     ID: engineId(),
@@ -110,13 +98,15 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
       Authorization: null,
       Log: ["json-file", "local", "none"],
     },
-    ...limits(),
-    IPv4Forwarding: readIfThere("/proc/sys/net/ipv4/ip_forward")?.trim() === "1",
+    ...limits,
+    IPv4Forwarding: forwards,
     Debug: false,
     SystemTime: formatTimePadded(nowNanoseconds()),
     LoggingDriver: "json-file",
     CgroupDriver: layout.version === undefined ? "none" : "cgroupfs",
     CgroupVersion: String(layout.version ?? ""),
+    CgroupControllers: controllers,
+    CgroupControllersMissing: missing,
     KernelVersion: Deno.osRelease(),
     OperatingSystem: name,
     OSVersion: version,
@@ -139,6 +129,6 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
     LiveRestoreEnabled: true,
     Isolation: "",
     SecurityOptions: securityOptions(),
-    Warnings: null,
+    Warnings: lines.length > 0 ? lines : null,
   };
 }

@@ -30,6 +30,7 @@ import {
   hierarchyOf,
   normalizeCgroupPath,
   parseOwnCgroups,
+  slicePath,
 } from "./cgroup_layout.ts";
 import { fillCpuset, setDevicesV1 } from "./cgroup_v1.ts";
 import { delegatedPath, enableControllers, setDevicesV2 } from "./cgroup_v2.ts";
@@ -267,11 +268,12 @@ export async function removeCgroup(cgroup: Cgroup): Promise<void> {
 }
 
 /**
- * Where a container's cgroup is; `parent` is --cgroup-parent. Without one: below /diplodock, for an
- * ordinary user below what systemd delegated (v2).
+ * Where a container's cgroup is; `parent` is --cgroup-parent: a path, or a slice of systemd by its
+ * name. Without one: below /diplodock, for an ordinary user below what systemd delegated (v2).
  */
 export function containerCgroupPath(id: string, parent = ""): string {
-  return normalizeCgroupPath(`${parent === "" ? defaultParent() : parent}/${id}`);
+  const above = parent === "" ? defaultParent() : slicePath(parent) ?? parent;
+  return normalizeCgroupPath(`${above}/${id}`);
 }
 
 function defaultParent(): string {

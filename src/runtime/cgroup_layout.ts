@@ -156,3 +156,17 @@ export function normalizeCgroupPath(path: string): string {
   }
   return `/${parts.join("/")}`;
 }
+
+/**
+ * Where systemd has the slice `name`: "a-b.slice" is in "a.slice"; "-.slice" is the root. undefined
+ * for what is no slice's name. Throws UserError, as docker says it, for one that cannot be.
+ * systemd.slice(5).
+ */
+export function slicePath(name: string): string | undefined {
+  if (!name.endsWith(".slice") || name.includes("/")) return undefined;
+  const stem = name.slice(0, -".slice".length);
+  if (stem === "-") return "/";
+  const parts = stem.split("-");
+  if (parts.includes("")) throw new UserError(`invalid slice name: ${name}`);
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join("-")}.slice`).join("");
+}

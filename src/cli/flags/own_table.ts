@@ -52,10 +52,27 @@ function parseHealthAction(text: string): "none" | "kill" | "restart" | "stop" {
   badFlag(`invalid on-failure action "${text}": want none, kill, restart or stop`);
 }
 
+/** Parses `--cgroup-driver`: there is one. */
+function parseCgroupDriver(text: string): string {
+  if (text === "cgroupfs") return text;
+  if (text !== "systemd") badFlag(`invalid cgroup driver "${text}": want cgroupfs`);
+  badFlag(
+    "the cgroup driver systemd is not supported: cgroups are made by this program itself, " +
+      "below /diplodock, below --cgroup-parent, or in what systemd delegated",
+  );
+}
+
 const uint = (text: string) => parseInteger(text, 31, true);
 
 /** Everything beyond docker. */
 export const OWN_FLAGS = {
+  "cgroup-driver": {
+    type: "string",
+    default: "cgroupfs",
+    parse: parseCgroupDriver,
+    help: "Who makes the container's cgroup: cgroupfs, which is this program itself",
+    complete: ["cgroupfs"],
+  },
   "env-host": { type: "bool", help: "Give the container all environment variables of the client" },
   "gidmap": {
     type: "list",

@@ -7,6 +7,7 @@ import {
   normalizeCgroupPath,
   parseLayout,
   parseOwnCgroups,
+  slicePath,
 } from "../../../src/runtime/cgroup_layout.ts";
 
 const ROOT = "20 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw";
@@ -112,3 +113,22 @@ Deno.test("normalizeCgroupPath() refuses systemd's form and what is no path", ()
   assertThrows(() => normalizeCgroupPath("system.slice:docker:ab"), UserError, "systemd");
   assertThrows(() => normalizeCgroupPath("/a\0b"), UserError, "not a path");
 });
+
+const SLICES: [name: string, want: string | undefined][] = [
+  ["machine.slice", "/machine.slice"],
+  ["user-1000.slice", "/user.slice/user-1000.slice"],
+  ["a-b-c.slice", "/a.slice/a-b.slice/a-b-c.slice"],
+  ["-.slice", "/"],
+  ["/a/b.slice", undefined],
+  ["a/b.slice", undefined],
+  ["mine", undefined],
+];
+for (const [name, want] of SLICES) {
+  Deno.test(`slicePath() of "${name}"`, () => assertEquals(slicePath(name), want));
+}
+
+for (const name of ["a--b.slice", "-a.slice", "a-.slice", ".slice"]) {
+  Deno.test(`slicePath() refuses "${name}"`, () => {
+    assertThrows(() => slicePath(name), UserError, `invalid slice name: ${name}`);
+  });
+}

@@ -1,0 +1,123 @@
+/** Which limits this kernel takes, for `info`: found by the files that limits are written to. */
+import { type CgroupLayout, cgroupLayout, hierarchyOf } from "../runtime/cgroup_layout.ts";
+import { readControl } from "../runtime/cgroup_files.ts";
+import { LIMITS } from "../runtime/cgroup_table.ts";
+
+/** Controllers of the kernel, as its documentation lists them; v2 has three of v1 without a name. */
+const CONTROLLERS = {
+  1: "blkio cpu cpuacct cpuset devices freezer hugetlb memory misc net_cls net_prio perf_event " +
+    "pids rdma",
+  2: "cpu cpuset hugetlb io memory misc pids rdma",
+};
+
+/** What `info` says of cgroups. */
+export interface LimitFacts {
+  /** docker's keys: "MemoryLimit", "CPUSet" … */
+  readonly limits: Readonly<Record<string, boolean>>;
+  readonly controllers: readonly string[];
+  readonly missing: readonly string[];
+  /** docker's lines for what is not there. */
+  readonly warnings: readonly string[];
+}
+
+/** Tells whether a control file exists in any cgroup; undefined: there is no cgroup to look in. */
+type FileTest = (controller: string, file: string) => boolean | undefined;
+
+/** Keys of docker's /info, the field of the limit behind each, and docker's word for its lack. */
+const KEYS: readonly [key: string, field: string, lack: string][] = [
+  ["MemoryLimit", "memory.limit", "memory limit"],
+  ["SwapLimit", "memory.swap", "swap limit"],
+  ["OomKillDisable", "memory.disableOOMKiller", "oom kill disable"],
+  ["CpuCfsQuota", "cpu.quota", "cpu cfs quota"],
+  ["CpuCfsPeriod", "cpu.period", "cpu cfs period"],
+  ["CPUShares", "cpu.shares", "cpu shares"],
+  ["CPUSet", "cpu.cpus", "cpuset"],
+  ["PidsLimit", "pids.limit", "pids limit"],
+];
+
+/** Limits of block devices: docker has no key for them, only warnings. */
+const BLOCK_FIELDS: readonly [field: string, v1: string, v2: string][] = [
+  ["blockIO.weight", "blkio weight", "io.weight"],
+  ["blockIO.weightDevice", "blkio weight_device", "io.weight (per device)"],
+  ["blockIO.throttleReadBpsDevice", "blkio throttle.read_bps_device", "io.max (rbps)"],
+  ["blockIO.throttleWriteBpsDevice", "blkio throttle.write_bps_device", "io.max (wbps)"],
+  ["blockIO.throttleReadIOPSDevice", "blkio throttle.read_iops_device", "io.max (riops)"],
+  ["blockIO.throttleWriteIOPSDevice", "blkio throttle.write_iops_device", "io.max (wiops)"],
+];
+
+/** Derives the facts from the version, the controllers and the files that exist. Pure. */
+export function limitFacts(
+  version: 1 | 2 | undefined,
+  controllers: readonly string[],
+  hasFile: FileTest,
+): LimitFacts {
+  const takes = (field: string): boolean => {
+    const limit = LIMITS.find((row) => row.field === field);
+    const targets = limit === undefined || version === undefined ? [] : limit[`v${version}`];
+    return targets.some(({ controller, file }) =>
+      controllers.includes(controller) && hasFile(controller, file) !== false
+    );
+  };
+  const lacks = [
+    // v2 has no such switch, on any kernel: docker does not warn of it.
+    ...KEYS.filter(([key, field]) => !takes(field) && !(version === 2 && key === "OomKillDisable"))
+      .map(([, , lack]) => lack),
+    ...BLOCK_FIELDS.filter(([field]) => !takes(field))
+      .map(([, v1, v2]) => version === 2 ? v2 : v1),
+  ];
+  const known = version === undefined ? [] : CONTROLLERS[version].split(" ");
+  return {
+    limits: Object.fromEntries(KEYS.map(([key, field]) => [key, takes(field)])),
+    controllers,
+    missing: known.filter((name) => !controllers.includes(name)),
+    warnings: version === undefined
+      ? ["WARNING: No cgroups are mounted: there are no limits, pause and stats"]
+      : lacks.map((lack) => `WARNING: No ${lack} support`),
+  };
+}
+
+/** The facts of this machine. */
+export function machineLimits(): LimitFacts {
+  const layout = cgroupLayout();
+  return limitFacts(layout.version, controllersOf(layout).sort(), (controller, file) => {
+    const mount = hierarchyOf(layout, controller)?.mountPoint;
+    return mount === undefined ? false : fileIn(mount, file);
+  });
+}
+
+function controllersOf(layout: CgroupLayout): string[] {
+  if (layout.version !== 2) return layout.hierarchies.flatMap(({ controllers }) => controllers);
+  const text = readControl(`${layout.hierarchies[0].mountPoint}/cgroup.controllers`) ?? "";
+  return text.split(/\s+/).filter((word) => word !== "");
+}
+
+/** Whether the root has the file, or any cgroup in it: the root lacks most of its limits. */
+function fileIn(mount: string, file: string): boolean | undefined {
+  if (exists(`${mount}/${file}`)) return true;
+  const prefix = file.slice(0, file.indexOf(".") + 1);
+  let looked = false;
+  for (const { name, isDirectory } of Deno.readDirSync(mount)) {
+    if (!isDirectory) continue;
+    if (exists(`${mount}/${name}/${file}`)) return true;
+    // On v2 a cgroup has the files of those controllers alone that its parent switched on.
+    looked ||= hasPrefix(`${mount}/${name}`, prefix);
+  }
+  return looked ? false : undefined;
+}
+
+function hasPrefix(directory: string, prefix: string): boolean {
+  try {
+    return Array.from(Deno.readDirSync(directory)).some(({ name }) => name.startsWith(prefix));
+  } catch {
+    return false; // removed meanwhile
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
