@@ -1,3 +1,4 @@
+import { isInsideRootless } from "./src/base/places.ts";
 import { calledName } from "./src/base/self.ts";
 import { resolve } from "./src/cli/commands.ts";
 
@@ -8,6 +9,10 @@ async function main(args: string[]): Promise<number> {
   const request = resolve(args);
   try {
     if (request.kind === "command") {
+      if (Deno.uid() !== 0) {
+        const { enterIfNeeded } = await import("./src/cli/rootless.ts");
+        enterIfNeeded(request.name, request.rest, args);
+      }
       const { command } = await request.row.load();
       return await command(request.rest);
     }
@@ -16,6 +21,11 @@ async function main(args: string[]): Promise<number> {
   } catch (error) {
     const { report } = await import("./src/cli/exit.ts");
     return await report(error, request.path);
+  } finally {
+    if (isInsideRootless()) {
+      const { leave } = await import("./src/cli/rootless.ts");
+      leave();
+    }
   }
 }
 

@@ -3,6 +3,8 @@
  * the run directory; both can be moved by the environment (DIPLODOCK_ROOT, DIPLODOCK_RUN).
  */
 
+import { ownUserNamespace } from "./own_namespace.ts";
+
 /** The user's own directories, when it is not root who runs us. */
 function userDirectory(variable: string, fallback: string): string {
   const set = Deno.env.get(variable);
@@ -12,11 +14,28 @@ function userDirectory(variable: string, fallback: string): string {
 
 let root: string | undefined;
 let run: string | undefined;
-let ordinary: boolean | undefined;
+let user: number | undefined;
+
+/**
+ * Set by an ordinary user's command when it goes on in the user namespace of its containers, where
+ * it is root: "UID" is who it is outside.
+ */
+export const ROOTLESS_VARIABLE = "DIPLODOCK_ROOTLESS";
+
+/** Whether this process is an ordinary user's command that has become root of a user namespace. */
+export function isInsideRootless(): boolean {
+  return Deno.uid() === 0 && Deno.env.get(ROOTLESS_VARIABLE) !== undefined &&
+    ownUserNamespace() !== undefined;
+}
+
+/** Who runs us, as the machine knows him. */
+export function userId(): number {
+  return user ??= isInsideRootless() ? Number(Deno.env.get(ROOTLESS_VARIABLE)) : Deno.uid()!;
+}
 
 /** Whether an ordinary user runs us: its store and root's never mix. */
 export function isRootless(): boolean {
-  return ordinary ??= Deno.uid() !== 0;
+  return userId() !== 0;
 }
 
 /** Images, layers, containers, volumes, networks. */
@@ -31,7 +50,7 @@ export function rootDirectory(): string {
 export function runDirectory(): string {
   return run ??= Deno.env.get("DIPLODOCK_RUN") ??
     (isRootless()
-      ? userDirectory("XDG_RUNTIME_DIR", `/tmp/diplodock-run-${Deno.uid()}`)
+      ? userDirectory("XDG_RUNTIME_DIR", `/tmp/diplodock-run-${userId()}`)
       : "/run/diplodock");
 }
 

@@ -94,6 +94,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "container prune": row("other", "Remove all stopped containers", () => import("./container_prune.ts")),
   "events": row("other", "Get real time events from the engine", () => import("./events.ts")),
   "info": row("other", "Display system-wide information", () => import("./info.ts")),
+  "unshare": row("other", "Run a command as root of an ordinary user's containers' user namespace", () => import("./unshare.ts")),
   "diff": row("other", "Inspect changes to files or directories on a container's filesystem", () => import("./diff.ts")),
 };
 
@@ -132,7 +133,8 @@ export const SPELLINGS: ReadonlySet<string> = new Set(["list", "remove", "ps"]);
 
 /** What the words of a command line ask for. */
 export type Request =
-  | { kind: "command"; path: string; row: CommandRow; rest: string[] }
+  /** `name`: in the table; `path`: as the user spelled it. */
+  | { kind: "command"; name: string; path: string; row: CommandRow; rest: string[] }
   /** A group's name, and behind it nothing, a flag, or a verb that it does not have. */
   | { kind: "group"; path: string; group: Group; rest: string[] }
   /** Nothing, a flag, or a word that is no command. */
@@ -159,13 +161,14 @@ export function resolve(args: readonly string[]): Request {
     const path = `${first} ${second}`;
     const name = second === undefined ? undefined : verbCommand(first, second);
     if (name !== undefined) {
-      return { kind: "command", path, row: COMMANDS[name], rest: args.slice(2) };
+      return { kind: "command", name, path, row: COMMANDS[name], rest: args.slice(2) };
     }
     return { kind: "group", path: first, group: GROUPS[first], rest: args.slice(1) };
   }
   // A group's own verb has a space in its name: no single word finds it.
   if (first !== undefined && Object.hasOwn(COMMANDS, first) && !first.includes(" ")) {
-    return { kind: "command", path: first, row: COMMANDS[first], rest: args.slice(1) };
+    const row = COMMANDS[first];
+    return { kind: "command", name: first, path: first, row, rest: args.slice(1) };
   }
   return { kind: "front", path: "", rest: [...args] };
 }

@@ -163,7 +163,9 @@ function bundleSysctls(host: HostConfig, context: BundleContext): Record<string,
   const defaults: Record<string, string> = {};
   if (isPrivateNetwork(host.NetworkMode)) {
     defaults["net.ipv4.ip_unprivileged_port_start"] = "0";
-    if (context.userns === undefined && context.join.user === undefined) {
+    const everyGroup = context.userns === undefined && context.join.user === undefined &&
+      context.ownGids === undefined;
+    if (everyGroup) {
       defaults["net.ipv4.ping_group_range"] = "0 2147483647";
     }
   }

@@ -1,4 +1,5 @@
 /** What toSpec() is told beside the settings: all that had to be looked up or made before. */
+import type { MappedRange } from "../base/own_namespace.ts";
 import type {
   Device,
   IdMapping,
@@ -60,6 +61,8 @@ export interface BundleContext {
   readonly join: Readonly<Partial<Record<NamespaceType, string>>>;
   /** A user namespace of its own, with these maps. */
   readonly userns?: { readonly uids: readonly IdMapping[]; readonly gids: readonly IdMapping[] };
+  /** The groups of the user namespace that we are in, where it is not the machine's own. */
+  readonly ownGids?: readonly MappedRange[];
   readonly cgroupsPath: string;
   /** Resolved for this container; undefined: unconfined. */
   readonly seccomp?: Seccomp;

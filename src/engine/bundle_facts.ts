@@ -1,6 +1,7 @@
 /** Looks up all that a bundle cannot know from a container's settings. */
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory } from "../base/places.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
 import { defaultSeccomp, parseProfile, resolveProfile } from "../runtime/seccomp.ts";
@@ -90,7 +91,32 @@ export async function gatherContext(
     join: joins(host),
     cgroupsPath,
     seccomp: seccompOf(host),
+    ...foreignNamespaces(host),
   };
+}
+
+/**
+ * What a user namespace changes: its root may mount no sysfs of a network namespace that belongs to
+ * another one, and no procfs of such a pid namespace. The host's are bound there.
+ */
+function foreignNamespaces(
+  host: HostConfig,
+): Pick<BundleContext, "ownGids" | "bindSysfs" | "bindProc"> {
+  const own = ownUserNamespace();
+  if (own === undefined && !asksUserNamespace(host)) return {};
+  return {
+    ...(own !== undefined && { ownGids: own.gids }),
+    bindSysfs: host.NetworkMode === "host" ||
+      (asksUserNamespace(host) && joinedContainer(host.NetworkMode) !== undefined),
+    bindProc: host.PidMode === "host" ||
+      (asksUserNamespace(host) && joinedContainer(host.PidMode) !== undefined),
+  };
+}
+
+/** Whether the container is to be in a user namespace that is not ours. */
+export function asksUserNamespace({ UsernsMode, Diplodock = {} }: HostConfig): boolean {
+  return UsernsMode !== "" && UsernsMode !== "host" ||
+    Diplodock.UidMaps !== undefined || Diplodock.GidMaps !== undefined;
 }
 
 function throttles(host: HostConfig): boolean {

@@ -77,10 +77,13 @@ function kernelMounts(
 }
 
 function groupIsMapped(gid: number, context: BundleContext): boolean {
-  return context.userns === undefined ||
-    context.userns.gids.some(({ containerID, size }) =>
-      containerID <= gid && gid < containerID + size
-    );
+  if (context.userns === undefined) {
+    return context.ownGids?.some(({ inside, count }) => inside <= gid && gid < inside + count) ??
+      true;
+  }
+  return context.userns.gids.some(({ containerID, size }) =>
+    containerID <= gid && gid < containerID + size
+  );
 }
 
 /**

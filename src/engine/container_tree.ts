@@ -18,7 +18,8 @@ import { type Place, slot, type Step } from "../../ffi/program.ts";
 import { reap, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
-import { containerDirectory, isRootless } from "../base/places.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
+import { containerDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
 import { type Mount, mountSteps } from "../runtime/mounts.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
@@ -54,12 +55,6 @@ export function openContainerTree(record: ContainerRecord): ContainerTree {
     lock[Symbol.dispose](); // it may be stopped meanwhile; the descriptor stays good
     return { root, [Symbol.dispose]: () => root[Symbol.dispose]() };
   }
-  if (isRootless()) {
-    throw new UserError(
-      `Cannot mount the files of stopped container ${record.Name.slice(1)} as an ordinary user; ` +
-        "start it first",
-    );
-  }
   const { root, namespace } = mountStopped(record);
   undo.use(namespace);
   undo.use(root);
@@ -81,7 +76,7 @@ function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
       directory,
       ...(overlay !== undefined && { overlay }),
       propagation: MS_PRIVATE,
-      userxattr: false,
+      userxattr: ownUserNamespace() !== undefined,
       layersOneByOne: kernelAtLeast(6, 5),
     }, root),
     ...volumeMounts(record).flatMap((mount) => mountSteps(mount, root)),

@@ -21,7 +21,13 @@ import { type Started, startMonitored } from "../runtime/monitor.ts";
 import type { Cleanup } from "../runtime/monitor_plan.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
-import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";
+import {
+  asksUserNamespace,
+  joinedPid,
+  makeOverlayDirectories,
+  overlayOf,
+  readFoundation,
+} from "./bundle_facts.ts";
 import { now } from "./clock.ts";
 import { shortId, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
@@ -115,10 +121,7 @@ export async function startContainer(
 
 /** The user namespace of its own, for containers that were made with --userns or --uidmap. */
 async function userNamespaceOf(record: ContainerRecord): Promise<StartUserNamespace | undefined> {
-  const { UsernsMode, Diplodock = {} } = record.HostConfig;
-  const { UidMaps, GidMaps } = Diplodock;
-  const asked = UsernsMode !== "" && UsernsMode !== "host";
-  if (!asked && UidMaps === undefined && GidMaps === undefined) return undefined;
+  if (!asksUserNamespace(record.HostConfig)) return undefined;
   const { openUserNamespace } = await import("./start_userns.ts");
   return openUserNamespace(record);
 }

@@ -2,6 +2,7 @@
 import { AT_SYMLINK_NOFOLLOW } from "../../ffi/constants.ts";
 import { E2BIG, EACCES, EINVAL, ENOSPC, EOPNOTSUPP, EPERM, ERANGE } from "../../ffi/errno.ts";
 import { SyscallError } from "../../ffi/errno.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "./byte_string.ts";
 import type { FileTime } from "./pax.ts";
@@ -23,7 +24,12 @@ export function ownIdentity(): Identity {
   const uid = sys("geteuid");
   const umask = sys("umask", 0o077);
   sys("umask", umask);
-  return { uid, gid: sys("getegid"), rootless: uid !== 0, umask };
+  return {
+    uid,
+    gid: sys("getegid"),
+    rootless: uid !== 0 || ownUserNamespace() !== undefined,
+    umask,
+  };
 }
 
 const times = new Uint8Array(32);

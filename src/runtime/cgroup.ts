@@ -16,6 +16,7 @@ import {
 } from "../../ffi/errno.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
+import { isRootless } from "../base/places.ts";
 import {
   isWritable,
   makeDirectory,
@@ -278,7 +279,7 @@ export function containerCgroupPath(id: string, parent = ""): string {
 
 function defaultParent(): string {
   const { version, hierarchies } = cgroupLayout();
-  if (Deno.uid() === 0 || version !== 2) return "/diplodock";
+  if (!isRootless() || version !== 2) return "/diplodock";
   const own = parseOwnCgroups(Deno.readTextFileSync("/proc/self/cgroup"))
     .find(({ controllers }) => controllers.length === 0);
   const delegated = delegatedPath(own?.path ?? "/", (path) => {

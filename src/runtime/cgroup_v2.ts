@@ -1,5 +1,6 @@
 /** What a new cgroup of version 2 needs: controllers switched on above it, a device program. */
 import { EBUSY, EPERM, errnoText, SyscallError } from "../../ffi/errno.ts";
+import { isRootless } from "../base/places.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { deviceList } from "./cgroup_devices.ts";
 import { readControl, writeControl } from "./cgroup_files.ts";
@@ -76,7 +77,7 @@ export async function setDevicesV2(
   } catch (error) {
     if (!(error instanceof SyscallError) || error.errno !== EPERM) throw error;
     // An ordinary user cannot make device nodes, nor open what was closed to him before.
-    if (Deno.uid() === 0) {
+    if (!isRootless()) {
       warnings.push("Cannot load the device list of the cgroup: operation not permitted.");
     }
   }

@@ -7,6 +7,7 @@ import { Fd, openAt, pipe } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { connectStream } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
+import { userId } from "../base/places.ts";
 import { formatTime, nowNanoseconds } from "../base/time.ts";
 import {
   type Cgroup,
@@ -113,7 +114,7 @@ async function startInit(
     created: formatTime(nowNanoseconds()),
     annotations: spec.annotations,
     cgroup: cgroup.version === undefined ? undefined : cgroup.path,
-    owner: Deno.uid() ?? 0,
+    owner: userId(),
   };
   const plan = planStart(withoutScore(spec), {
     failure: { report: report.write.raw, label: "init.failed" },

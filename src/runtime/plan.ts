@@ -9,6 +9,7 @@ import {
   capabilityNames,
   narrowCapabilities,
 } from "./capabilities.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
 import { cgroupMounts, type InitPlan } from "./init.ts";
 import { parseMountOptions, rootPropagation } from "./mount_options.ts";
@@ -47,6 +48,8 @@ export interface StartContext {
   readonly trees?: ReadonlyMap<number, number>;
   /** Whether a bind's source is a directory, where nothing may be there yet: for `explain`. */
   readonly isDirectory?: (path: string) => boolean;
+  /** We are in a user namespace that is not the machine's own; found out where it is not given. */
+  readonly nested?: boolean;
   /** Where warnings for the user go. */
   warn(text: string): void;
 }
@@ -57,6 +60,7 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
   const namespaces = planNamespaces(linux.namespaces ?? [], context.namespaceFds);
   const userNamespace = (namespaces.cloneFlags & CLONE_NEWUSER) !== 0 ||
     namespaces.before.some(({ type }) => type === "user");
+  const nested = context.nested ?? ownUserNamespace() !== undefined;
   const process = narrowed(spec.process!, context, userNamespace);
   return {
     process,
@@ -65,7 +69,7 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
       overlay: spec.diplodock?.overlay,
       mounted: context.mountedRoot?.fd,
       propagation: rootPropagation(linux.rootfsPropagation),
-      userxattr: userNamespace,
+      userxattr: userNamespace || nested,
       layersOneByOne: kernelAtLeast(6, 5),
     },
     readonlyRoot: spec.root!.readonly === true,
@@ -74,7 +78,7 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
       parseMount(mount, context, context.trees?.get(index))
     ),
     devices: [...DEFAULT_DEVICES, ...(linux.devices ?? [])],
-    bindDevices: userNamespace,
+    bindDevices: userNamespace || nested,
     maskedPaths: linux.maskedPaths ?? [],
     readonlyPaths: linux.readonlyPaths ?? [],
     sysctls: Object.entries(linux.sysctl ?? {}),
@@ -88,7 +92,7 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
     ownedStreams: context.ownedStreams,
     failure: context.failure,
     preserveFds: spec.diplodock?.preserveFds ?? 0,
-    mayDenyGroups: userNamespace,
+    mayDenyGroups: userNamespace || nested,
     reaper: spec.diplodock?.reaper ?? false,
     atStart: context.atStart,
     beforePivot: context.beforePivot,
