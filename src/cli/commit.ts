@@ -2,8 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { containerDirectory } from "../base/places.ts";
 import { containerChanges } from "../engine/diff.ts";
-import { pauseContainer, unpauseContainer } from "../engine/pause.ts";
-import { stateOf } from "../engine/state.ts";
+import { canPause, pauseContainer, unpauseContainer } from "../engine/pause.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
 import { toText } from "../image/byte_string.ts";
 import { parseDigest } from "../image/digest.ts";
@@ -56,8 +55,8 @@ function imageConfig(config: ContainerConfig): ImageRunConfig {
 
 /** Freezes a container that runs until disposed. */
 function pauseMeanwhile(id: string): Disposable {
-  const state = stateOf(id);
-  if (state.kind !== "running" || state.paused) return { [Symbol.dispose]() {} };
+  // What cannot be frozen is committed as it is at that moment.
+  if (!canPause(id)) return { [Symbol.dispose]() {} };
   pauseContainer(id);
   return { [Symbol.dispose]: () => unpauseContainer(id) };
 }

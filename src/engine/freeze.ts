@@ -1,6 +1,6 @@
 /** Whether a container's cgroup is frozen, read from the hierarchy that can tell. */
 import { readIfThere } from "../base/files.ts";
-import { directoryOf, openCgroup } from "../runtime/cgroup.ts";
+import { type Cgroup, directoryOf, openCgroup } from "../runtime/cgroup.ts";
 
 /** v1 has a freezer hierarchy, v2 a file in every group. */
 export function isFrozen(path: string): boolean {
@@ -12,4 +12,9 @@ export function isFrozen(path: string): boolean {
   const directory = directoryOf(cgroup, "freezer");
   if (directory === undefined) return false;
   return readIfThere(`${directory}/freezer.state`)?.startsWith("FR") === true;
+}
+
+/** Whether the cgroup can be frozen at all. An ordinary user's container may have none. */
+export function hasFreezer(cgroup: Cgroup): boolean {
+  return directoryOf(cgroup, "freezer") !== undefined;
 }

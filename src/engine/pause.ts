@@ -4,12 +4,18 @@ import { openCgroup } from "../runtime/cgroup.ts";
 import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
 import { readRecord, shortId } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
-import { isFrozen } from "./freeze.ts";
+import { hasFreezer, isFrozen } from "./freeze.ts";
 import { stateOf } from "./state.ts";
 
 /** Lets the processes of a cgroup run again; fine when they do. */
 export function thaw(cgroup: string): void {
   if (isFrozen(cgroup)) thawCgroup(openCgroup(cgroup));
+}
+
+/** Whether container `id` runs and can be stopped where it is. */
+export function canPause(id: string): boolean {
+  const state = stateOf(id);
+  return state.kind === "running" && !state.paused && hasFreezer(openCgroup(state.run.cgroup));
 }
 
 /** Stops all processes of container `id` where they are. Throws UserError with docker's texts. */
@@ -18,7 +24,14 @@ export function pauseContainer(id: string): void {
   const state = stateOf(id);
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (state.paused) throw new UserError(`Container ${shortId(id)} is already paused`);
-  freezeCgroup(openCgroup(state.run.cgroup));
+  const cgroup = openCgroup(state.run.cgroup);
+  if (!hasFreezer(cgroup)) {
+    throw new UserError(
+      `Cannot pause container ${shortId(id)}: it has no cgroup that can be frozen ` +
+        "(an ordinary user needs cgroup v2 with a part of it delegated to him)",
+    );
+  }
+  freezeCgroup(cgroup);
   emitContainerEvent(record, "pause");
 }
 

@@ -7,6 +7,7 @@ import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { selfCommand } from "../base/self.ts";
 import {
@@ -197,9 +198,25 @@ async function bundleOf(
   const overlay = overlayOf(record, foundation.layers);
   if (overlay !== undefined) makeOverlayDirectories(overlay);
   const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
-  const spec = await specOf(record, foundation, netns, userns?.plan);
+  const spec = await withHostLayer(
+    record,
+    await specOf(record, foundation, netns, userns?.plan),
+  );
   writeAtomic(`${containerDirectory(record.Id)}/config.json`, JSON.stringify(spec));
   return spec;
+}
+
+/** In a user namespace the machine's own root cannot be one layer of an overlay. */
+async function withHostLayer(record: ContainerRecord, spec: Spec): Promise<Spec> {
+  const overlay = spec.diplodock?.overlay;
+  if (overlay?.lower[0] !== "/" || ownUserNamespace() === undefined) return spec;
+  const { hostRoot } = await import("./host_layer.ts");
+  const host = hostRoot(record.Id, overlay);
+  return {
+    ...spec,
+    mounts: [...host.mounts, ...spec.mounts ?? []],
+    diplodock: { ...spec.diplodock, overlay: host.overlay },
+  };
 }
 
 /** All that a launch is made of. */

@@ -224,7 +224,18 @@ export function directoryOf(cgroup: Cgroup, controller: string): string | undefi
 export function openCgroup(path: string): Cgroup {
   const { version, hierarchies } = cgroupLayout();
   const normal = normalizeCgroupPath(path);
-  return { path: normal, version, directories: hierarchies.map((at) => placeIn(at, normal)) };
+  const places = hierarchies.map((at) => placeIn(at, normal));
+  // An ordinary user's container has those hierarchies only that he was given a part of.
+  const directories = isRootless() ? places.filter(({ directory }) => isThere(directory)) : places;
+  return { path: normal, version: directories.length > 0 ? version : undefined, directories };
+}
+
+function isThere(directory: string): boolean {
+  try {
+    return Deno.statSync(directory).isDirectory;
+  } catch {
+    return false;
+  }
 }
 
 /** How a process gets in. Dispose it when the child is cloned. */
