@@ -10,6 +10,7 @@ import { ALL_CAPABILITIES } from "../runtime/capabilities.ts";
 import { openCgroup, openDoor } from "../runtime/cgroup.ts";
 import { type ExecPlan, execute, type Executed } from "../runtime/exec.ts";
 import { narrowed } from "../runtime/plan.ts";
+import { sharedNamespaces } from "../runtime/namespaces.ts";
 import { compileSeccomp } from "../runtime/seccomp_compile.ts";
 import type { Process, Spec } from "../runtime/spec_types.ts";
 import { additionalGids, resolveUser } from "../runtime/users.ts";
@@ -77,7 +78,7 @@ export function startExec(
       streams: streams as [number, number, number],
       consoleSocket: io.consoleSocket,
       deathSignal,
-    });
+    }, run.pid);
     const executed = execute(plan, door.into?.raw);
     emitContainerEvent(record, `exec_start: ${command}`);
     return executed;
@@ -95,9 +96,11 @@ export function execPlan(
     ExecPlan,
     "pidfd" | "cgroupTasks" | "streams" | "consoleSocket" | "deathSignal"
   >,
+  pid?: number,
 ): ExecPlan {
   return {
     ...opened,
+    shared: pid === undefined ? undefined : sharedNamespaces(pid),
     userNamespace: spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false,
     process,
     filter: spec.linux?.seccomp && !privileged

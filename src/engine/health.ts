@@ -8,6 +8,7 @@ import { directoryOf, openCgroup, openDoor } from "../runtime/cgroup.ts";
 import { execute } from "../runtime/execute.ts";
 import type { HealthPlan, HealthTimes } from "../runtime/health_plan.ts";
 import { healthProgram } from "../runtime/health_program.ts";
+import { sharedNamespaces } from "../runtime/namespaces.ts";
 import { compileSeccomp } from "../runtime/seccomp_compile.ts";
 import type { Command } from "../runtime/sleeper.ts";
 import { readRecord, shortId } from "./containers.ts";
@@ -65,6 +66,7 @@ export function startHealthChecks(record: ContainerRecord): void {
     times: healthTimes(record.Config.Healthcheck!),
     exec: {
       pidfd: container.raw,
+      shared: sharedNamespaces(run.pid),
       userNamespace: spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false,
       process,
       filter: spec.linux?.seccomp &&

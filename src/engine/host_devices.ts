@@ -1,4 +1,5 @@
 /** Device nodes of this host: what `--device` names, and all of /dev for `--privileged`. */
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent } from "../base/files.ts";
 import type { Device } from "../runtime/spec_types.ts";
@@ -73,8 +74,11 @@ export function namedDevices(mappings: readonly DeviceMapping[]): HostDevice[] {
 
 /** Every node of /dev that a privileged container shares with the host. */
 export function allDevices(): Device[] {
+  const bound = ownUserNamespace() !== undefined;
   const found: Device[] = [];
-  for (const { name, isDirectory } of Deno.readDirSync("/dev")) {
+  for (const { name, isDirectory, isSymlink } of Deno.readDirSync("/dev")) {
+    // A node that is bound and not made must be the node itself: /dev/stdin is what it leads to.
+    if (bound && isSymlink) continue;
     if (HOST_ONLY.has(name) || name === "console" || name === "ptmx" || name === "tty") continue;
     if (isDirectory) found.push(...nodesBelow(`/dev/${name}`, `/dev/${name}`));
     else {

@@ -1,6 +1,6 @@
 /** Between a container's record and its networks: what is asked, and which files tell of it. */
 import { readIfThere } from "../base/files.ts";
-import { containerDirectory, rootDirectory, runDirectory } from "../base/places.ts";
+import { containerDirectory, isRootless, rootDirectory, runDirectory } from "../base/places.ts";
 import type { Connection } from "../net/attach.ts";
 import { leftBehind } from "../net/dead.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
@@ -14,6 +14,8 @@ import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
 import { isAlive, readRunState } from "./state.ts";
 import type { ContainerRecord, EndpointSettings, HostConfig } from "./types.ts";
+
+const USER_NAMESERVER = "10.0.2.3";
 
 /** How a container gets its network namespace. */
 export type NetworkPlan =
@@ -74,6 +76,7 @@ export function isOnNetworks(id: string): boolean {
  * tells the others of a change of the host's resolvers.
  */
 export async function sweepNetworkStates(): Promise<void> {
+  if (isRootless()) return; // its networks end with the monitor
   if (leftBehind(places(), isOnNetworks)) {
     const { sweepNetworks } = await import("../net/sweep.ts");
     await sweepNetworks(places(), isOnNetworks);
@@ -102,7 +105,11 @@ function hasIpv6(plan: NetworkPlan): boolean {
 /** A new resolv.conf for the container, and what is needed to make it again. */
 export function resolvConfOf(record: ContainerRecord, plan: NetworkPlan): ResolvConfState {
   const { Dns, DnsSearch, DnsOptions } = record.HostConfig;
-  const asked = { dns: Dns, search: DnsSearch, options: DnsOptions };
+  // The program that carries an ordinary user's packets knows the way to the host's resolvers.
+  const dns = Dns.length === 0 && isRootless() && plan.kind === "networks"
+    ? [USER_NAMESERVER]
+    : Dns;
+  const asked = { dns, search: DnsSearch, options: DnsOptions };
   const text = containerResolvConf(hostResolvConf(), asked, {
     ipv6: () => hasIpv6(plan),
     shared: plan.kind === "host",
@@ -166,6 +173,7 @@ export async function connect(
 
 /** Takes a container that has ended off its networks; fine when it is on none. */
 export async function disconnect(id: string): Promise<void> {
+  if (isRootless()) return (await import("./user_network.ts")).disconnectUser(id);
   const at = places();
   // Looked at before anything is loaded: most containers that end here had no network.
   if (readIfThere(statePath(at, id)) === undefined) return;

@@ -8,7 +8,7 @@ import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
-import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import { containerDirectory, containerRunDirectory, isRootless } from "../base/places.ts";
 import { selfCommand } from "../base/self.ts";
 import {
   type Cgroup,
@@ -156,6 +156,7 @@ async function attachOwn(
   plan: NetworkPlan & { kind: "networks" },
 ): Promise<Attached> {
   const { beginSandbox } = await import("../net/sandbox.ts");
+  if (isRootless()) return await attachUser(record, undo, userNamespace, plan);
   const pending = undo.use(beginSandbox(userNamespace));
   const resolvConf = resolvConfOf(record, plan);
   Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
@@ -170,6 +171,35 @@ async function attachOwn(
     netns: sandbox.netns,
     held: connection.held,
     settle: () => connection.settle(),
+    finish: (same, pid) => {
+      const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
+      connection[Symbol.dispose]();
+      sandbox[Symbol.dispose]();
+      return { ...same, NetworkSettings: settings };
+    },
+  };
+}
+
+/** The same for an ordinary user: one interface that a program of his own serves. */
+async function attachUser(
+  record: ContainerRecord,
+  undo: AsyncDisposableStack,
+  userNamespace: Fd | undefined,
+  plan: NetworkPlan & { kind: "networks" },
+): Promise<Attached> {
+  const user = await import("./user_network.ts");
+  const { createSandbox } = await import("../net/sandbox.ts");
+  user.checkUserNetworks(plan);
+  const sandbox = undo.use(createSandbox(userNamespace));
+  const connection = undo.use(await user.connectUser(record, sandbox));
+  undo.defer(() => user.disconnectUser(record.Id));
+  const resolvConf = resolvConfOf(record, plan);
+  Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
+  writeNameFiles(record, hostsOf(record, connection.state));
+  return {
+    netns: sandbox.netns,
+    held: connection.held,
+    settle: () => Promise.resolve(),
     finish: (same, pid) => {
       const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
       connection[Symbol.dispose]();

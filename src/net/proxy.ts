@@ -1,6 +1,7 @@
 /** Starting proxies for published ports, where no firewall can translate or the user wants none. */
 import {
   AT_EMPTY_PATH,
+  CLONE_NEWNET,
   CLOSE_RANGE_CLOEXEC,
   F_GETFL,
   F_SETFD,
@@ -24,10 +25,20 @@ import type { ProxyProcess } from "./state.ts";
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 
-/** Executes a program, with these descriptors and no others, in a session of its own. */
-function startProgram(bytes: Uint8Array<ArrayBuffer>, fds: readonly number[], argv: string[]) {
+/**
+ * Executes a program, with these descriptors and no others, in a session of its own; in the network
+ * namespace `netns` where one is given.
+ */
+function startProgram(
+  bytes: Uint8Array<ArrayBuffer>,
+  fds: readonly number[],
+  argv: string[],
+  netns: Fd | undefined,
+) {
   using file = sealedMemfd("proxy", bytes);
+  const goal = "enter the container's network namespace";
   const steps: Step[] = [
+    ...(netns ? [{ call: "setns", args: [netns.raw, CLONE_NEWNET], goal } satisfies Step] : []),
     { call: "setsid", args: [], goal: "leave the terminal" },
     { call: "chdir", args: ["/"], goal: "leave the directory" },
     {
@@ -53,7 +64,7 @@ function startProgram(bytes: Uint8Array<ArrayBuffer>, fds: readonly number[], ar
 }
 
 /** Starts the process for one port, whose socket `listener` is. */
-function startProxy(port: PublishedPort, listener: Fd, life: Fd): ProxyProcess {
+function startProxy(port: PublishedPort, listener: Fd, life: Fd, netns?: Fd): ProxyProcess {
   const plan: ProxyPlan = { ...port, life: life.raw, listener: listener.raw };
   const flags = check("look at a socket", "fcntl", listener.raw, F_GETFL, 0);
   check("make a socket non-blocking", "fcntl", listener.raw, F_SETFL, flags | O_NONBLOCK);
@@ -64,7 +75,7 @@ function startProxy(port: PublishedPort, listener: Fd, life: Fd): ProxyProcess {
   const pid = startProgram(executable(program).bytes, [life.raw, listener.raw], [
     "diplodock-proxy",
     `${name}/${port.protocol}`,
-  ]);
+  ], netns);
   const { protocol, hostIp, hostPort } = port;
   return { pid, startTime: startTimeOf(pid) ?? "0", protocol, hostIp, hostPort };
 }
@@ -116,13 +127,14 @@ function startAll(
   ports: readonly PublishedPort[],
   wanted: (port: PublishedPort) => boolean,
   life: Fd,
+  netns?: Fd,
 ): ProxyProcess[] {
   const started: ProxyProcess[] = [];
   held.entries = held.entries.filter(({ socket }, i) => {
     if (!wanted(ports[i])) return true;
     checkProtocol(ports[i].protocol);
     if (socket === undefined) return true;
-    started.push(startProxy(ports[i], socket, life));
+    started.push(startProxy(ports[i], socket, life, netns));
     socket[Symbol.dispose](); // the proxy has it now
     return false;
   });
@@ -131,17 +143,19 @@ function startAll(
 
 /**
  * Starts a process for each held port that needs one (`all`: for every port) and hands the
- * sockets over. They live until the last copy of `held.life` is closed, with the monitor.
+ * sockets over. They live until the last copy of `held.life` is closed, with the monitor. With
+ * `netns` they reach the container from inside, while their sockets stay the host's.
  */
 export function startProxies(
   held: HeldPorts,
   ports: readonly PublishedPort[],
   all: boolean,
+  netns?: Fd,
 ): ProxyProcess[] {
   const { read, write } = pipe();
   using _read = read;
   held.life = write;
-  return startAll(held, ports, (port) => needsProxy(port, all), read);
+  return startAll(held, ports, (port) => needsProxy(port, all), read, netns);
 }
 
 /**

@@ -43,6 +43,8 @@ export interface ExecPlan {
   readonly pidfd: number;
   /** The container has a user namespace of its own: it is joined too. */
   readonly userNamespace: boolean;
+  /** CLONE_NEW… flags of namespaces that it shares with us; see `sharedNamespaces`. */
+  readonly shared?: number;
   readonly process: Process;
   readonly filter?: SeccompFilter;
   /** Open files of the container's v1 cgroups: "0" written there moves the writer. */
@@ -62,7 +64,7 @@ const ALL = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEW
 
 /** What the parent of a process in the container's pid namespace does first. */
 export function joinContainer(plan: ExecPlan): Step[] {
-  const flags = ALL | (plan.userNamespace ? CLONE_NEWUSER : 0);
+  const flags = (ALL | (plan.userNamespace ? CLONE_NEWUSER : 0)) & ~(plan.shared ?? 0);
   return [
     ...cgroupSteps(plan.cgroupTasks),
     ...hostProcSteps(plan.process),
@@ -105,7 +107,7 @@ export function insideSteps(
       failure,
       report,
       preserveFds: plan.preserveFds ?? 0,
-      mayDenyGroups: plan.userNamespace,
+      mayDenyGroups: plan.userNamespace || plan.shared !== undefined,
       reaper: false,
     }),
   ];

@@ -14,6 +14,7 @@ import {
 } from "../../ffi/constants.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";
 import { addressIn, type Place, slot, type Step, textBlock } from "../../ffi/program.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { closeStep } from "./paths.ts";
 import type { Namespace, NamespaceType } from "./spec_types.ts";
 
@@ -40,6 +41,24 @@ export const NAMESPACE_FILE: Record<NamespaceType, string> = {
   cgroup: "cgroup",
   time: "time",
 };
+
+/**
+ * The flags of those namespaces in which process `pid` is as we are. Root of a user namespace has no
+ * right to enter the machine's own, even when it is there already; undefined for the machine's
+ * root, who has.
+ */
+export function sharedNamespaces(pid: number): number | undefined {
+  if (ownUserNamespace() === undefined) return undefined;
+  let flags = 0;
+  for (const [type, file] of Object.entries(NAMESPACE_FILE) as [NamespaceType, string][]) {
+    if (
+      Deno.readLinkSync(`/proc/${pid}/ns/${file}`) === Deno.readLinkSync(`/proc/self/ns/${file}`)
+    ) {
+      flags |= NAMESPACE_FLAG[type];
+    }
+  }
+  return flags;
+}
 
 /** A namespace to enter: by a path on the host or by a descriptor that is already open. */
 export interface Join {

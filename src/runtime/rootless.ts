@@ -240,24 +240,32 @@ export function namespaceHint(
 
 /**
  * Ends the holder if this process, which ends as well, is the only other one in its namespaces.
- * Newcomers wait meanwhile, and make new ones.
+ * The lock is kept until it has ended: of several that end together the last one finds no other.
+ * Newcomers wait meanwhile, and make new namespaces.
  */
 export function leaveNamespaces(directory: string): void {
   if (readHolder(directory) === undefined) return;
-  using lock = lockFile(lockPath(directory), false);
-  if (lock === undefined) return; // somebody is coming
+  lockFile(lockPath(directory)).release();
   const holder = readHolder(directory);
   const own = namespaceOf("self");
   if (holder === undefined || namespaceOf(String(holder.pid)) !== own) return;
   const stay = [String(Deno.pid), String(holder.pid)];
   const others = namesIn("/proc").some((name) =>
-    /^\d+$/.test(name) && !stay.includes(name) && namespaceOf(name) === own &&
-    parseStat(readIfThere(`/proc/${name}/stat`) ?? "")?.state !== "Z"
+    /^\d+$/.test(name) && !stay.includes(name) && namespaceOf(name) === own && counts(name)
   );
   if (others) return;
   removeIfThere(holderPath(directory));
   sys("kill", holder.pid, SIGKILL);
   sys("wait4", holder.pid, null, WALL, 0); // if this is the process that made it
+}
+
+/**
+ * Whether a process needs the namespaces: not what is left of one that has ended, which gives up
+ * its memory before its locks, and not the proxy of a port, which ends with its container.
+ */
+function counts(pid: string): boolean {
+  const line = readIfThere(`/proc/${pid}/cmdline`) ?? "";
+  return line !== "" && !line.startsWith("diplodock-proxy\0");
 }
 
 function namespaceOf(pid: string): string | undefined {
