@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { fileChunks } from "../image/compression.ts";
+import { archiveChunks } from "../image/compression.ts";
 import { importArchive } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../image/platform.ts";
@@ -41,7 +41,7 @@ async function open(source: string): Promise<Chunks> {
     return response.body;
   }
   try {
-    return fileChunks(Deno.openSync(source));
+    return archiveChunks(Deno.openSync(source));
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new UserError(`open ${source}: no such file or directory`);

@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { fileChunks } from "../image/compression.ts";
+import { archiveChunks } from "../image/compression.ts";
 import { loadArchive } from "../image/load.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
@@ -49,7 +49,7 @@ export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
   const input = open(options.input);
   const chunks = input instanceof Deno.FsFile
-    ? fileChunks(input)
+    ? archiveChunks(input)
     : input.readable as AsyncIterable<Uint8Array<ArrayBuffer>>;
   const { platform } = options;
   const images = await daemon(() =>

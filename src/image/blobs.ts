@@ -19,75 +19,43 @@ export function hasBlob(store: Store, digest: Digest): boolean {
 /** From here on the fast hash is worth loading. */
 const MUCH = 1 << 20;
 
-/** Bytes that may wait to be written before `drained` holds the reader up. */
-const MAX_QUEUED = 8 << 20;
-
 /**
- * Writes one blob to a temporary file while hashing it. This thread hashes, another one writes,
- * so chunks that were given must not be used again by the caller.
+ * Writes one blob to a temporary file while hashing it, on this thread: handing pieces to another
+ * one costs more than it saves (measured: 0.28 s for 210 MB, and 0.4 s by two threads).
  */
 export class BlobWriter implements Disposable {
   readonly #hasher = new Hasher();
   readonly #path: string;
   readonly #file: Deno.FsFile;
   #open = true;
-  #queued = 0;
-  #failed: unknown;
-  #written: Promise<void> = Promise.resolve();
 
   constructor(readonly session: Session) {
     this.#path = session.temporary("blob");
     this.#file = Deno.openSync(this.#path, { write: true, createNew: true, mode: 0o600 });
   }
 
+  /** Takes the next piece; it may be used again afterwards. */
   write(chunk: Bytes): void {
     this.#hasher.update(chunk);
-    this.#queued += chunk.length;
-    this.#written = this.#written.then(() => this.#append(chunk)).catch((error) => {
-      this.#failed ??= error;
-    });
-  }
-
-  async #append(chunk: Bytes): Promise<void> {
-    if (this.#failed !== undefined) return;
-    for (let at = 0; at < chunk.length;) at += await this.#file.write(chunk.subarray(at));
-    this.#queued -= chunk.length;
-  }
-
-  /** Resolves when there is room for more. Throws what a write threw. */
-  async drained(): Promise<void> {
-    if (this.#queued > MAX_QUEUED) await this.#written;
-    if (this.#failed !== undefined) throw this.#failed;
-  }
-
-  /** Bytes so far. */
-  get size(): number {
-    return this.#hasher.size;
+    for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
   }
 
   /** Ends the file; it lies at `path` until it is kept, or goes with the session. */
-  async finish(): Promise<{ digest: Digest; size: number; path: string }> {
-    await this.#written;
-    if (this.#failed !== undefined) throw this.#failed;
-    this.#close();
+  finish(): { digest: Digest; size: number; path: string } {
+    this[Symbol.dispose]();
     return { digest: this.#hasher.digest(), size: this.#hasher.size, path: this.#path };
   }
 
   /** Ends the file and gives it its place. */
-  async keep(): Promise<{ digest: Digest; size: number }> {
-    const { digest, size, path } = await this.finish();
+  keep(): { digest: Digest; size: number } {
+    const { digest, size, path } = this.finish();
     keepBlob(this.session.store, digest, path);
     return { digest, size };
   }
 
-  #close(): void {
+  [Symbol.dispose](): void {
     if (this.#open) this.#file.close();
     this.#open = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.#failed ??= new Error("Cannot write a blob: given up");
-    this.#close();
   }
 }
 

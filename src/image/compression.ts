@@ -58,7 +58,7 @@ export interface Decompressed {
 }
 
 /**
- * Undoes whatever compression `source` has. The chunks of `source` must not be reused by it.
+ * Undoes whatever compression `source` has. If it has any, `source` must not use its chunks again.
  * Broken data throws an Error when the chunks are read.
  */
 export async function decompress(source: AsyncIterable<Bytes>): Promise<Decompressed> {
@@ -183,6 +183,26 @@ export async function* fileChunks(file: Deno.FsFile): AsyncGenerator<Bytes> {
       const count = await file.read(chunk);
       if (count === null) return;
       yield chunk.subarray(0, count);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Reads an archive for `decompress`. One that is plain comes in one buffer, used again and again:
+ * each piece is done with before the next is read. Closes the file at the end.
+ */
+export async function* archiveChunks(file: Deno.FsFile): AsyncGenerator<Bytes> {
+  let isPlain: boolean | undefined;
+  try {
+    for (let chunk = new Uint8Array(CHUNK);;) {
+      const count = isPlain ? file.readSync(chunk) : await file.read(chunk);
+      if (count === null) return;
+      // A pipe may give less at first than tells the kind.
+      isPlain ??= count >= 8 && sniff(chunk) === "none";
+      yield chunk.subarray(0, count);
+      if (!isPlain) chunk = new Uint8Array(CHUNK);
     }
   } finally {
     file.close();

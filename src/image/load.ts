@@ -68,12 +68,8 @@ async function load(
   using spool = new Spool(session);
   const reader = new TarReader(spool);
   const { chunks } = await decompress(source);
-  for await (const chunk of chunks) {
-    reader.push(chunk);
-    await spool.drained();
-  }
+  for await (const chunk of chunks) reader.push(chunk);
   reader.finish();
-  await spool.finished();
   const wishes = spool.get("manifest.json") !== undefined
     ? await fromDocker(session, spool)
     : spool.get("index.json") !== undefined
@@ -208,11 +204,8 @@ export async function keepLayer(session: Session, file: Spooled): Promise<Descri
   }
   using writer = new BlobWriter(session);
   const { chunks } = await decompress(fileChunks(Deno.openSync(file.path)));
-  for await (const chunk of chunks) {
-    writer.write(chunk);
-    await writer.drained();
-  }
-  return { mediaType: OCI_LAYER, ...await writer.keep() };
+  for await (const chunk of chunks) writer.write(chunk);
+  return { mediaType: OCI_LAYER, ...writer.keep() };
 }
 
 function sniffFile(path: string): ReturnType<typeof sniff> {

@@ -63,11 +63,8 @@ async function importWith(
   await expectMuch();
   using writer = new BlobWriter(session);
   const { chunks } = await decompress(source);
-  for await (const chunk of chunks) {
-    writer.write(chunk);
-    await writer.drained();
-  }
-  const { digest, size } = await writer.keep();
+  for await (const chunk of chunks) writer.write(chunk);
+  const { digest, size } = writer.keep();
   const created = new Date().toISOString();
   return await registerNew(
     session,

@@ -24,9 +24,8 @@ async function compress(session: Session, layer: Descriptor): Promise<Descriptor
   const source = fileChunks(Deno.openSync(session.store.blob(layer.digest)));
   for await (const chunk of through(source, createGzip({ chunkSize: CHUNK }))) {
     writer.write(chunk);
-    await writer.drained();
   }
-  return { ...layer, mediaType: OCI_LAYER_GZIP, ...await writer.keep() };
+  return { ...layer, mediaType: OCI_LAYER_GZIP, ...writer.keep() };
 }
 
 /** The image with all layers compressed; all its names point to the new manifest. */

@@ -20,8 +20,7 @@ const MAX_FILES = 100_000;
 export class Spool implements TarSink, Disposable {
   readonly #files = new Map<string, Spooled>();
   readonly #links = new Map<string, string>();
-  readonly #latest = new Map<string, number>();
-  readonly #finishing: Promise<void>[] = [];
+  #count = 0;
   #writer: BlobWriter | undefined;
   #name = "";
 
@@ -30,7 +29,7 @@ export class Spool implements TarSink, Disposable {
   entry(entry: TarEntry): void {
     const names = cleanPath(entry.path);
     this.#name = toText(names.join("/"));
-    if (this.#finishing.length + this.#links.size > MAX_FILES) {
+    if (++this.#count > MAX_FILES) {
       throw new UserError(`Cannot load archive: more than ${MAX_FILES} files`);
     }
     if (entry.type === "file") this.#writer = new BlobWriter(this.session);
@@ -47,28 +46,9 @@ export class Spool implements TarSink, Disposable {
   }
 
   end(): void {
-    if (this.#writer === undefined) return;
-    const name = this.#name;
-    // An entry of the same name that comes later counts, whichever is written first.
-    const at = this.#finishing.length;
-    this.#latest.set(name, at);
-    const finished = this.#writer.finish().then((file) => {
-      if (this.#latest.get(name) === at) this.#files.set(name, file);
-    });
-    // Whoever waits for all sees the error; until then it is nobody's.
-    finished.catch(() => {});
-    this.#finishing.push(finished);
+    // An entry of the same name that comes later counts.
+    if (this.#writer !== undefined) this.#files.set(this.#name, this.#writer.finish());
     this.#writer = undefined;
-  }
-
-  /** Resolves when the file that is being read may grow. */
-  async drained(): Promise<void> {
-    await this.#writer?.drained();
-  }
-
-  /** Resolves when all files are written; `get` works from then on. */
-  async finished(): Promise<void> {
-    await Promise.all(this.#finishing);
   }
 
   /** A file by its path in the archive; links are followed. */
