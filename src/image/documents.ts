@@ -81,7 +81,8 @@ const CONFIG = fields({
 /** Throws UserError if a document has not the shape. */
 function checkShape(shape: Shape, value: unknown, what: string): void {
   const wrong = shape(value);
-  if (wrong !== undefined) throw bad(what, `bad field ${wrong.replace(/^\./, "")}`);
+  if (wrong === undefined) return;
+  throw bad(what, wrong.startsWith(":") ? wrong.slice(2) : `bad field ${wrong.replace(/^\./, "")}`);
 }
 
 /** The object without the fields that are `null`: to Go they are absent. */

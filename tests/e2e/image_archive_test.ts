@@ -207,7 +207,11 @@ const BROKEN: [name: string, make: () => Uint8Array<ArrayBuffer>, reason: RegExp
   ["is no archive", () => new TextEncoder().encode("hello ".repeat(500)), /bad checksum/],
   ["is cut", () => oldDockerArchive(WISH).subarray(0, 6000), /unexpected end/],
   ["has no manifest", () => archive([["a", "b"]]), /neither manifest\.json nor index\.json/],
-  ["has a manifest that is no list", () => archive([["manifest.json", "{}"]]), /not a list/],
+  [
+    "has a manifest that is no list",
+    () => archive([["manifest.json", "{}"]]),
+    /manifest.json: want a list/,
+  ],
   ["names a layer that is not there", () => {
     const { config, id } = makeImage(WISH);
     const manifest = [{ Config: "c", RepoTags: null, Layers: ["l1", "l2"] }];
