@@ -1,4 +1,5 @@
 import { isInsideRootless } from "./src/base/places.ts";
+import { guardConsole } from "./src/base/controls.ts";
 import { calledName } from "./src/base/self.ts";
 import { resolve } from "./src/cli/commands.ts";
 
@@ -6,6 +7,7 @@ import { resolve } from "./src/cli/commands.ts";
 async function main(args: string[]): Promise<number> {
   // Engines are given a path to their OCI runtime, and no word to put behind it.
   if (calledName().endsWith("-oci")) return await (await import("./src/cli/oci.ts")).command(args);
+  guardConsole();
   const request = resolve(args);
   try {
     if (request.kind === "command") {

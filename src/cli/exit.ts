@@ -1,16 +1,9 @@
+import { escapeLines } from "../base/controls.ts";
 import { UserError } from "../base/errors.ts";
 import { HelpRequest, UsageError } from "./args.ts";
 
 /** Shown when the reader of our output went away: 128 + SIGPIPE, as a shell reports docker's. */
 const BROKEN_PIPE_CODE = 141;
-
-// deno-lint-ignore no-control-regex -- these are the ones to show
-const CONTROLS = /[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\x80-\x9f]/g;
-
-/** Makes control characters visible: a name from an image must not write to the terminal. */
-function visible(text: string): string {
-  return text.replace(CONTROLS, (c) => "\\x" + c.charCodeAt(0).toString(16).padStart(2, "0"));
-}
 
 async function usageText(error: UsageError, path: string): Promise<string> {
   const { usageLines } = await import("./help.ts");
@@ -57,20 +50,20 @@ export async function describe(
 ): Promise<{ text: string; code: number }> {
   const stack = error instanceof Error && debug ? `\n${error.stack}` : "";
   if (error instanceof UsageError) {
-    return { text: visible(await usageText(error, path)) + stack, code: error.exitCode };
+    return { text: escapeLines(await usageText(error, path)) + stack, code: error.exitCode };
   }
   if (error instanceof UserError) {
     const hint = error.hint === undefined ? "" : ` (${error.hint})`;
-    return { text: visible(error.message + hint) + stack, code: error.exitCode };
+    return { text: escapeLines(error.message + hint) + stack, code: error.exitCode };
   }
   if (error instanceof Error && isExpected(error)) {
     const code = (error as { exitCode?: number }).exitCode ?? 1;
-    return { text: visible(error.message) + stack, code };
+    return { text: escapeLines(error.message) + stack, code };
   }
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const more = debug ? stack : "; DIPLODOCK_DEBUG=1 shows where";
   return {
-    text: visible(`diplodock: internal error: ${what}`) +
+    text: escapeLines(`diplodock: internal error: ${what}`) +
       `\nThis is a bug in Diplodock${more}`,
     code: path === "run" || path === "container run" ? 125 : 1,
   };

@@ -1,19 +1,8 @@
-// deno-lint-ignore no-control-regex -- these are the ones to show
-const CONTROLS = /[\x00-\x1f\x7f\u0080-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-const PLAIN = /^[\x20-\x7e]*$/;
+import { escapeControls, escapeLines } from "../base/controls.ts";
 
-/**
- * Makes control characters visible (`\x1b`), and those that turn the direction of text: names
- * and labels come from images, which must not write to the user's terminal.
- */
-export function escapeControls(text: string): string {
-  if (PLAIN.test(text)) return text;
-  return text.replace(CONTROLS, (c) => {
-    const code = c.charCodeAt(0);
-    const hex = code.toString(16);
-    return code < 0x100 ? "\\x" + hex.padStart(2, "0") : "\\u" + hex.padStart(4, "0");
-  });
-}
+export { escapeControls };
+
+const PLAIN = /^[\x20-\x7e]*$/;
 
 // East Asian wide and fullwidth blocks, and emoji (Unicode 15, EastAsianWidth.txt, in blocks).
 const WIDE =
@@ -174,9 +163,9 @@ export async function printList(
   await writeOut(await formatList(rows, spec, options));
 }
 
-/** Writes a text to stdout, all of it. */
+/** Writes a text to stdout, all of it; on a terminal it writes lines and does nothing else to it. */
 export async function writeOut(text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
+  const bytes = new TextEncoder().encode(Deno.stdout.isTerminal() ? escapeLines(text) : text);
   for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
 }
 

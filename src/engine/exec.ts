@@ -1,7 +1,7 @@
 /** `exec`: one more process in a running container. */
 import { O_RDWR } from "../../ffi/constants.ts";
 import { errnoName, SyscallError } from "../../ffi/errno.ts";
-import { Fd, openAt, openDirectory, openIn } from "../../ffi/fd.ts";
+import { Fd, openAt, openDirectory } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
@@ -17,6 +17,7 @@ import { additionalGids, resolveUser } from "../runtime/users.ts";
 import { readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
 import { emitContainerEvent } from "./events.ts";
+import { readRegularFile } from "./root_files.ts";
 import { execFailure } from "./start_failure.ts";
 import { isAlive, type RunState, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -160,19 +161,10 @@ function resolveExecUser(
   run: RunState,
 ): { user: Process["user"]; home: string } {
   using root = openDirectory(`/proc/${run.pid}/root`);
-  const user = resolveUser(spec, readInRoot(root, "etc/passwd"), readInRoot(root, "etc/group"));
+  const text = (path: string) => readRegularFile(root, path) ?? "";
+  const user = resolveUser(spec, text("etc/passwd"), text("etc/group"));
   const groups = additionalGids(user, []);
   return { user: { uid: user.uid, gid: user.gid, additionalGids: groups }, home: user.home };
-}
-
-function readInRoot(root: Fd, path: string): string {
-  try {
-    using file = openIn(root, path);
-    return Deno.readTextFileSync(`/proc/self/fd/${file.raw}`);
-  } catch (error) {
-    if (error instanceof SyscallError) return "";
-    throw error;
-  }
 }
 
 const PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: ";

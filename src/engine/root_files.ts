@@ -2,12 +2,12 @@
  * A container's files as they will be, looked up before it starts: the upper directory, then the
  * layers. Each directory is entered with RESOLVE_IN_ROOT, so that links in it stay in it.
  */
-import { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "../../ffi/constants.ts";
-import { Fd, openDirectory, openIn, readInto } from "../../ffi/fd.ts";
+import { O_NOFOLLOW, O_PATH, O_RDONLY } from "../../ffi/constants.ts";
+import { Fd, openAt, openDirectory, openIn, readInto } from "../../ffi/fd.ts";
 import { EINVAL, ELOOP, ENOENT, ENOTDIR, ENXIO, SyscallError } from "../../ffi/errno.ts";
 import { MAX_USER_FILE_BYTES } from "../runtime/users.ts";
 
-/** Errors that mean: not in this layer, or not a file one can read (a whiteout is a device). */
+/** Errors that mean: not in this layer. */
 const NOT_THERE = [ENOENT, ENOTDIR, ELOOP, ENXIO, EINVAL];
 
 /** The text of `path` in the topmost of `directories` that has it; "" when none does. */
@@ -20,10 +20,21 @@ export function readLayeredFile(directories: readonly string[], path: string): s
 }
 
 function readInLayer(directory: string, path: string): string | undefined {
+  using root = openDirectory(directory);
+  return readRegularFile(root, path, O_NOFOLLOW);
+}
+
+/**
+ * The text of a file below `root`, links followed inside of it unless `flags` has O_NOFOLLOW;
+ * undefined when there is no regular file. Nothing else is opened: a FIFO would hold us up, and
+ * a device of an image is one of the host's, which may act on the open alone.
+ */
+export function readRegularFile(root: Fd, path: string, flags = 0): string | undefined {
   try {
-    using root = openDirectory(directory);
-    // Without O_NONBLOCK a fifo under this name would hold us up.
-    using file = openIn(root, path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+    using place = openIn(root, path, O_PATH | flags);
+    const name = `/proc/self/fd/${place.raw}`;
+    if (!Deno.statSync(name).isFile) return undefined;
+    using file = openAt(null, name, O_RDONLY);
     return readAll(file);
   } catch (error) {
     if (error instanceof SyscallError && NOT_THERE.includes(error.errno)) return undefined;
@@ -31,7 +42,7 @@ function readInLayer(directory: string, path: string): string | undefined {
   }
 }
 
-/** Reads at most MAX_USER_FILE_BYTES. A device (a whiteout) has no text. */
+/** Reads at most MAX_USER_FILE_BYTES and what makes it too long. */
 function readAll(file: Fd): string | undefined {
   const chunks: Uint8Array[] = [];
   let size = 0;

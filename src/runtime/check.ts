@@ -1,6 +1,7 @@
 /** What must hold of a bundle before anything is done for it: a table, all of it checked at once. */
 import { UserError } from "../base/errors.ts";
 import { NAMESPACE_FLAG } from "./namespaces.ts";
+import { inside } from "./paths.ts";
 import type { NamespaceType, Spec } from "./spec_types.ts";
 
 type Check = (spec: Spec) => string | undefined;
@@ -27,6 +28,34 @@ function sysctls(spec: Spec): string | undefined {
     const scope = sysctlScope(name);
     if (scope === undefined) return `sysctl "${name}" is not in a separate kernel namespace`;
     if (!has(spec, scope)) return `sysctl "${name}" needs a ${scope} namespace of its own`;
+  }
+  return undefined;
+}
+
+/** Files of /proc that tell of resources: these may be replaced, one by one, as lxcfs does. */
+const REPLACEABLE = new Set(
+  ["cpuinfo", "diskstats", "loadavg", "meminfo", "net/dev", "slabinfo", "stat", "swaps", "uptime"]
+    .concat(["sys/crypto/fips_enabled", "sys/kernel/ns_last_pid"]).map((name) => `/proc/${name}`),
+);
+
+/** A path without "." and ".." and double slashes, by its text. */
+function clean(path: string): string {
+  const parts: string[] = [];
+  for (const part of inside(path).split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== ".") parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+/** Nothing but /proc itself is /proc: what looks like it could hide it, or be written instead. */
+function procMounts({ mounts = [] }: Spec): string | undefined {
+  for (const { type, source = "", destination } of mounts) {
+    const path = clean(destination);
+    if (path !== "/proc" && !path.startsWith("/proc/")) continue;
+    if (type === "proc" || REPLACEABLE.has(path)) continue;
+    if (path === "/proc" && clean(source) === "/proc") continue;
+    return `"${source}" cannot be mounted to "${destination}" because it is inside /proc`;
   }
   return undefined;
 }
@@ -67,6 +96,7 @@ const CHECKS: readonly Check[] = [
     return resctrl ? "intelRdt is not supported: no resctrl group can be made" : undefined;
   },
   sysctls,
+  procMounts,
 ];
 
 /** Throws UserError with the first rule that `spec` breaks. No side effects. */

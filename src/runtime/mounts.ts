@@ -34,7 +34,14 @@ import {
   type Value,
 } from "../../ffi/program.ts";
 import type { Attributes, MountOptions } from "./mount_options.ts";
-import { closeStep, freshLabel, makeDirectory, makeFile, openInRoot } from "./paths.ts";
+import {
+  closeStep,
+  freshLabel,
+  makeDirectory,
+  makeFile,
+  makePlainDirectory,
+  openInRoot,
+} from "./paths.ts";
 
 /** A mount after parsing: option words stop in `mount_options.ts`. */
 export type Mount =
@@ -171,7 +178,12 @@ function kernelSteps(mount: Mount & { kind: "kernel" }, root: Value): Step[] {
     ...(propagation
       ? setAttributes(made, { set: 0, clear: 0 }, false, goal, propagation.flag)
       : []),
-    ...makeDirectory(root, mount.target, at, goal),
+    ...(mount.fs === "proc" || mount.fs === "sysfs" ? makePlainDirectory : makeDirectory)(
+      root,
+      mount.target,
+      at,
+      goal,
+    ),
     moveMount(made, at, goal),
   ];
 }

@@ -3,7 +3,7 @@
  * openat2 with RESOLVE_IN_ROOT, so a link in an image leads nowhere but into the image.
  */
 import { O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH } from "../../ffi/constants.ts";
-import { O_NOFOLLOW, O_RDWR, RESOLVE_IN_ROOT } from "../../ffi/constants.ts";
+import { O_NOFOLLOW, O_RDWR, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS } from "../../ffi/constants.ts";
 import { EEXIST, ENOENT } from "../../ffi/errno.ts";
 import { openHow } from "../../ffi/fd.ts";
 import {
@@ -20,11 +20,11 @@ import {
 const hows = new Map<string, Block>();
 
 /** struct open_how as a block; equal ones are shared. */
-function how(flags: number, mode = 0): Block {
-  const key = `${flags}:${mode}`;
+function how(flags: number, mode = 0, resolve = RESOLVE_IN_ROOT): Block {
+  const key = `${flags}:${mode}:${resolve}`;
   let made = hows.get(key);
   if (made === undefined) {
-    made = block("open how", openHow(flags | O_CLOEXEC, mode, RESOLVE_IN_ROOT));
+    made = block("open how", openHow(flags | O_CLOEXEC, mode, resolve));
     hows.set(key, made);
   }
   return made;
@@ -58,6 +58,19 @@ let labels = 0;
 /** A label that no other step has. */
 export function freshLabel(idea: string): string {
   return `${idea}.${labels++}`;
+}
+
+/**
+ * The same for a place that must not be behind a link. What is mounted there counts for the walls:
+ * a link of the image could lead it into a volume that another container changes meanwhile.
+ */
+export function makePlainDirectory(root: Value, path: string, result: Place, goal: string): Step[] {
+  const plain = addressIn(how(O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS));
+  return [
+    ...makeDirectory(root, path, result, goal),
+    closeStep(result),
+    { call: "openat2", args: [root, inside(path), plain, 24], goal, result },
+  ];
 }
 
 /**

@@ -186,7 +186,23 @@ export class Engine implements AsyncDisposable {
 
 const APPLETS = [
   ...["sh", "cat", "ls", "echo", "sleep", "id", "pwd", "touch", "mkdir", "mount", "umount"],
-  ...["readlink", "stat", "grep", "true", "kill", "env", "ln", "rm", "head", "wc", "test"],
+  ...[
+    "readlink",
+    "stat",
+    "grep",
+    "true",
+    "kill",
+    "env",
+    "ln",
+    "rm",
+    "head",
+    "wc",
+    "test",
+    "mknod",
+    "mkfifo",
+    "unshare",
+    "find",
+  ],
 ];
 
 async function feed(child: Deno.ChildProcess, stdin: Uint8Array | string): Promise<void> {

@@ -57,7 +57,7 @@ class SyscallError extends Error {
 const ERRORS: [name: string, error: unknown, text: string, code: number][] = [
   ["a user's error", new UserError("no such thing", 127), "no such thing", 127],
   ["a hint", new UserError("no such thing", 1, "try x"), "no such thing (try x)", 1],
-  ["control characters", new UserError("name \x1b[2J\r"), "name \\x1b[2J\r", 1],
+  ["control characters", new UserError("name \x1b[2J\r"), "name \\x1b[2J\\x0d", 1],
   ["a kernel error", new SyscallError("Cannot mount: EPERM"), "Cannot mount: EPERM", 1],
   ["a file error", new Deno.errors.NotFound("No such file: open 'x'"), "No such file: open 'x'", 1],
   [
