@@ -60,6 +60,16 @@ export function selfCommand(): string[] {
 }
 
 /**
+ * The words that start what runs now, for a process that goes on as itself at once: without the way
+ * by the self-extracting file, which is there for later.
+ */
+export function runningCommand(): string[] {
+  if (Deno.build.standalone || isFromSource()) return selfCommand();
+  const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
+  return [Deno.execPath(), ...RUN_FLAGS, main];
+}
+
+/**
  * The name the program was called by, without folders: a link whose name ends in `-oci` makes
  * it an OCI runtime. argv[0] for a compiled file, "diplodock" when run from source.
  */

@@ -10,7 +10,7 @@ import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts"
 import type { BundleContext } from "./bundle_context.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
 import { locateMounts } from "./locate_mounts.ts";
-import { joinedContainer } from "./modes.ts";
+import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 import { readLayeredFile } from "./root_files.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
@@ -111,12 +111,6 @@ function foreignNamespaces(
     bindProc: host.PidMode === "host" ||
       (asksUserNamespace(host) && joinedContainer(host.PidMode) !== undefined),
   };
-}
-
-/** Whether the container is to be in a user namespace that is not ours. */
-export function asksUserNamespace({ UsernsMode, Diplodock = {} }: HostConfig): boolean {
-  return UsernsMode !== "" && UsernsMode !== "host" ||
-    Diplodock.UidMaps !== undefined || Diplodock.GidMaps !== undefined;
 }
 
 function throttles(host: HostConfig): boolean {

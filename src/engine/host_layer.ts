@@ -32,7 +32,9 @@ export function planHostParts(
     if (!isDirectory || name === "lost+found") return [];
     if (NEW_ONES.has(name)) return [{ kind: "empty", name }];
     const below = mounted.some((path) => path.startsWith(`/${name}/`));
-    return [{ kind: below ? "bind" : "overlay", name }];
+    if (!below) return [{ kind: "overlay", name }];
+    // One that cannot be written to would be of no use; what others put there is of none either.
+    return [{ kind: name === "tmp" ? "empty" : "bind", name }];
   });
 }
 

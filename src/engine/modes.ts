@@ -1,5 +1,7 @@
 /** The little grammars inside HostConfig's mode strings. */
 
+import type { HostConfig } from "./types.ts";
+
 const CONTAINER = "container:";
 
 /** The name or id in "container:NAME"; undefined where the mode is another. */
@@ -23,4 +25,10 @@ export function modeName(mode: string): string {
 /** Whether the container has a network namespace of its own. */
 export function isPrivateNetwork(mode: string): boolean {
   return mode !== "host" && joinedContainer(mode) === undefined;
+}
+
+/** Whether the container is to be in a user namespace that is not ours. */
+export function asksUserNamespace({ UsernsMode, Diplodock = {} }: HostConfig): boolean {
+  return UsernsMode !== "" && UsernsMode !== "host" ||
+    Diplodock.UidMaps !== undefined || Diplodock.GidMaps !== undefined;
 }

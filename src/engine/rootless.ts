@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories, namesIn } from "../base/files.ts";
 import { isInsideRootless, ROOTLESS_VARIABLE, runDirectory } from "../base/places.ts";
-import { selfCommand } from "../base/self.ts";
+import { runningCommand } from "../base/self.ts";
 import { enterNamespaces, leaveNamespaces } from "../runtime/rootless.ts";
 import { planUserMaps, type UserMaps, writeUserMaps } from "../runtime/subordinate_ids.ts";
 import { sayOnce } from "./say_once.ts";
@@ -29,7 +29,7 @@ export function checkRunDirectory(): void {
 export function enterAsUser(args: readonly string[]): never {
   makeDirectories(directory());
   const command = {
-    argv: [...selfCommand(), ...args],
+    argv: [...runningCommand(), ...args],
     env: { ...Deno.env.toObject(), [ROOTLESS_VARIABLE]: String(Deno.uid()) },
   };
   const maps = () => planUserMaps(Deno.uid()!, Deno.gid()!);

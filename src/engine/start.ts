@@ -22,13 +22,7 @@ import { type Started, startMonitored } from "../runtime/monitor.ts";
 import type { Cleanup } from "../runtime/monitor_plan.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
-import {
-  asksUserNamespace,
-  joinedPid,
-  makeOverlayDirectories,
-  overlayOf,
-  readFoundation,
-} from "./bundle_facts.ts";
+import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";
 import { now } from "./clock.ts";
 import { shortId, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
@@ -43,7 +37,7 @@ import {
   resolvConfOf,
 } from "./network.ts";
 import { hasHealthCheck } from "./health_state.ts";
-import { joinedContainer } from "./modes.ts";
+import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import { networkSettings } from "./network_settings.ts";
 import { firstProcess, specOf } from "./start_plan.ts";
 import { startFailure } from "./start_failure.ts";

@@ -1,5 +1,6 @@
 /** `--userns`: which ids a container's user namespace maps, and ranges nobody else has. */
 import { UserError } from "../base/errors.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { makeDirectories, namesIn, removeIfThere } from "../base/files.ts";
 import { runDirectory } from "../base/places.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
@@ -32,6 +33,7 @@ export function planUserNamespace(id: string, host: HostConfig): UserNamespacePl
   const own = host.Diplodock ?? {};
   const mode = modeName(host.UsernsMode);
   if (joinedContainer(host.UsernsMode) !== undefined) return undefined;
+  if (ownUserNamespace() !== undefined) return nested(mode);
   if (own.UidMaps?.length || own.GidMaps?.length) return explicit(own.UidMaps, own.GidMaps);
   if (mode === "" || mode === "host") return undefined;
   if (mode === "private") {
@@ -40,6 +42,19 @@ export function planUserNamespace(id: string, host: HostConfig): UserNamespacePl
   if (mode === "auto") return takeRange(id, own.UsernsSize ?? RANGE_IDS);
   throw new UserError(
     `Cannot use --userns=${mode} as root: it maps the id of an ordinary user; use --userns=auto`,
+    125,
+  );
+}
+
+/**
+ * Inside an ordinary user's namespace the kernel maps no owners of layers (mount_setattr(2) wants
+ * rights over the file system itself), so that there is one namespace for all his containers.
+ */
+function nested(mode: string): undefined {
+  if (mode === "" || mode === "host") return undefined;
+  throw new UserError(
+    `Cannot use --userns=${mode} as an ordinary user: the kernel lets root only show files to a ` +
+      "container with other owners; without it the container's root is you",
     125,
   );
 }

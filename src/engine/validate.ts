@@ -6,7 +6,7 @@ import { UserError } from "../base/errors.ts";
 import { quoteGo } from "../base/quote.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
 import { parseSignal } from "../runtime/signals.ts";
-import { isUserDefinedNetwork, joinedContainer } from "./modes.ts";
+import { asksUserNamespace, isUserDefinedNetwork, joinedContainer } from "./modes.ts";
 import { checkLogConfig } from "./log_options.ts";
 import { planMounts } from "./mount_plan.ts";
 import { checkContainerName } from "./names.ts";
@@ -162,6 +162,10 @@ const HOST_RULES: readonly Rule[] = [
   ({ HostConfig: { UsernsMode, Diplodock: own = {} } }) =>
     UsernsMode !== "" && (own.UidMaps !== undefined || own.GidMaps !== undefined) &&
     "conflicting options: --userns and --uidmap/--gidmap cannot be used together",
+  ({ HostConfig: host }) =>
+    host.Privileged && asksUserNamespace(host) &&
+    "privileged mode is incompatible with user namespaces.  You must run the container in the " +
+      "host namespace when running privileged mode",
 ];
 
 /** There is no driver for special devices here: docker's texts of a host without one. */

@@ -1,0 +1,216 @@
+/** An ordinary user's containers: the same commands, without a right of the machine's root. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { waitFor } from "../lib/engine.ts";
+import { OrdinaryUser, SUBORDINATE } from "../lib/ordinary_user.ts";
+import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
+
+const needs = skipUnless(
+  isRoot() && hasProgram("setpriv") && hasProgram("newuidmap") && hasProgram("nsenter"),
+  "needs root, setpriv, nsenter and newuidmap (uidmap) to become an ordinary user",
+);
+const offered = (program: string) =>
+  needs.ignore ? needs : skipUnless(hasProgram(program), `needs ${program}`);
+
+let user: OrdinaryUser;
+
+Deno.test.beforeAll(async () => {
+  if (needs.ignore) return;
+  user = await OrdinaryUser.make();
+  await user.ok("import", image(user), "bb");
+});
+
+Deno.test.afterAll(async () => {
+  if (!needs.ignore) await user[Symbol.asyncDispose]();
+});
+
+/** An archive of busybox with a directory and a file of other owners; its path. */
+function image({ top }: OrdinaryUser): string {
+  const root = `${top}/bb`, archive = `${top}/bb.tar`;
+  for (const name of ["bin", "etc", "data", "www"]) {
+    Deno.mkdirSync(`${root}/${name}`, { recursive: true });
+  }
+  Deno.copyFileSync("/bin/busybox", `${root}/bin/busybox`);
+  for (const name of ["sh", "cat", "sleep", "stat", "id", "httpd", "touch", "chown", "wc", "ls"]) {
+    Deno.symlinkSync("busybox", `${root}/bin/${name}`);
+  }
+  Deno.writeTextFileSync(`${root}/etc/passwd`, "root:x:0:0::/:/bin/sh\nu:x:1000:1000::/:/bin/sh\n");
+  Deno.writeTextFileSync(`${root}/etc/group`, "root:x:0:\nu:x:1000:\n");
+  Deno.writeTextFileSync(`${root}/data/file`, "from the image\n");
+  Deno.writeTextFileSync(`${root}/www/index.html`, "hello\n");
+  for (const path of ["data", "data/file"]) Deno.chownSync(`${root}/${path}`, 1000, 33);
+  const { success } = new Deno.Command("tar", { args: ["-C", root, "-cf", archive, "."] })
+    .outputSync();
+  if (!success) throw new Error("Cannot make an archive");
+  return archive;
+}
+
+/** A file's owner on the machine. */
+function ownerOf(path: string): string {
+  const { uid, gid } = Deno.statSync(path);
+  return `${uid}:${gid}`;
+}
+
+/** Outside, the id of a container is this one. */
+const outside = (id: number) => SUBORDINATE.start + id - 1;
+
+Deno.test({
+  name: "an ordinary user's container lives as root's do, and nothing of it stays",
+  ...needs,
+  fn: async () => {
+    await user.ok(
+      "run",
+      "-d",
+      "--name",
+      "life",
+      "--network",
+      "none",
+      "bb",
+      "sh",
+      "-c",
+      [
+        "echo started; trap 'exit 5' TERM; touch /made",
+        "while :; do sleep 1 & wait; done",
+      ].join("; "),
+    );
+    await waitFor(async () => await user.ok("logs", "life") === "started");
+    assertMatch(await user.ok("ps"), /bb .* Up .* life/);
+    assertEquals(await user.ok("exec", "life", "id"), "uid=0(root) gid=0(root) groups=0(root)");
+    assertStringIncludes(await user.ok("exec", "-u", "u", "life", "id"), "uid=1000(u)");
+    assertStringIncludes(await user.ok("top", "life"), "sleep 1");
+    assertEquals(await user.ok("inspect", "-f", "{{.State.Status}}", "life"), "running");
+    assertStringIncludes(await user.ok("diff", "life"), "A /made");
+    await user.ok("commit", "life", "made");
+    await user.ok("stop", "life");
+    assertEquals(await user.ok("wait", "life"), "5");
+    await user.ok("start", "life");
+    await user.ok("rm", "-f", "life");
+    assertEquals(await user.ok("run", "--rm", "--network", "none", "made", "ls", "/made"), "/made");
+    await user.ok("rmi", "made");
+    assertEquals(await user.ok("ps", "-aq"), "");
+    await waitFor(() => user.processes().length === 0);
+    assertEquals([...Deno.readDirSync(`${user.run}/diplodock/containers`)], []);
+  },
+});
+
+Deno.test({
+  name: "files keep their owners inside, by subordinate ids outside",
+  ...needs,
+  fn: async () => {
+    const script = "stat -c %u:%g /data/file /bin/busybox; touch /mine; chown 5:6 /mine; " +
+      "touch /b/f; chown 1000 /b/f";
+    const bind = `${user.home}/bind`;
+    const out = await user.ok(
+      ...["run", "--name", "own", "--network", "none", "-v", "data:/data", "-v", `${bind}:/b`],
+      ...["bb", "sh", "-c", script],
+    );
+    assertEquals(out, "1000:33\n0:0");
+    const [id] = [...Deno.readDirSync(`${user.store}/containers`)].map(({ name }) => name)
+      .filter((name) => /^[0-9a-f]{64}$/.test(name));
+    assertEquals(
+      ownerOf(`${user.store}/containers/${id}/upper/mine`),
+      `${outside(5)}:${outside(6)}`,
+    );
+    assertEquals(
+      ownerOf(`${user.store}/volumes/data/data/file`),
+      `${outside(1000)}:${outside(33)}`,
+    );
+    assertEquals(ownerOf(`${bind}/f`), `${outside(1000)}:${user.uid}`);
+    assertEquals(ownerOf(bind), `${user.uid}:${user.uid}`);
+    // What belongs to ids that are not his is removed by him all the same.
+    await user.ok("rm", "own");
+    await user.ok("volume", "rm", "data");
+    assertEquals(await user.ok("volume", "ls", "-q"), "");
+    assert(!exists(`${user.store}/volumes/data`));
+    await user.ok("unshare", "rm", "-r", bind);
+  },
+});
+
+for (const program of ["pasta", "slirp4netns"]) {
+  Deno.test({
+    name: `a published port leads into a container by ${program}`,
+    ...offered(program),
+    fn: async () => {
+      const env = { DIPLODOCK_ROOTLESS_NETWORK: program };
+      const { code, stderr } = await user.with(
+        env,
+        ...["run", "-d", "--name", "web", "-p", "127.0.0.1::80", "bb"],
+        ...["httpd", "-f", "-p", "80", "-h", "/www"],
+      );
+      assertEquals([code, stderr], [0, ""]);
+      try {
+        const address = (await user.ok("port", "web", "80/tcp")).trim();
+        assertMatch(address, /^127\.0\.0\.1:\d+$/);
+        let body = "";
+        await waitFor(async () => {
+          body = await fetch(`http://${address}/`).then((answer) => answer.text(), () => "");
+          return body !== "";
+        });
+        assertEquals(body, "hello\n");
+        const routes = await user.ok("exec", "web", "cat", "/proc/net/route");
+        assertMatch(routes, /^eth0\t00000000\t0202000A/m);
+        assertStringIncludes(await user.ok("exec", "web", "cat", "/etc/hosts"), "10.0.2.100");
+      } finally {
+        await user.ok("rm", "-f", "web");
+      }
+      await waitFor(() => user.processes().length === 0);
+    },
+  });
+}
+
+Deno.test({
+  name: "the machine's own root is an image for an ordinary user too, with what he may read",
+  ...needs,
+  fn: async () => {
+    const script = "id -u; touch /tmp/x /x && echo written; cat /etc/shadow";
+    const { stdout, stderr, code } = await user.dd(
+      ...["run", "--rm", "--network", "none", "host", "sh", "-c", script],
+    );
+    assertEquals([code, stdout], [1, "0\nwritten\n"]);
+    assertStringIncludes(stderr, "Permission denied");
+    assert(!exists("/x"));
+  },
+});
+
+Deno.test({
+  name: "an ordinary user is told what he cannot have",
+  ...needs,
+  fn: async () => {
+    const refused: [words: string[], text: string][] = [
+      [["--network", "mine", "bb", "id"], "only root can make"],
+      [["--network", "none", "--userns", "auto", "bb", "id"], "as an ordinary user"],
+    ];
+    for (const [words, text] of refused) {
+      const { code, stderr } = await user.dd("run", "--rm", ...words);
+      assertEquals(code, 125, stderr);
+      assertStringIncludes(stderr, text);
+    }
+    const limited = await user.dd("run", "--rm", "--network", "none", "-m", "64m", "bb", "id");
+    assertEquals(limited.code, 0);
+    const info = await user.ok("info", "-f", "{{.SecurityOptions}} {{.DockerRootDir}}");
+    assertStringIncludes(info, "name=rootless");
+    assertStringIncludes(info, user.store);
+    assertEquals(await user.ok("ps", "-aq"), "");
+  },
+});
+
+Deno.test({
+  name: "a user without subordinate ids has one id, and is told so once",
+  ...needs,
+  fn: async () => {
+    await using single = await OrdinaryUser.make({ single: true });
+    const archive = image(single);
+    const first = await single.dd("import", archive, "bb");
+    assertStringIncludes(first.stderr, "NOTE: containers have one user id only");
+    const words = ["run", "--rm", "--network", "none", "bb", "stat", "-c", "%u:%g", "/data/file"];
+    const { code, stdout, stderr } = await single.dd(...words);
+    assertEquals([code, stdout, stderr], [0, "0:0\n", ""]);
+  },
+});
+
+function exists(path: string): boolean {
+  try {
+    return Deno.lstatSync(path) !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * An ordinary user for tests: a number that nobody has, a name and subordinate ids that are known
+ * in a mount namespace of his own only. Nothing of the machine is changed.
+ */
+import { PROGRAM, type Result } from "./engine.ts";
+
+/** Nobody on any machine: above what distributions give out, below subordinate ids. */
+const UID = 64_711;
+/** Where his subordinate ids begin, and how many there are. */
+export const SUBORDINATE = { start: 5_000_000, count: 65_536 };
+
+const decoder = new TextDecoder();
+
+/** What differs from a user of a usual machine. */
+export interface UserOptions {
+  /** No lines in /etc/subuid and /etc/subgid. */
+  readonly single?: boolean;
+}
+
+/** Root of the machine becomes him for each command. */
+export class OrdinaryUser implements AsyncDisposable {
+  readonly uid = UID;
+  readonly top = Deno.makeTempDirSync({ prefix: "diplodock-user-" });
+  readonly home = `${this.top}/home`;
+  readonly store = `${this.home}/.local/share/diplodock`;
+  readonly run = `${this.home}/run`;
+  readonly #namespace: Deno.ChildProcess;
+  readonly #program = `${this.top}/diplodock`;
+
+  private constructor({ single }: UserOptions) {
+    Deno.chmodSync(this.top, 0o755);
+    for (const path of [this.home, this.run]) {
+      Deno.mkdirSync(path, { mode: 0o700 });
+      Deno.chownSync(path, UID, UID);
+    }
+    // The tests' own directories may be closed to him.
+    Deno.copyFileSync(PROGRAM, this.#program);
+    const range = single ? "" : `ddtest:${SUBORDINATE.start}:${SUBORDINATE.count}\n`;
+    const files: [name: string, text: string][] = [
+      ["passwd", `${read("/etc/passwd")}ddtest:x:${UID}:${UID}::${this.home}:/bin/sh\n`],
+      ["group", `${read("/etc/group")}ddtest:x:${UID}:\n`],
+      ["subuid", range],
+      ["subgid", range],
+    ];
+    for (const [name, text] of files) Deno.writeTextFileSync(`${this.top}/${name}`, text);
+    const binds = files.map(([name]) => `mount --bind ${this.top}/${name} /etc/${name}`);
+    // As udev makes it, which not every machine has running.
+    const tun = `mknod ${this.top}/tun c 10 200; chmod 666 ${this.top}/tun; ` +
+      `mount --bind ${this.top}/tun /dev/net/tun`;
+    const script = `${binds.join(" && ")} || exit 1; ${tun}; echo ready; read end`;
+    this.#namespace = new Deno.Command("unshare", {
+      args: ["-m", "--propagation", "private", "sh", "-c", script],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+  }
+
+  /** Makes him; his namespace is there on return. */
+  static async make(options: UserOptions = {}): Promise<OrdinaryUser> {
+    const user = new OrdinaryUser(options);
+    const reader = user.#namespace.stdout.getReader();
+    const { value } = await reader.read();
+    reader.releaseLock();
+    if (decoder.decode(value).trim() !== "ready") throw new Error("Cannot make a user for tests");
+    return user;
+  }
+
+  /** Runs `words` as him, in his home directory. */
+  async as(words: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+    const variables = {
+      PATH: Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: this.home,
+      XDG_RUNTIME_DIR: this.run,
+      ...env,
+    };
+    const { code, stdout, stderr } = await new Deno.Command("nsenter", {
+      args: [
+        ...["-t", String(this.#namespace.pid), "-m", `--wd=${this.home}`, "setpriv"],
+        ...["--reuid", String(UID), "--regid", String(UID), "--clear-groups"],
+        ...["env", "-i", ...Object.entries(variables).map(([key, value]) => `${key}=${value}`)],
+        ...words,
+      ],
+      stdin: "null",
+    }).output();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  /** Runs a Diplodock command as him. */
+  async dd(...args: string[]): Promise<Result> {
+    return await this.as([this.#program, ...args]);
+  }
+
+  /** The same with one more variable. */
+  async with(env: Record<string, string>, ...args: string[]): Promise<Result> {
+    return await this.as([this.#program, ...args], env);
+  }
+
+  /** Runs a command that must succeed; its stdout without the last line break. */
+  async ok(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.dd(...args);
+    if (code !== 0) throw new Error(`diplodock ${args.join(" ")}: exit code ${code}\n${stderr}`);
+    return stdout.replace(/\n$/, "");
+  }
+
+  /** His processes, those of his subordinate ids too; without the zombies that init has yet to see. */
+  processes(): string[] {
+    return Array.from(Deno.readDirSync("/proc"), ({ name }) => name).flatMap((name) => {
+      if (!/^\d+$/.test(name)) return [];
+      const uid = Number(/^Uid:\s+(\d+)/m.exec(read(`/proc/${name}/status`))?.[1] ?? 0);
+      const his = uid === UID ||
+        (uid >= SUBORDINATE.start && uid < SUBORDINATE.start + SUBORDINATE.count);
+      const words = read(`/proc/${name}/cmdline`).replaceAll("\0", " ").trim();
+      return his && words !== "" ? [`${name} ${words}`] : [];
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const line of this.processes()) {
+      try {
+        Deno.kill(parseInt(line), "SIGKILL");
+      } catch {
+        // it has ended by itself
+      }
+    }
+    const writer = this.#namespace.stdin.getWriter();
+    await writer.close().catch(() => {});
+    await this.#namespace.stdout.cancel();
+    await this.#namespace.status;
+    Deno.removeSync(this.top, { recursive: true });
+  }
+}
+
+function read(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return ""; // the process has just ended
+  }
+}

@@ -1,0 +1,95 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { EPERM } from "../../../ffi/errno.ts";
+import { parseIdMap } from "../../../src/base/own_namespace.ts";
+import { planHostParts } from "../../../src/engine/host_layer.ts";
+import { chooseProgram, programWords } from "../../../src/net/user_network.ts";
+import { innerProgram, namespaceHint } from "../../../src/runtime/rootless.ts";
+import { parseSubordinateIds, userMap, userNameIn } from "../../../src/runtime/subordinate_ids.ts";
+import { assertThrows } from "@std/assert";
+import { UserError } from "../../../src/base/errors.ts";
+
+const SUBUID = "other:100000:65536\nme:200000:65536\n# note\nme:x:1\n1000:500000:10\nme:1:0\n";
+
+Deno.test("parseSubordinateIds() takes the ranges of the name and of the number", () => {
+  assertEquals(parseSubordinateIds(SUBUID, ["1000", "me"]), [
+    { start: 200000, count: 65536 },
+    { start: 500000, count: 10 },
+  ]);
+  assertEquals(parseSubordinateIds(SUBUID, ["nobody"]), []);
+});
+
+Deno.test("userMap() makes the user root and puts the ranges one after the other", () => {
+  assertEquals(userMap(1000, [{ start: 200000, count: 65536 }, { start: 500000, count: 10 }]), [
+    { containerID: 0, hostID: 1000, size: 1 },
+    { containerID: 1, hostID: 200000, size: 65536 },
+    { containerID: 65537, hostID: 500000, size: 10 },
+  ]);
+});
+
+Deno.test("userNameIn() finds a user by his number", () => {
+  assertEquals(userNameIn("root:x:0:0::/:\nme:x:1000:1000::/:\n", 1000), "me");
+  assertEquals(userNameIn("root:x:0:0::/:\n", 1000), undefined);
+});
+
+Deno.test("parseIdMap() reads the kernel's columns", () => {
+  assertEquals(parseIdMap("         0       1000          1\n         1     100000      65536\n"), [
+    { inside: 0, outside: 1000, count: 1 },
+    { inside: 1, outside: 100000, count: 65536 },
+  ]);
+});
+
+const HINTS: [name: string, settings: Record<string, string>, want: string][] = [
+  ["namespaces that are off", { "user/max_user_namespaces": "0\n" }, "max_user_namespaces=15000"],
+  ["Debian's switch", { "kernel/unprivileged_userns_clone": "0\n" }, "unprivileged_userns_clone=1"],
+  [
+    "AppArmor's restriction",
+    { "kernel/apparmor_restrict_unprivileged_userns": "1\n" },
+    "apparmor_restrict_unprivileged_userns=0",
+  ],
+  ["a filter", {}, "seccomp filter"],
+];
+for (const [name, settings, want] of HINTS) {
+  Deno.test(`namespaceHint() says what to do about ${name}`, () => {
+    assertStringIncludes(namespaceHint("unshare", EPERM, (path) => settings[path]), want);
+  });
+}
+
+Deno.test("innerProgram() joins both namespaces before it gives the lock up", () => {
+  const { steps } = innerProgram(7, 8, "/home", { argv: ["/d", "ps"], env: { A: "b" } });
+  const calls = steps.map(({ call, args }) => call === "close" ? `close ${args[0]}` : call);
+  assertEquals(calls.slice(0, 4), ["setns", "close 7", "close 8", "chdir"]);
+  assert(calls.includes("execve"));
+});
+
+Deno.test("planHostParts() takes a directory with mounts below as it is, read-only", () => {
+  const directory = (name: string) => ({ name, isDirectory: true });
+  const entries = [
+    ...["usr", "var", "proc", "tmp", "home", "lost+found"].map(directory),
+    { name: "bin", isDirectory: false, link: "usr/bin" },
+    { name: "swapfile", isDirectory: false },
+  ];
+  assertEquals(planHostParts(entries, ["/", "/proc", "/var/lib/x", "/home", "/tmp/y"]), [
+    { kind: "overlay", name: "usr" },
+    { kind: "bind", name: "var" },
+    { kind: "empty", name: "proc" },
+    { kind: "empty", name: "tmp" },
+    { kind: "overlay", name: "home" },
+    { kind: "link", name: "bin", to: "usr/bin" },
+  ]);
+});
+
+Deno.test("chooseProgram() prefers pasta, takes a wish, and says what to install", () => {
+  const all = (name: string) => `/usr/bin/${name}`;
+  assertEquals(chooseProgram(undefined, all).name, "pasta");
+  assertEquals(chooseProgram("slirp4netns", all).name, "slirp4netns");
+  const one = (name: string) => name === "slirp4netns" ? "/s" : undefined;
+  assertEquals(chooseProgram(undefined, one), { name: "slirp4netns", path: "/s" });
+  assertThrows(() => chooseProgram(undefined, () => undefined), UserError, "install passt");
+  assertThrows(() => chooseProgram("vpn", all), UserError, "want pasta or slirp4netns");
+});
+
+Deno.test("programWords() never lets a container reach the host's loopback", () => {
+  const fds = { netns: 3, ready: 4, life: 5 };
+  assert(programWords("slirp4netns", fds).includes("--disable-host-loopback"));
+  assert(programWords("pasta", fds).includes("--no-map-gw"));
+});
