@@ -107,7 +107,9 @@ function pairs(numbers: number[]): Span[] {
 /** Reads a version 1.0 map, block by block: decimal numbers, one a line. */
 export class SparseMapReader {
   #text = "";
-  #numbers: number[] = [];
+  /** How many pairs there are, once the first line is read. */
+  #count: number | undefined;
+  readonly #numbers: number[] = [];
   /** Bytes of the entry's data that the map took. */
   taken = 0;
   constructor(readonly size: number) {}
@@ -120,14 +122,16 @@ export class SparseMapReader {
     this.#text = lines.pop()!;
     if (this.#text.length > 2 * BLOCK) throw badMap();
     for (const line of lines) {
-      if (this.#numbers.length > 0 && this.#numbers.length === 1 + 2 * this.#numbers[0]) break;
-      this.#numbers.push(wholeNumber(line));
+      if (this.#count === undefined) this.#count = wholeNumber(line);
+      else if (this.#numbers.length < 2 * this.#count) this.#numbers.push(wholeNumber(line));
     }
-    const [count, ...numbers] = this.#numbers;
-    if (count === undefined || count > MAX_SPANS) {
-      if (count === undefined && this.taken < 2 * BLOCK) return undefined;
+    const count = this.#count;
+    if (count === undefined) {
+      if (this.taken < 2 * BLOCK) return undefined;
       throw badMap();
     }
-    return numbers.length === 2 * count ? { size: this.size, spans: pairs(numbers) } : undefined;
+    if (count > MAX_SPANS) throw badMap();
+    if (this.#numbers.length < 2 * count) return undefined;
+    return { size: this.size, spans: pairs(this.#numbers) };
   }
 }

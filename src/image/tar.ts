@@ -77,6 +77,8 @@ const TYPES: Record<string, EntryType> = {
 const MAX_META = 1 << 20;
 /** Extended headers in a row before one entry. */
 const MAX_META_IN_A_ROW = 64;
+/** Global records count for every entry: many of them would make each one dear. */
+const MAX_GLOBALS = 1000;
 const MAX_ENTRIES = 1 << 23;
 const XATTR = "SCHILY.xattr.";
 
@@ -208,7 +210,9 @@ export class TarReader {
     const keys = new Set(records.map(([key]) => key));
     this.#globals = [...this.#globals.filter(([key]) => !keys.has(key)), ...records];
     const bytes = this.#globals.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
-    if (bytes > MAX_META) throw new TarError("Cannot read archive: extended header is too long");
+    if (bytes > MAX_META || this.#globals.length > MAX_GLOBALS) {
+      throw new TarError("Cannot read archive: extended header is too long");
+    }
     this.#metaInARow--; // it belongs to no entry, so it may be the last thing of an archive
   }
 

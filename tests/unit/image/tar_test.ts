@@ -197,6 +197,37 @@ Deno.test("TarReader reads back the sparse files that the writer makes", () => {
   assertEquals(read(archive)[0], { entry, content: "abc" });
 });
 
+Deno.test("TarReader reads a sparse map of 200,000 stretches without looking back", () => {
+  const count = 200_000;
+  const lines = Array.from({ length: count }, (_, i) => `${2 * i}\n1\n`).join("");
+  const map = `${count}\n${lines}`;
+  const data = bytesOf(map.padEnd(Math.ceil(map.length / 512) * 512, "\0") + "x".repeat(count));
+  const archive = concat([
+    meta(
+      "x",
+      concat([
+        record("GNU.sparse.major", "1"),
+        record("GNU.sparse.name", "a"),
+        record("GNU.sparse.realsize", String(2 * count)),
+      ]),
+    ),
+    entryHeader(plainEntry("a", "file", data.length, 0o644), data.length),
+    data,
+    padding(data.length),
+    endMark(),
+  ]);
+  let spans = 0;
+  let bytes = 0;
+  const reader = new TarReader({
+    entry: (entry) => spans = entry.sparse!.spans.length,
+    data: (chunk) => bytes += chunk.length,
+    end: () => {},
+  });
+  reader.push(archive);
+  reader.finish();
+  assertEquals([spans, bytes], [count, count]);
+});
+
 const HOSTILE: [name: string, archive: () => Bytes, message: string][] = [
   ["a bad checksum", () => {
     const archive = tarOf(["file a"]);
@@ -237,6 +268,15 @@ const HOSTILE: [name: string, archive: () => Bytes, message: string][] = [
     "a thousand big global headers",
     () =>
       concat(Array.from({ length: 1000 }, (_, i) => meta("g", record(`k${i}`, "v".repeat(9000))))),
+    "too long",
+  ],
+  [
+    "two thousand global records",
+    () =>
+      concat([
+        meta("g", concat(Array.from({ length: 2000 }, (_, i) => record(`k${i}`, "v")))),
+        tarOf(["file a"]),
+      ]),
     "too long",
   ],
   ["an extended header without length", () => meta("x", bytesOf("path=x\n")), "malformed"],
