@@ -52,11 +52,10 @@ export function sendFdTo(dir: Fd, name: string, carried: Fd): number {
   return connected < 0 ? connected : sendFd(socket, carried);
 }
 
-/** Sends the descriptor `carried` with one byte of text. Its result, or -errno. sendmsg(2). */
-export function sendFd(socket: Fd, carried: Fd): number {
+/** Sends the descriptor `carried` with `text`, at least a byte. Its result, or -errno. sendmsg(2). */
+export function sendFd(socket: Fd, carried: Fd, text = new Uint8Array(1)): number {
   const rights = new StructWriter(CONTROL_BYTES).u64(20).u32(SOL_SOCKET).u32(SCM_RIGHTS)
     .u32(carried.raw).u32(0).done();
-  const text = new Uint8Array(1);
   const part = new StructWriter(16).u64(addressOf(text)).u64(text.length).done();
   return sys("sendmsg", socket.raw, header(part, rights), MSG_NOSIGNAL);
 }

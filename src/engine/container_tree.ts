@@ -75,7 +75,7 @@ function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
     ...rootSteps({
       directory,
       ...(overlay !== undefined && { overlay }),
-      propagation: MS_PRIVATE,
+      propagation: { inherited: MS_PRIVATE, root: 0 },
       userxattr: ownUserNamespace() !== undefined,
       layersOneByOne: kernelAtLeast(6, 5),
     }, root),

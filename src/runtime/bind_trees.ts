@@ -1,7 +1,8 @@
 /**
- * Bind mounts whose source init cannot copy itself: those whose owners are mapped, which takes a
- * right over the file system, and all of a container in a user namespace, whose root may not even
- * see the source. They are made here as detached trees; init only attaches them.
+ * Mounts that init cannot make itself: binds whose owners are mapped, which takes a right over the
+ * file system; all binds of a container in a user namespace, whose root may not even see the
+ * source; and tmpfs that is filled first. They are made here as detached trees; init only attaches
+ * them.
  */
 import {
   AT_EMPTY_PATH,
@@ -17,6 +18,7 @@ import { executable } from "../../ffi/elf.ts";
 import { Fd, openAt, pipe, readInto } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
+import { copiedUp } from "./copy_up.ts";
 import { execute } from "./execute.ts";
 import { parseMountOptions } from "./mount_options.ts";
 import { mountAttr } from "./mounts.ts";
@@ -35,6 +37,11 @@ export function openTrees(spec: Spec): Trees {
   const inside = hasUserNamespace(spec);
   (spec.mounts ?? []).forEach((mount, index) => {
     const options = parseMountOptions(mount.options ?? []);
+    if (options.copyUp && mount.type === "tmpfs" && spec.root) {
+      const filled = copiedUp(spec.root.path, mount.destination, options);
+      if (filled !== undefined) numbers.set(index, undo.use(filled).raw);
+      return;
+    }
     const mapped = options.idmap !== "no" || (mount.uidMappings?.length ?? 0) > 0;
     if (!mapped && !(inside && (options.bind || mount.type === "bind"))) return;
     const tree = undo.use(openTree(mount, options.recursiveBind));

@@ -1,5 +1,6 @@
 /** What must hold of a bundle before anything is done for it: a table, all of it checked at once. */
 import { UserError } from "../base/errors.ts";
+import { PERSONALITY } from "./identity.ts";
 import { NAMESPACE_FLAG } from "./namespaces.ts";
 import { inside } from "./paths.ts";
 import type { NamespaceType, Spec } from "./spec_types.ts";
@@ -97,6 +98,11 @@ const CHECKS: readonly Check[] = [
   },
   sysctls,
   procMounts,
+  (spec) => {
+    const { domain, flags = [] } = spec.linux?.personality ?? { domain: "LINUX" };
+    if (!Object.hasOwn(PERSONALITY, domain)) return `personality "${domain}" does not exist`;
+    return flags.length > 0 ? "the specification has no personality flags" : undefined;
+  },
 ];
 
 /** Throws UserError with the first rule that `spec` breaks. No side effects. */

@@ -22,7 +22,16 @@ import { executable } from "../../ffi/elf.ts";
 import { EPERM } from "../../ffi/errno.ts";
 import { Fd, readInto } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
-import { type Place, type Program, slot, type Step, type Value } from "../../ffi/program.ts";
+import {
+  addressIn,
+  block,
+  type Place,
+  type Program,
+  slot,
+  type Step,
+  type Value,
+} from "../../ffi/program.ts";
+import { cpuMask } from "./cpu_list.ts";
 import { execute as executeFile } from "./execute.ts";
 import { cgroupSteps } from "./init.ts";
 import { launcherProgram, pipeEnds, readFailure } from "./launcher.ts";
@@ -57,6 +66,8 @@ export interface ExecPlan {
   readonly deathSignal: number;
   /** Descriptors 3 to 2+N of ours go to the process. */
   readonly preserveFds?: number;
+  /** Takes the listener of a filter with SCMP_ACT_NOTIFY. */
+  readonly handover?: { readonly theirs: Fd; readonly place: Place; hand(pid: number): void };
 }
 
 const ALL = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
@@ -66,7 +77,9 @@ const ALL = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEW
 export function joinContainer(plan: ExecPlan): Step[] {
   const flags = (ALL | (plan.userNamespace ? CLONE_NEWUSER : 0)) & ~(plan.shared ?? 0);
   return [
+    ...affinitySteps(plan.process.execCPUAffinity?.initial),
     ...cgroupSteps(plan.cgroupTasks),
+    ...affinitySteps(plan.process.execCPUAffinity?.final),
     ...hostProcSteps(plan.process),
     { call: "setns", args: [plan.pidfd, flags], goal: "join the container's namespaces" },
   ];
@@ -109,8 +122,20 @@ export function insideSteps(
       preserveFds: plan.preserveFds ?? 0,
       mayDenyGroups: plan.userNamespace || plan.shared !== undefined,
       reaper: false,
+      agent: plan.handover?.place,
     }),
   ];
+}
+
+/** Which CPUs may run the process. sched_setaffinity(2). */
+function affinitySteps(cpus: string | undefined): Step[] {
+  if (!cpus) return [];
+  const mask = cpuMask(cpus);
+  return [{
+    call: "sched_setaffinity",
+    args: [0, mask.length, addressIn(block("CPUs", mask))],
+    goal: `run on the CPUs ${cpus}`,
+  }];
 }
 
 function deathSignalStep(signal: number): Step {
@@ -170,6 +195,7 @@ export function execute(plan: ExecPlan, cgroup?: number): Executed {
     ...[report.write.raw, hello.write.raw, plan.pidfd, ...plan.cgroupTasks, ...plan.streams],
     ...(cgroup === undefined ? [] : [cgroup]),
     ...(typeof consoleSocket === "number" ? [consoleSocket] : []),
+    ...(plan.handover ? [plan.handover.theirs.raw] : []),
     ...Array.from({ length: plan.preserveFds ?? 0 }, (_, i) => 3 + i),
   ];
   const between = executeFile(bytes, inherited.filter((fd) => fd > 2), ["diplodock-exec"]);
@@ -179,6 +205,7 @@ export function execute(plan: ExecPlan, cgroup?: number): Executed {
   const born = readInto(hello.read, word) === word.length;
   const pid = new DataView(word.buffer).getInt32(0, true);
   sys("wait4", between, 0, WALL, 0);
+  if (born) plan.handover?.hand(pid);
   const failure = readFailure(report.read, encoded);
   if (failure !== undefined) {
     if (born) sys("wait4", pid, 0, WALL, 0);

@@ -10,10 +10,11 @@ import {
   PR_CAPBSET_DROP,
   PR_SET_KEEPCAPS,
   PR_SET_NO_NEW_PRIVS,
+  SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_SET_MODE_FILTER,
 } from "../../ffi/constants.ts";
 import { ENOSYS, EPERM } from "../../ffi/errno.ts";
-import { addressIn, block, type Step } from "../../ffi/program.ts";
+import { addressIn, block, type Place, slot, type Step } from "../../ffi/program.ts";
 import { capabilityMask } from "./capabilities.ts";
 import { kernelRlimits } from "./rlimits.ts";
 import type { SeccompFilter } from "./seccomp_compile.ts";
@@ -22,8 +23,8 @@ import type { Capabilities, Process, Rlimit } from "./spec_types.ts";
 /** CAP_CHECKPOINT_RESTORE: the last one of every kernel since 5.9. */
 const LAST_CAPABILITY = 40;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
-const ADDR_NO_RANDOMIZE = 0x0040000;
-const PERSONALITY: Record<string, number> = { LINUX: 0, LINUX32: 8 };
+/** linux/personality.h, by OCI's names. */
+export const PERSONALITY: Record<string, number> = { LINUX: 0, LINUX32: 8 };
 
 /** setrlimit for each limit, before the right to raise them is gone. */
 export function rlimitSteps(limits: readonly Rlimit[]): Step[] {
@@ -48,9 +49,8 @@ export function keyringSteps(): Step[] {
 }
 
 /** personality(2) by OCI's name. */
-export function personalitySteps(personality: { domain: string; flags?: string[] }): Step[] {
-  const flags = personality.flags?.includes("ADDR_NO_RANDOMIZE") ? ADDR_NO_RANDOMIZE : 0;
-  const value = (PERSONALITY[personality.domain] ?? 0) | flags;
+export function personalitySteps(personality: { domain: string }): Step[] {
+  const value = PERSONALITY[personality.domain];
   return [{ call: "personality", args: [value], goal: "set the personality" }];
 }
 
@@ -135,15 +135,38 @@ export function noNewPrivilegesSteps(): Step[] {
   }];
 }
 
-/** Installs the filter. seccomp(2), struct sock_fprog. */
-export function seccompSteps(filter: SeccompFilter): Step[] {
+/**
+ * Installs the filter. With `agent`, a socket, the number of the filter's listener is written there.
+ * seccomp(2), struct sock_fprog.
+ */
+export function seccompSteps(filter: SeccompFilter, agent?: Place): Step[] {
   const program = block("seccomp filter", filter.program);
   const header = new Uint8Array(16);
   new DataView(header.buffer).setUint16(0, filter.program.length / 8, true);
   const fprog = block("seccomp program", header, [{ offset: 8, to: addressIn(program) }]);
-  return [{
-    call: "seccomp",
-    args: [SECCOMP_SET_MODE_FILTER, filter.flags, addressIn(fprog)],
-    goal: "install the seccomp filter",
-  }];
+  const goal = "install the seccomp filter";
+  if (!filter.notify || agent === undefined) {
+    return [{
+      call: "seccomp",
+      args: [SECCOMP_SET_MODE_FILTER, filter.flags, addressIn(fprog)],
+      goal,
+    }];
+  }
+  const flags = filter.flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  const listener = slot("listener"), byte = block("go", new Uint8Array(8));
+  return [
+    {
+      call: "seccomp",
+      args: [SECCOMP_SET_MODE_FILTER, flags, addressIn(fprog)],
+      goal,
+      result: listener,
+    },
+    { call: "write", args: [agent, addressIn(listener), 8], goal: "tell the seccomp listener" },
+    {
+      call: "read",
+      args: [agent, addressIn(byte), 1],
+      goal: "wait until the seccomp listener was taken",
+      onZero: "fail",
+    },
+  ];
 }

@@ -12,7 +12,15 @@ import {
   SOCK_DGRAM,
 } from "../../ffi/constants.ts";
 import { EBADF, EINVAL, EPERM, EROFS } from "../../ffi/errno.ts";
-import { addressIn, block, slot, type Step, textBlock, type Value } from "../../ffi/program.ts";
+import {
+  addressIn,
+  block,
+  type Place,
+  slot,
+  type Step,
+  textBlock,
+  type Value,
+} from "../../ffi/program.ts";
 import { consoleSteps, deviceLinkSteps, deviceSteps } from "./devices.ts";
 import { maskSteps, type Mount, mountSteps, readonlySteps } from "./mounts.ts";
 import { parseMountOptions } from "./mount_options.ts";
@@ -37,6 +45,7 @@ import {
   pivotSteps,
   readonlyRootSteps,
   type RootPlan,
+  rootPropagationSteps,
   rootSteps,
 } from "./root.ts";
 import type { SeccompFilter } from "./seccomp_compile.ts";
@@ -76,6 +85,8 @@ export interface InitPlan {
   readonly atStart?: readonly Step[];
   /** When all mounts are there and the host's root is still the root: OCI's hooks run then. */
   readonly beforePivot?: readonly Step[];
+  /** The socket that the listener of a filter with SCMP_ACT_NOTIFY goes to. */
+  readonly agent?: Place;
   /** The wait of OCI's `create`. */
   readonly pause?: Pause;
   readonly sameKeyring?: boolean;
@@ -124,9 +135,15 @@ export function initProgram(plan: InitPlan): Step[] {
   ];
 }
 
-function changeRootSteps({ namespaces, noPivot }: InitPlan, root: Value): Step[] {
+function changeRootSteps(
+  { namespaces, noPivot, root: { propagation } }: InitPlan,
+  root: Value,
+): Step[] {
   if (!hasMountNamespace(namespaces)) return chrootSteps(root);
-  return noPivot ? moveRootSteps(root) : pivotSteps(root);
+  return [
+    ...(noPivot ? moveRootSteps(root) : pivotSteps(root)),
+    ...rootPropagationSteps(propagation),
+  ];
 }
 
 function hasMountNamespace(plan: NamespacePlan): boolean {

@@ -13,10 +13,12 @@ import {
   MOUNT_ATTR_RDONLY,
   MOUNT_ATTR_STRICTATIME,
   MS_PRIVATE,
+  MS_REC,
   MS_SHARED,
   MS_SLAVE,
   MS_UNBINDABLE,
 } from "../../ffi/constants.ts";
+import { UserError } from "../base/errors.ts";
 
 /** What to switch on and off: the two words of struct mount_attr. */
 export interface Attributes {
@@ -40,6 +42,8 @@ export interface MountOptions {
   readonly data: readonly string[];
   readonly copyUp: boolean;
   readonly idmap: "no" | "plain" | "recursive";
+  /** Only the attributes of what is mounted there already change. */
+  readonly remount: boolean;
 }
 
 const ATTRIBUTES: Record<string, [set: number, clear: number]> = {
@@ -97,7 +101,7 @@ export function knownMountOptions(): string[] {
 
 /** Sorts option words; a later word wins over an earlier one, as mount(8) has it. */
 export function parseMountOptions(words: readonly string[]): MountOptions {
-  let bind = false, recursiveBind = false, copyUp = false;
+  let bind = false, recursiveBind = false, copyUp = false, remount = false;
   let idmap: MountOptions["idmap"] = "no";
   let attributes: Attributes = { set: 0, clear: 0 };
   let recursiveAttributes: Attributes = { set: 0, clear: 0 };
@@ -119,17 +123,52 @@ export function parseMountOptions(words: readonly string[]): MountOptions {
     } else if (Object.hasOwn(ATTRIBUTES, below)) {
       recursiveAttributes = merge(recursiveAttributes, ATTRIBUTES[below]);
     } else if (word === "tmpcopyup") copyUp = true;
+    else if (word === "remount") remount = true;
     else if (word !== "" && !WITHOUT_EFFECT.has(word)) data.push(word);
   }
-  return { bind, recursiveBind, attributes, recursiveAttributes, propagation, data, copyUp, idmap };
+  return {
+    bind,
+    recursiveBind,
+    attributes,
+    recursiveAttributes,
+    propagation,
+    data,
+    copyUp,
+    idmap,
+    remount,
+  };
 }
 
 function merge(before: Attributes, [set, clear]: [number, number]): Attributes {
   return { set: (before.set & ~clear) | set, clear: (before.clear & ~set) | clear };
 }
 
-/** The propagation flag of `linux.rootfsPropagation`; private is docker's and our default. */
-export function rootPropagation(word: string | undefined): number {
-  const plain = word?.startsWith("r") ? word.slice(1) : word;
-  return PROPAGATIONS[plain ?? "private"] ?? MS_PRIVATE;
+/** What `linux.rootfsPropagation` asks for. */
+export interface RootPropagation {
+  /** All mounts that come from the host, before any is made; 0: they stay as they are. */
+  readonly inherited: number;
+  /** The container's root, when it is the root; 0: private. */
+  readonly root: number;
+}
+
+/**
+ * Private is docker's and our default. With "shared" mounts pass between host and container where
+ * a bind asks for it, so nothing is cut off. Throws UserError for an unknown word.
+ */
+export function rootPropagation(word = "private"): RootPropagation {
+  const recursive = word.startsWith("r") && !Object.hasOwn(PROPAGATIONS, word);
+  const plain = recursive ? word.slice(1) : word;
+  const more = recursive ? MS_REC : 0;
+  switch (plain) {
+    case "":
+    case "private":
+      return { inherited: MS_PRIVATE, root: 0 };
+    case "slave":
+      return { inherited: MS_SLAVE, root: 0 };
+    case "shared":
+      return { inherited: 0, root: MS_SHARED | more };
+    case "unbindable":
+      return { inherited: MS_PRIVATE, root: MS_UNBINDABLE | more };
+  }
+  throw new UserError(`Cannot use rootfsPropagation "${word}": unknown`);
 }

@@ -21,7 +21,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/constants.ts";
-import { ENOENT } from "../../ffi/errno.ts";
+import { EINVAL, ENOENT } from "../../ffi/errno.ts";
 import {
   addressIn,
   assign,
@@ -33,7 +33,7 @@ import {
   type Step,
   type Value,
 } from "../../ffi/program.ts";
-import type { Attributes, MountOptions } from "./mount_options.ts";
+import { type Attributes, type MountOptions, TOLERATED } from "./mount_options.ts";
 import {
   closeStep,
   freshLabel,
@@ -139,10 +139,13 @@ function attributeSteps(tree: Place, mount: Mount & { kind: "bind" }, goal: stri
 function configSteps(context: Place, words: readonly string[], goal: string): Step[] {
   return words.map((word) => {
     const equals = word.indexOf("=");
+    // Labels are quoted in the text form of options, because they have commas.
+    const value = word.slice(equals + 1).replace(/^"(.*)"$/, "$1");
     const args: Value[] = equals < 0
       ? [context, FSCONFIG_SET_FLAG, word, null, 0]
-      : [context, FSCONFIG_SET_STRING, word.slice(0, equals), word.slice(equals + 1), 0];
-    return { call: "fsconfig", args, goal: `${goal} with "${word}"` };
+      : [context, FSCONFIG_SET_STRING, word.slice(0, equals), value, 0];
+    const allow = TOLERATED.has(word) ? [EINVAL] : [];
+    return { call: "fsconfig", args, goal: `${goal} with "${word}"`, allow };
   });
 }
 
@@ -172,9 +175,10 @@ export function newFilesystem(
 function kernelSteps(mount: Mount & { kind: "kernel" }, root: Value): Step[] {
   const goal = `mount ${mount.fs} on "${mount.target}"`;
   const made = slot("mount"), at = slot("target");
-  const { attributes, data, propagation } = mount.options;
+  const { attributes, recursiveAttributes, data, propagation } = mount.options;
   return [
     ...newFilesystem(mount.fs, mount.source, data, attributes, made, goal),
+    ...setAttributes(made, recursiveAttributes, false, goal),
     ...(propagation
       ? setAttributes(made, { set: 0, clear: 0 }, false, goal, propagation.flag)
       : []),

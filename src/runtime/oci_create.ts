@@ -25,9 +25,10 @@ import { gatePause, launch, type Launched, type LaunchOptions, Rendezvous } from
 import { parseStat } from "./monitor_protocol.ts";
 import type { Bundle } from "./oci_bundle.ts";
 import { startFailure } from "./oci_failure.ts";
-import { type OciRecord, type OciStore, printedState } from "./oci_state.ts";
+import { type OciRecord, type OciStore, type PrintedState, printedState } from "./oci_state.ts";
 import { planStart } from "./plan.ts";
-import type { Spec } from "./spec_types.ts";
+import { type ListenerHandover, listenerHandover } from "./seccomp_listener.ts";
+import type { Seccomp, Spec } from "./spec_types.ts";
 import {
   hasUserNamespace,
   ownsUserNamespace,
@@ -73,6 +74,7 @@ export async function createContainer(
 }
 
 function checkStart(spec: Spec, options: CreateOptions): void {
+  checkListener(spec.linux?.seccomp);
   if (spec.process === undefined) throw new UserError("Cannot create: the bundle has no process");
   if ((spec.process.args ?? []).length === 0) {
     throw new UserError("args must not be empty");
@@ -82,6 +84,24 @@ function checkStart(spec: Spec, options: CreateOptions): void {
   }
   if (!spec.process.terminal && options.consoleSocket !== undefined) {
     throw new UserError("cannot use console socket if runc will not detach or allocate tty");
+  }
+}
+
+function checkListener(seccomp: Seccomp | undefined): void {
+  const rules = seccomp?.syscalls ?? [];
+  const notified = rules.filter(({ action }) => action === "SCMP_ACT_NOTIFY");
+  if (seccomp?.defaultAction === "SCMP_ACT_NOTIFY") {
+    throw new UserError("Cannot use SCMP_ACT_NOTIFY as the default action of seccomp");
+  }
+  if (notified.length > 0 && !seccomp?.listenerPath) {
+    throw new UserError("Cannot use SCMP_ACT_NOTIFY: linux.seccomp.listenerPath is not given");
+  }
+  // By these the process says that its filter stands, which nobody could answer yet.
+  const early = ["read", "write"].find((name) =>
+    notified.some(({ names }) => names.includes(name))
+  );
+  if (early !== undefined) {
+    throw new UserError(`Cannot use SCMP_ACT_NOTIFY for the ${early} syscall`);
   }
 }
 
@@ -106,6 +126,7 @@ async function startInit(
   const socket = options.consoleSocket;
   const console = typeof socket === "string" ? open.use(connectStream(socket)) : socket;
   const trees = open.use(openTrees(spec));
+  const agent = open.use(listenerHandover(spec.linux?.seccomp));
   const base = {
     ociVersion: spec.ociVersion,
     id,
@@ -128,14 +149,16 @@ async function startInit(
     noPivot: options.noPivot,
     sameKeyring: options.noNewKeyring,
     trees: trees.numbers,
+    agent: agent?.place,
     warn: options.warn,
   });
-  const kept = [...door.tasks, gate, failures, meeting.theirs, ...(console ? [console] : [])];
+  const kept = [door.tasks, gate, failures, meeting.theirs, console ?? [], agent?.theirs ?? []]
+    .flat();
   const launched = await launch({
     init: initOf(plan, door, options.preserveFds),
     report,
     keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
-    whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }),
+    whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }, agent),
   }).catch((error) => Promise.reject(startFailure(error, spec.process!)));
   return recordOf(base, launched);
 }
@@ -192,6 +215,7 @@ function accompany(
   spec: Spec,
   meeting: Rendezvous,
   record: Omit<OciRecord, "startTime" | "lateSteps">,
+  agent: ListenerHandover | undefined,
 ): void {
   // Only init has this end now: when it dies, reading from ours ends.
   meeting.theirs[Symbol.dispose]();
@@ -202,13 +226,18 @@ function accompany(
     }
     meeting.letGo();
   }
-  if (!hasStartHooks(spec) || !meeting.arrived()) return;
   const state = printedState({ ...record, startTime: "", lateSteps: {} }, "creating");
+  runStartHooks(spec, meeting, record.pid, state);
+  agent?.hand(record.pid, state);
+}
+
+function runStartHooks(spec: Spec, meeting: Rendezvous, pid: number, state: PrintedState): void {
+  if (!hasStartHooks(spec) || !meeting.arrived()) return;
   const { prestart = [], createRuntime = [], createContainer = [] } = spec.hooks ?? {};
   runHooks(prestart, state, "prestart");
   runHooks(createRuntime, state, "createRuntime");
   if (createContainer.length > 0) {
-    using pidfd = new Fd(check("open init", "pidfd_open", record.pid, 0));
+    using pidfd = new Fd(check("open init", "pidfd_open", pid, 0));
     const inside = startInside(pidfd, hasUserNamespace(spec));
     runHooks(createContainer, state, "createContainer", inside);
   }

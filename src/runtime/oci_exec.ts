@@ -7,9 +7,10 @@ import { UserError } from "../base/errors.ts";
 import { type Cgroup, openCgroup, openDoor } from "./cgroup.ts";
 import { execute, type Executed } from "./exec.ts";
 import { startFailure } from "./oci_failure.ts";
-import { type OciRecord, type OciStore, statusOf } from "./oci_state.ts";
+import { type OciRecord, type OciStore, printedState, statusOf } from "./oci_state.ts";
 import { narrowed } from "./plan.ts";
 import { compileSeccomp } from "./seccomp_compile.ts";
+import { listenerHandover } from "./seccomp_listener.ts";
 import type { Process, Spec } from "./spec_types.ts";
 import { hasUserNamespace } from "./user_namespace.ts";
 
@@ -60,6 +61,7 @@ export function execInContainer(
   const door = open.use(openDoor(cgroupFor(record, options.cgroup)));
   const userNamespace = hasUserNamespace(spec);
   const { seccomp } = spec.linux ?? {};
+  const agent = open.use(listenerHandover(seccomp));
   try {
     return execute({
       pidfd: container.raw,
@@ -70,6 +72,11 @@ export function execInContainer(
       streams: [0, 1, 2],
       consoleSocket: process.terminal ? console?.raw : undefined,
       deathSignal: options.deathSignal,
+      handover: agent && {
+        theirs: agent.theirs,
+        place: agent.place,
+        hand: (pid) => agent.hand(pid, printedState(record, "running")),
+      },
       preserveFds: options.preserveFds,
     }, door.into?.raw);
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import { type Cgroup, directoryOf } from "./cgroup.ts";
 import { readControl, subtree } from "./cgroup_files.ts";
+import { cpuList } from "./cpu_list.ts";
 
 /** "max" of cgroup v2, as engines that count in uint64 have it. */
 const NO_LIMIT = 2n ** 64n - 1n;
@@ -91,16 +92,9 @@ function throttling(stat: Record<string, bigint>, time: string, unit: bigint): F
   return { periods: nr_periods, throttledPeriods: nr_throttled, throttledTime: stat[time] * unit };
 }
 
-/** "0-2,7" as numbers. */
-export function cpuList(text: string | undefined): bigint[] {
-  return (text ?? "").split(",").filter(Boolean).flatMap((range) => {
-    const [first, last = first] = range.split("-").map(Number);
-    return Array.from({ length: last - first + 1 }, (_, i) => BigInt(first + i));
-  });
-}
-
 function cpusetFigures(read: Read, cpus: string, mems: string): Figures {
-  return { cpus: cpuList(read(cpus)), mems: cpuList(read(mems)) };
+  const list = (file: string) => cpuList(read(file) ?? "").map(BigInt);
+  return { cpus: list(cpus), mems: list(mems) };
 }
 
 function memoryV1(read: Read): Figures {

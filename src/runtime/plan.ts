@@ -16,6 +16,7 @@ import { parseMountOptions, rootPropagation } from "./mount_options.ts";
 import type { Mount } from "./mounts.ts";
 import { planNamespaces, timeOffsetLines } from "./namespaces.ts";
 import type { Failure } from "./process_steps.ts";
+import type { RootPlan } from "./root.ts";
 import { compileSeccomp, type SeccompFilter } from "./seccomp_compile.ts";
 import type {
   Capabilities,
@@ -25,6 +26,9 @@ import type {
   Spec,
   SpecMount,
 } from "./spec_types.ts";
+
+/** File systems whose labels SELinux's policy decides: `linux.mountLabel` is not for them. */
+const UNLABELLED: ReadonlySet<string> = new Set(["proc", "sysfs", "cgroup", "cgroup2", "mqueue"]);
 
 /** What a start needs that is not in the config: descriptors that are open, facts of the host. */
 export interface StartContext {
@@ -40,6 +44,7 @@ export interface StartContext {
   readonly atStart?: InitPlan["atStart"];
   readonly beforePivot?: InitPlan["beforePivot"];
   readonly pause?: InitPlan["pause"];
+  readonly agent?: InitPlan["agent"];
   readonly noPivot?: boolean;
   readonly sameKeyring?: boolean;
   /** A root that was mounted beforehand, and where it is attached. */
@@ -64,18 +69,11 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
   const process = narrowed(spec.process!, context, userNamespace);
   return {
     process,
-    root: {
-      directory: context.mountedRoot?.at ?? spec.root!.path,
-      overlay: spec.diplodock?.overlay,
-      mounted: context.mountedRoot?.fd,
-      propagation: rootPropagation(linux.rootfsPropagation),
-      userxattr: userNamespace || nested,
-      layersOneByOne: kernelAtLeast(6, 5),
-    },
+    root: rootPlan(spec, context, userNamespace || nested),
     readonlyRoot: spec.root!.readonly === true,
     namespaces,
     mounts: (spec.mounts ?? []).flatMap((mount, index) =>
-      parseMount(mount, context, context.trees?.get(index))
+      parseMount(mount, context, context.trees?.get(index), linux.mountLabel)
     ),
     devices: [...DEFAULT_DEVICES, ...(linux.devices ?? [])],
     bindDevices: userNamespace || nested,
@@ -97,9 +95,38 @@ export function planStart(spec: Spec, context: StartContext): InitPlan {
     atStart: context.atStart,
     beforePivot: context.beforePivot,
     pause: context.pause,
+    agent: context.agent,
     noPivot: context.noPivot,
     sameKeyring: context.sameKeyring,
   };
+}
+
+function rootPlan(spec: Spec, context: StartContext, userNamespace: boolean): RootPlan {
+  const directory = context.mountedRoot?.at ?? spec.root!.path;
+  const propagation = rootPropagation(spec.linux?.rootfsPropagation);
+  return {
+    directory,
+    overlay: spec.diplodock?.overlay,
+    mounted: context.mountedRoot?.fd,
+    propagation,
+    parent: propagation.inherited === 0
+      ? mountPointOf(directory, Deno.readTextFileSync("/proc/self/mountinfo"))
+      : undefined,
+    userxattr: userNamespace,
+    layersOneByOne: kernelAtLeast(6, 5),
+  };
+}
+
+/** The mount point that `path` is on, by the text of /proc/self/mountinfo. */
+export function mountPointOf(path: string, mountinfo: string): string {
+  let found = "/";
+  for (const line of mountinfo.split("\n")) {
+    const point = (line.split(" ")[4] ?? "/")
+      .replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+    const holds = path === point || path.startsWith(`${point}/`);
+    if (holds && point.length > found.length) found = point;
+  }
+  return found;
 }
 
 function filterOf(seccomp: Seccomp): SeccompFilter {
@@ -132,23 +159,39 @@ export function narrowed(
 }
 
 /** One entry of `mounts`: a bind, a file system of the kernel, or the container's cgroups. */
-function parseMount(mount: SpecMount, context: StartContext, tree?: number): Mount[] {
+function parseMount(
+  mount: SpecMount,
+  context: StartContext,
+  tree: number | undefined,
+  label: string | undefined,
+): Mount[] {
   const words = mount.options ?? [];
   if (mount.type === "cgroup" || mount.type === "cgroup2") {
     return cgroupMounts(mount.destination, context.cgroupHierarchies, words);
   }
   const options = parseMountOptions(words);
   const target = mount.destination;
-  if (!options.bind && mount.type !== "bind" && mount.type !== "none") {
+  if (options.remount) {
+    const { set, clear } = options.attributes;
+    return [{ kind: "again", target, attributes: { set, clear } }];
+  }
+  const bind = options.bind || mount.type === "bind" || mount.type === "none";
+  if (!bind && tree === undefined) {
     const fs = mount.type ?? "none";
-    return [{ kind: "kernel", fs, source: mount.source ?? fs, target, options }];
+    const labelled = label && !UNLABELLED.has(fs)
+      ? { ...options, data: [...options.data, `context=${label}`] }
+      : options;
+    return [{ kind: "kernel", fs, source: mount.source ?? fs, target, options: labelled }];
+  }
+  if (bind && options.data.length > 0) {
+    context.warn(`bind mount at ${target}: ${options.data.join(",")} is for file systems only`);
   }
   const source = mount.source ?? "";
   return [{
     kind: "bind",
     source,
     target,
-    directory: (context.isDirectory ?? isDirectory)(source),
+    directory: !bind || (context.isDirectory ?? isDirectory)(source),
     options,
     tree,
   }];

@@ -79,6 +79,8 @@ export interface ProcessPlan {
   readonly mayDenyGroups: boolean;
   /** Stay as a tiny first process that reaps and forwards signals, instead of execve. */
   readonly reaper: boolean;
+  /** The socket that the listener of a filter with SCMP_ACT_NOTIFY goes to. */
+  readonly agent?: Place;
   /** Right before execve. The command is looked up before, so that its absence shows at once. */
   readonly pause?: Pause;
   /** Stay in the session keyring of the caller. */
@@ -114,8 +116,12 @@ export function processSteps(plan: ProcessPlan): Step[] {
   const capabilities = process.capabilities;
   // Without no_new_privs the filter needs CAP_SYS_ADMIN and so comes before it is given up;
   // with it, it comes last, where the fewest calls have to pass it.
-  const early = filter && !process.noNewPrivileges ? seccompSteps(filter) : [];
-  const late = filter && process.noNewPrivileges ? seccompSteps(filter) : [];
+  const install = filter ? seccompSteps(filter, plan.agent) : [];
+  const early = process.noNewPrivileges ? [] : install;
+  const late = process.noNewPrivileges ? install : [];
+  // The agent gets the listener from whoever creates, not from whoever starts.
+  const ahead = filter?.notify && plan.agent ? late : [];
+  const last = ahead === late ? [] : late;
   return [
     ...schedulerSteps(process),
     ...rlimitSteps(process.rlimits ?? []),
@@ -136,8 +142,9 @@ export function processSteps(plan: ProcessPlan): Step[] {
     ...(plan.pause ? lookUpSteps(process) : []),
     ...(plan.reaper ? reaperSteps(plan, late) : [
       ...restoreSignals(),
+      ...ahead,
       ...(plan.pause?.steps(plan.report) ?? []),
-      ...late,
+      ...last,
       ...(plan.pause ? armLastWords() : []),
       ...execSteps(process),
       ...(plan.pause ? lastWords(process.args?.[0] ?? "") : []),
@@ -184,13 +191,15 @@ function lookUpSteps({ args = [], env = [] }: Process): Step[] {
  * directory is entered: one that is left open on a host directory would be a way out through
  * /proc/self/fd (CVE-2024-21626).
  */
-function tidyDescriptors({ preserveFds, report, failure, pause }: ProcessPlan): Step[] {
+function tidyDescriptors({ preserveFds, report, failure, pause, agent }: ProcessPlan): Step[] {
   const reportAt = 3 + preserveFds;
   const goal = "close the host's descriptors";
   if (failure.report === null) {
     return [{ call: "close_range", args: [reportAt, 0xffffffff, 0], goal }];
   }
-  if (pause) return tidyForPause([report, ...pause.keep], reportAt);
+  if (pause || agent) {
+    return tidyForPause([report, ...(pause?.keep ?? []), ...(agent ? [agent] : [])], reportAt);
+  }
   return [
     {
       call: "dup3",

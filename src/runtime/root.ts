@@ -18,6 +18,7 @@ import {
 import { assign, type Place, slot, type Step, type Value } from "../../ffi/program.ts";
 import { newFilesystem, setAttributes } from "./mounts.ts";
 import { closeStep } from "./paths.ts";
+import type { RootPropagation } from "./mount_options.ts";
 import type { OverlayRoot } from "./spec_types.ts";
 
 /** What becomes the root, and where it is attached in the container's mount namespace. */
@@ -26,8 +27,10 @@ export interface RootPlan {
   readonly overlay?: OverlayRoot;
   /** A detached mount that was made beforehand; it is attached at `directory`. */
   readonly mounted?: number;
-  /** MS_PRIVATE, MS_SLAVE …: how the whole tree answers to the host's mounts. */
-  readonly propagation: number;
+  /** How the host's mounts and the root pass events on. */
+  readonly propagation: RootPropagation;
+  /** The mount that `directory` is on, where the host's mounts are not cut off. */
+  readonly parent?: string;
   /** user.overlay.* instead of trusted.*, for overlays of a user namespace. */
   readonly userxattr: boolean;
   /** Kernel 6.5 and newer take one layer an option; older ones a list of at most 255 bytes. */
@@ -54,11 +57,7 @@ export function rootSteps(plan: RootPlan, root: Place): Step[] {
     },
   ];
   return [
-    {
-      call: "mount",
-      args: [null, "/", null, MS_REC | plan.propagation, null],
-      goal: "cut the container's mounts off from the host's",
-    },
+    ...inheritedSteps(plan),
     ...(plan.mounted !== undefined
       ? [assign(tree, plan.mounted)]
       : plan.overlay
@@ -70,6 +69,22 @@ export function rootSteps(plan: RootPlan, root: Place): Step[] {
       ]),
     ...attach,
   ];
+}
+
+/** What is mounted from here on must not appear on the host. */
+function inheritedSteps({ propagation, parent }: RootPlan): Step[] {
+  const goal = "cut the container's mounts off from the host's";
+  // pivot_root(2) refuses a root whose parent is shared.
+  return propagation.inherited === 0
+    ? [{ call: "mount", args: [null, parent ?? "/", null, MS_PRIVATE, null], goal }]
+    : [{ call: "mount", args: [null, "/", null, MS_REC | propagation.inherited, null], goal }];
+}
+
+/** The root's own propagation, once it is the root: until then it must be private. */
+export function rootPropagationSteps({ root }: RootPropagation): Step[] {
+  if (root === 0) return [];
+  const goal = "set the propagation of the root";
+  return [{ call: "mount", args: [null, "/", null, root, null], goal }];
 }
 
 function overlaySteps(overlay: OverlayRoot, plan: RootPlan, tree: Place): Step[] {
@@ -97,10 +112,19 @@ function escapeLayer(path: string): string {
  */
 export function pivotSteps(root: Value): Step[] {
   const goal = "change the root";
+  const old = slot("old root");
   return [
+    {
+      call: "openat",
+      args: [AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC],
+      goal,
+      result: old,
+    },
     { call: "fchdir", args: [root], goal },
     { call: "pivot_root", args: [".", "."], goal },
     // The old root is now on top: no unmount may travel from it to the host.
+    { call: "fchdir", args: [old], goal },
+    closeStep(old),
     { call: "mount", args: [null, ".", null, MS_SLAVE | MS_REC, null], goal },
     { call: "umount2", args: [".", MNT_DETACH], goal: "leave the host's root" },
     { call: "chdir", args: ["/"], goal },

@@ -77,6 +77,11 @@ async function commonSteps(peer: Peer, t: Deno.TestContext, flags: readonly stri
     );
     assertStringIncludes(stdout, "52428800");
   });
+}
+
+/** The same for what stays, and for terminals and the bridge. */
+async function longerSteps(peer: Peer, t: Deno.TestContext, flags: readonly string[]) {
+  const run = (...args: string[]) => peer.run("run", ...flags, "--network", "none", ...args);
   await t.step("a container in the background: exec, logs, pause, update, stop, rm", async () => {
     const script = "trap 'echo bye; exit 3' TERM; echo started; while :; do sleep 1; done";
     const start = ["-d", "--name", "back", "small", "sh", "-c", script];
@@ -114,7 +119,9 @@ async function commonSteps(peer: Peer, t: Deno.TestContext, flags: readonly stri
 }
 
 suite("podman", async (peer, t) => {
-  await commonSteps(peer, t, ["--cgroup-parent", peer.place.cgroup]);
+  const flags = ["--cgroup-parent", peer.place.cgroup];
+  await commonSteps(peer, t, flags);
+  await longerSteps(peer, t, flags);
   await t.step("containers of a pod see each other's processes and network", async () => {
     if (!hasProgram("catatonit")) return;
     const own = ["--cgroup-parent", peer.place.cgroup];
@@ -134,6 +141,7 @@ suite("podman", async (peer, t) => {
 suite("docker", async (peer, t) => {
   assertStringIncludes(await peer.ok("info", "-f", "{{.DefaultRuntime}}"), "diplodock");
   await commonSteps(peer, t, ["--runtime", "diplodock"]);
+  await longerSteps(peer, t, ["--runtime", "diplodock"]);
   await t.step("update changes the limit of a container that runs", async () => {
     await peer.ok("run", "-d", "--name", "small", "--network", "none", "small", "sleep", "100");
     await peer.ok("update", "--memory", "64m", "--memory-swap", "64m", "small");
