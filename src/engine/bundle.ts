@@ -112,7 +112,7 @@ function bundleLinux(
   const propagation = rootPropagation(context.mounts);
   return {
     namespaces,
-    ...(context.userns !== undefined && {
+    ...(context.userns !== undefined && context.join.user === undefined && {
       uidMappings: [...context.userns.uids],
       gidMappings: [...context.userns.gids],
     }),

@@ -180,9 +180,14 @@ function joins(host: HostConfig): Partial<Record<NamespaceType, string>> {
   for (const [type, file, mode, what] of modes) {
     const container = joinedContainer(mode);
     if (container !== undefined && type === "ipc") checkShareable(container);
+    if (container !== undefined && type === "user" && !hasUserNamespace(container)) continue;
     if (container !== undefined) found[type] = `/proc/${joinedPid(container, what)}/ns/${file}`;
   }
   return found;
+}
+
+function hasUserNamespace(reference: string): boolean {
+  return asksUserNamespace(readRecord(resolveContainer(reference)).HostConfig);
 }
 
 /** Only who said so lets others into its IPC namespace, as docker has it. */

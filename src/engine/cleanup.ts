@@ -19,7 +19,7 @@ import {
 import { emitContainerEvent } from "./events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
 import { emptyNetworkSettings } from "./network_settings.ts";
-import { releaseRanges } from "./userns.ts";
+import { releaseRanges } from "./userns_ranges.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { oomKilledMark } from "./marks.ts";
 import { exitCodeOf, readStartedAt, readStartNote, stateOf, writeStartedAt } from "./state.ts";

@@ -7,7 +7,7 @@ import { enterNamespaces, leaveNamespaces } from "../runtime/rootless.ts";
 import { planUserMaps, type UserMaps, writeUserMaps } from "../runtime/subordinate_ids.ts";
 import { sayOnce } from "./say_once.ts";
 
-const directory = () => `${runDirectory()}/userns`;
+const directory = () => `${runDirectory()}/namespace`;
 
 /**
  * Sees that the run directory is the user's own: the name in /tmp that is used without

@@ -122,7 +122,7 @@ async function userNamespaceOf(record: ContainerRecord): Promise<StartUserNamesp
 }
 
 async function giveRangeBack(id: string): Promise<void> {
-  const { releaseRanges } = await import("./userns.ts");
+  const { releaseRanges } = await import("./userns_ranges.ts");
   releaseRanges(id);
 }
 

@@ -1,6 +1,7 @@
 /** A start with a user namespace: what root of the host opens for it beforehand. */
-import type { Fd } from "../../ffi/fd.ts";
+import { type Fd, openAt } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
+import { parseIdMap } from "../base/own_namespace.ts";
 import { isWithin } from "../base/paths.ts";
 import { containerDirectory, rootDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
@@ -11,6 +12,9 @@ import {
   idmappedTree,
   plainTree,
 } from "../runtime/userns_trees.ts";
+import { joinedPid } from "./bundle_facts.ts";
+import { readRecord, resolveContainer } from "./containers.ts";
+import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import type { ContainerRecord } from "./types.ts";
 import { planUserNamespace, type UserNamespacePlan } from "./userns.ts";
 
@@ -38,16 +42,38 @@ export interface OpenedTrees {
 
 /** Makes the user namespace that the container was made with; undefined when it has the host's. */
 export function openUserNamespace(record: ContainerRecord): StartUserNamespace | undefined {
-  const plan = planUserNamespace(record.Id, record.HostConfig);
+  const donor = joinedContainer(record.HostConfig.UsernsMode);
+  if (donor !== undefined && !asksUserNamespace(readRecord(resolveContainer(donor)).HostConfig)) {
+    return undefined; // it has ours
+  }
+  const plan = donor === undefined
+    ? planUserNamespace(record.Id, record.HostConfig)
+    : mapsOf(joinedPid(donor, "user"));
   if (plan === undefined) return undefined;
   const own = new DisposableStack();
-  const fd = own.use(createUserNamespace(plan.uids, plan.gids));
+  const fd = own.use(
+    donor === undefined
+      ? createUserNamespace(plan.uids, plan.gids)
+      : openAt(null, `/proc/${joinedPid(donor, "user")}/ns/user`),
+  );
   return {
     fd,
     plan,
     open: (spec) => openTrees({ record, spec, plan }, fd, own),
     [Symbol.dispose]: () => own.dispose(),
   };
+}
+
+/** The maps of another container's user namespace. */
+function mapsOf(pid: number): UserNamespacePlan {
+  const read = (file: string): IdMapping[] =>
+    parseIdMap(Deno.readTextFileSync(`/proc/${pid}/${file}`))
+      .map(({ inside, outside, count }) => ({
+        containerID: inside,
+        hostID: outside,
+        size: count,
+      }));
+  return { uids: read("uid_map"), gids: read("gid_map") };
 }
 
 /** What decides which trees are opened. */

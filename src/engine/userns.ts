@@ -1,11 +1,12 @@
 /** `--userns`: which ids a container's user namespace maps, and ranges nobody else has. */
 import { UserError } from "../base/errors.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
-import { makeDirectories, namesIn, removeIfThere } from "../base/files.ts";
-import { runDirectory } from "../base/places.ts";
+import { readIfThere } from "../base/files.ts";
+import { parseSubordinateIds, type SubordinateRange } from "../runtime/subordinate_ids.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
 import { joinedContainer, modeName } from "./modes.ts";
 import type { HostConfig, IdRange } from "./types.ts";
+import { claimRange } from "./userns_ranges.ts";
 
 /** The maps of a container's user namespace. */
 export interface UserNamespacePlan {
@@ -16,14 +17,13 @@ export interface UserNamespacePlan {
 }
 
 /**
- * Ranges of `--userns auto` start above 2^31: the upper half of the id space, which no
+ * Ranges of `--userns auto` are those of the name "containers" in /etc/subuid and /etc/subgid, as
+ * podman has it, where both files say the same; else they start above 2^31: the upper half of the id space, which no
  * distribution gives to users. Each has 65536 ids.
  */
 const FIRST_ID = 2 ** 31;
 const RANGE_IDS = 65536;
 const RANGES = 32767;
-
-const rangesDirectory = () => `${runDirectory()}/userns`;
 
 /**
  * Plans the user namespace of container `id`; undefined when it has the host's or joins another.
@@ -70,41 +70,37 @@ function explicit(uids: IdRange[] | undefined, gids: IdRange[] | undefined): Use
   return { uids: convert(uids ?? gids!), gids: convert(gids ?? uids!) };
 }
 
-/** Takes the first free range by making a link; links of containers that ended are free. */
+/** Takes the first free range. */
 function takeRange(id: string, ids: number): UserNamespacePlan {
   if (!Number.isInteger(ids) || ids < 1 || ids > RANGE_IDS) {
     throw new UserError(`Cannot map ${ids} ids: --userns=auto:size= takes 1 to ${RANGE_IDS}`, 125);
   }
-  makeDirectories(rangesDirectory());
-  for (let range = 0; range < RANGES; range++) {
-    if (!claimRange(range, id)) continue;
-    const map = [{ containerID: 0, hostID: FIRST_ID + range * RANGE_IDS, size: ids }];
+  const firsts = firstIds();
+  for (let range = 0; range < firsts.length; range++) {
+    if (!claimRange(firsts[range], id)) continue;
+    const map = [{ containerID: 0, hostID: firsts[range], size: ids }];
     return { uids: map, gids: map, range };
   }
   throw new UserError("Cannot map ids: all ranges of --userns=auto are taken", 125);
 }
 
-function claimRange(range: number, id: string): boolean {
-  const path = `${rangesDirectory()}/${range}`;
-  try {
-    Deno.symlinkSync(id, path);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-  return false;
+/** The first ids of all ranges there are, taken or not. */
+function firstIds(): number[] {
+  const read = (file: string) => parseSubordinateIds(readIfThere(file) ?? "", ["containers"]);
+  return rangesFrom(read("/etc/subuid"), read("/etc/subgid"));
 }
 
-/** Gives all ranges of container `id` back, and those of containers that ended unseen. */
-export function releaseRanges(id: string): void {
-  for (const name of namesIn(rangesDirectory())) {
-    const path = `${rangesDirectory()}/${name}`;
-    let owner: string;
-    try {
-      owner = Deno.readLinkSync(path);
-    } catch {
-      continue; // released meanwhile
-    }
-    if (owner === id) removeIfThere(path);
-  }
+/** The same, from what the two files have for "containers". Pure. */
+export function rangesFrom(
+  uids: readonly SubordinateRange[],
+  gids: readonly SubordinateRange[],
+): number[] {
+  const both = uids.filter(({ start, count }) =>
+    gids.some((gid) => gid.start === start && gid.count === count)
+  );
+  const listed = both.flatMap(({ start, count }) =>
+    Array.from({ length: Math.floor(count / RANGE_IDS) }, (_, i) => start + i * RANGE_IDS)
+  );
+  if (listed.length > 0) return listed;
+  return Array.from({ length: RANGES }, (_, i) => FIRST_ID + i * RANGE_IDS);
 }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { EPERM } from "../../../ffi/errno.ts";
 import { parseIdMap } from "../../../src/base/own_namespace.ts";
 import { planHostParts } from "../../../src/engine/host_layer.ts";
+import { rangesFrom } from "../../../src/engine/userns.ts";
 import { chooseProgram, programWords } from "../../../src/net/user_network.ts";
 import { innerProgram, namespaceHint } from "../../../src/runtime/rootless.ts";
 import { parseSubordinateIds, userMap, userNameIn } from "../../../src/runtime/subordinate_ids.ts";
@@ -92,4 +93,11 @@ Deno.test("programWords() never lets a container reach the host's loopback", () 
   const fds = { netns: 3, ready: 4, life: 5 };
   assert(programWords("slirp4netns", fds).includes("--disable-host-loopback"));
   assert(programWords("pasta", fds).includes("--no-map-gw"));
+});
+
+Deno.test("rangesFrom() takes what both files have for containers, else the upper half", () => {
+  const both = [{ start: 2000000, count: 140000 }];
+  assertEquals(rangesFrom(both, both), [2000000, 2065536]);
+  const upper = rangesFrom(both, [{ start: 1, count: 140000 }]);
+  assertEquals([upper[0], upper[1]], [2147483648, 2147549184]);
 });
