@@ -95,6 +95,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "events": row("other", "Get real time events from the engine", () => import("./events.ts")),
   "info": row("other", "Display system-wide information", () => import("./info.ts")),
   "unshare": row("other", "Run a command as root of an ordinary user's containers' user namespace", () => import("./unshare.ts")),
+  "cp": row("other", "Copy files/folders between a container and the local filesystem", () => import("./cp.ts")),
   "diff": row("other", "Inspect changes to files or directories on a container's filesystem", () => import("./diff.ts")),
 };
 

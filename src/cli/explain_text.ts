@@ -1,6 +1,5 @@
 /** An explanation as text for people. */
-import { callText } from "../../ffi/listing.ts";
-import type { Explanation } from "../engine/explain.ts";
+import { callText, type Explanation } from "../engine/explain.ts";
 import type { ExplainedNetwork } from "../engine/explain_network.ts";
 import { alignColumns } from "./output.ts";
 

@@ -1,6 +1,11 @@
 /** Paths of `cp`, by the rules of docker's archive package. Pure. */
 import { UserError } from "../base/errors.ts";
 
+/** What docker's client refuses itself: its text has no prefix of the daemon. */
+export class CopyError extends UserError {
+  override name = "CopyError";
+}
+
 /** Go's filepath.Clean. */
 export function cleanPath(path: string): string {
   const rooted = path.startsWith("/");
@@ -64,17 +69,17 @@ export interface CopyPlan {
 
 /**
  * docker's rules: into a directory that exists; over a file that exists; else as a new name in a
- * directory that has to exist. Throws UserError with docker's texts.
+ * directory that has to exist. Throws CopyError with docker's texts.
  */
 export function planCopy(source: Source, destination: Destination): CopyPlan {
   const own = source.askedName ?? splitPath(source.path).name;
   if (destination.kind === "directory") return { directory: destination.path, name: own };
   const { directory, name } = splitPath(destination.path);
   if (destination.kind === "other" && source.isDirectory) {
-    throw new UserError("cannot copy directory");
+    throw new CopyError("cannot copy directory");
   }
   if (destination.kind === undefined && !source.isDirectory && meansDirectory(destination.path)) {
-    throw new UserError("no such directory");
+    throw new CopyError("no such directory");
   }
   return { directory, name };
 }

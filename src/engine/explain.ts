@@ -23,6 +23,9 @@ import { firstProcess, specOf } from "./start_plan.ts";
 import { type RunState, stateOf } from "./state.ts";
 import type { ContainerRecord, CreateRequest } from "./types.ts";
 
+/** One call as text: `mount("proc", …)`. */
+export { callText } from "../../ffi/listing.ts";
+
 /** A descriptor that steps use by number: opened before, or made by an earlier program. */
 export interface Descriptor {
   readonly number: number;
