@@ -3,6 +3,7 @@ import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { containerDirectory } from "../base/places.ts";
 import { containerChanges } from "../engine/diff.ts";
 import { canPause, pauseContainer, unpauseContainer } from "../engine/pause.ts";
+import { diskOwners } from "../engine/userns.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
 import { toText } from "../image/byte_string.ts";
 import { parseDigest } from "../image/digest.ts";
@@ -75,10 +76,12 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
         `and not an image`,
     );
   }
+  const owners = diskOwners(record);
   const upper = `${containerDirectory(record.Id)}/upper`;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
     ...(isThere(upper) && { upper }),
+    ...(owners && { owners }),
     config: imageConfig(record.Config),
     changes: wish.change,
     message: wish.message ?? "",

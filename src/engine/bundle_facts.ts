@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
-import { containerDirectory } from "../base/places.ts";
+import { containerDirectory, isRootless, userId } from "../base/places.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
 import { defaultSeccomp, parseProfile, resolveProfile } from "../runtime/seccomp.ts";
 import type { NamespaceType, OverlayRoot, Seccomp } from "../runtime/spec_types.ts";
@@ -10,7 +10,7 @@ import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts"
 import type { BundleContext } from "./bundle_context.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
 import { locateMounts } from "./locate_mounts.ts";
-import { asksUserNamespace, joinedContainer } from "./modes.ts";
+import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 import { readLayeredFile } from "./root_files.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
@@ -64,7 +64,7 @@ export async function gatherContext(
   return {
     id: record.Id,
     root: { path: overlay ? `${directory}/root` : host.Diplodock!.RootfsDir!, overlay },
-    user: userOf(Config.User, host, overlay),
+    user: userOf(Config.User || keptUser(host), host, overlay),
     files: {
       resolvConf: joinedContainer(host.NetworkMode)
         ? joinedFile(host, "resolv.conf")
@@ -137,6 +137,13 @@ export function makeOverlayDirectories({ upper, work }: OverlayRoot): void {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
   }
+}
+
+/** Who `--userns keep-id` is for: the user of the machine, by his numbers inside. */
+function keptUser({ UsernsMode, Diplodock = {} }: HostConfig): string {
+  if (modeName(UsernsMode) !== "keep-id" || !isRootless()) return "";
+  const gid = ownUserNamespace()?.gids.find(({ inside }) => inside === 0)?.outside ?? 0;
+  return `${Diplodock.KeepUid ?? userId()}:${Diplodock.KeepGid ?? gid}`;
 }
 
 /** Config.User and --group-add against the container's own files as they are now. */

@@ -3,7 +3,7 @@ import { type Fd, openAt } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
 import { parseIdMap } from "../base/own_namespace.ts";
 import { isWithin } from "../base/paths.ts";
-import { containerDirectory, rootDirectory } from "../base/places.ts";
+import { containerDirectory, isRootless, rootDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
 import type { IdMapping, Spec } from "../runtime/spec_types.ts";
 import {
@@ -11,6 +11,7 @@ import {
   idmappedOverlay,
   idmappedTree,
   plainTree,
+  shiftedOverlay,
 } from "../runtime/userns_trees.ts";
 import { joinedPid } from "./bundle_facts.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
@@ -41,7 +42,9 @@ export interface OpenedTrees {
 }
 
 /** Makes the user namespace that the container was made with; undefined when it has the host's. */
-export function openUserNamespace(record: ContainerRecord): StartUserNamespace | undefined {
+export async function openUserNamespace(
+  record: ContainerRecord,
+): Promise<StartUserNamespace | undefined> {
   const donor = joinedContainer(record.HostConfig.UsernsMode);
   if (donor !== undefined && !asksUserNamespace(readRecord(resolveContainer(donor)).HostConfig)) {
     return undefined; // it has ours
@@ -56,10 +59,11 @@ export function openUserNamespace(record: ContainerRecord): StartUserNamespace |
       ? createUserNamespace(plan.uids, plan.gids)
       : openAt(null, `/proc/${joinedPid(donor, "user")}/ns/user`),
   );
+  const lower = isRootless() ? await layersFor(record, plan) : undefined;
   return {
     fd,
     plan,
-    open: (spec) => openTrees({ record, spec, plan }, fd, own),
+    open: (spec) => openTrees({ record, spec, plan, lower }, fd, own),
     [Symbol.dispose]: () => own.dispose(),
   };
 }
@@ -81,6 +85,31 @@ interface Wanted {
   readonly record: ContainerRecord;
   readonly spec: Spec;
   readonly plan: UserNamespacePlan;
+  /** An ordinary user's layers with the container's owners: nothing is mapped for him. */
+  readonly lower?: readonly string[];
+}
+
+/** The layers with the owners that the container's ids are in our namespace. */
+async function layersFor(record: ContainerRecord, plan: UserNamespacePlan): Promise<string[]> {
+  if (record.Image === "") {
+    throw new UserError(
+      `Cannot use --userns=${record.HostConfig.UsernsMode} as an ordinary user with ` +
+        "the machine's own root or a directory: the kernel maps no owners for you; use an image",
+      125,
+    );
+  }
+  const { shiftedLayers } = await import("../image/shifted_layers.ts");
+  const find = (map: readonly IdMapping[]) => (id: number) => {
+    const range = map.find(({ containerID, size }) => containerID <= id && id < containerID + size);
+    return range === undefined ? 0 : range.hostID + id - range.containerID;
+  };
+  const key = [plan.uids, plan.gids].map((map) =>
+    map.map(({ containerID, hostID, size }) => `${containerID}.${hostID}.${size}`).join("+")
+  ).join("-");
+  return await shiftedLayers(rootDirectory(), record.Image, key, {
+    uid: find(plan.uids),
+    gid: find(plan.gids),
+  });
 }
 
 /** The host's id of root inside. */
@@ -91,13 +120,16 @@ function rootOf(mappings: readonly IdMapping[]): number {
 }
 
 function openTrees(
-  { record, spec, plan }: Wanted,
+  { record, spec, plan, lower }: Wanted,
   userNamespace: Fd,
   own: DisposableStack,
 ): OpenedTrees {
   const overlay = spec.diplodock?.overlay;
+  if (lower !== undefined) Deno.chownSync(overlay!.upper, rootOf(plan.uids), rootOf(plan.gids));
   const root = own.use(
-    overlay
+    lower !== undefined
+      ? shiftedOverlay({ ...overlay!, lower: [...lower] })
+      : overlay
       ? idmappedOverlay({
         overlay,
         directory: containerDirectory(record.Id),
@@ -112,7 +144,13 @@ function openTrees(
     const { bind, recursiveBind, idmap } = parseMountOptions(options);
     if ((!bind && type !== "bind") || source === "") return;
     // What is ours belongs to the container; what is the user's keeps its owners unless asked.
-    const mapped = idmap !== "no" || isWithin(source, rootDirectory());
+    if (lower !== undefined && idmap !== "no") {
+      throw new UserError(
+        `Cannot map the owners of "${source}" as an ordinary user: leave "idmap" out`,
+        125,
+      );
+    }
+    const mapped = lower === undefined && (idmap !== "no" || isWithin(source, rootDirectory()));
     const tree = own.use(
       mapped
         ? idmappedTree(source, userNamespace, recursiveBind)

@@ -1,11 +1,12 @@
 /** `--userns`: which ids a container's user namespace maps, and ranges nobody else has. */
 import { UserError } from "../base/errors.ts";
-import { ownUserNamespace } from "../base/own_namespace.ts";
+import { type OwnIds, ownUserNamespace } from "../base/own_namespace.ts";
 import { readIfThere } from "../base/files.ts";
+import { isRootless, userId } from "../base/places.ts";
 import { parseSubordinateIds, type SubordinateRange } from "../runtime/subordinate_ids.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
-import { joinedContainer, modeName } from "./modes.ts";
-import type { HostConfig, IdRange } from "./types.ts";
+import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
+import type { ContainerRecord, HostConfig, IdRange } from "./types.ts";
 import { claimRange } from "./userns_ranges.ts";
 
 /** The maps of a container's user namespace. */
@@ -33,7 +34,8 @@ export function planUserNamespace(id: string, host: HostConfig): UserNamespacePl
   const own = host.Diplodock ?? {};
   const mode = modeName(host.UsernsMode);
   if (joinedContainer(host.UsernsMode) !== undefined) return undefined;
-  if (ownUserNamespace() !== undefined) return nested(mode);
+  const ids = isRootless() ? ownUserNamespace() : undefined;
+  if (ids !== undefined && !own.UidMaps && !own.GidMaps) return nested(mode, host, ids);
   if (own.UidMaps?.length || own.GidMaps?.length) return explicit(own.UidMaps, own.GidMaps);
   if (mode === "" || mode === "host") return undefined;
   if (mode === "private") {
@@ -47,16 +49,46 @@ export function planUserNamespace(id: string, host: HostConfig): UserNamespacePl
 }
 
 /**
- * Inside an ordinary user's namespace the kernel maps no owners of layers (mount_setattr(2) wants
- * rights over the file system itself), so that there is one namespace for all his containers.
+ * Inside an ordinary user's namespace: `keep-id` puts the user himself (root of that namespace) where
+ * his own number is, `nomap` leaves him out; the others follow in their order.
  */
-function nested(mode: string): undefined {
+export function nestedMap(mode: "keep-id" | "nomap", own: number, all: number): IdMapping[] {
+  const map = (containerID: number, hostID: number, size: number): IdMapping[] =>
+    size > 0 ? [{ containerID, hostID, size }] : [];
+  if (mode === "nomap") return map(0, 1, all - 1);
+  return [
+    ...map(0, 1, Math.min(own, all - 1)),
+    ...map(own, 0, 1),
+    ...map(own + 1, own + 1, all - own - 1),
+  ];
+}
+
+function nested(mode: string, host: HostConfig, own: OwnIds): UserNamespacePlan | undefined {
   if (mode === "" || mode === "host") return undefined;
-  throw new UserError(
-    `Cannot use --userns=${mode} as an ordinary user: the kernel lets root only show files to a ` +
-      "container with other owners; without it the container's root is you",
-    125,
-  );
+  if (mode !== "keep-id" && mode !== "nomap") {
+    throw new UserError(
+      `Cannot use --userns=${mode} as an ordinary user: use keep-id, nomap or host`,
+      125,
+    );
+  }
+  const { KeepUid, KeepGid } = host.Diplodock ?? {};
+  const total = (ranges: OwnIds["uids"]) => ranges.reduce((sum, { count }) => sum + count, 0);
+  const [uids, gids] = [total(own.uids), total(own.gids)];
+  if (uids < 2 || gids < 2) {
+    throw new UserError(
+      `Cannot use --userns=${mode}: you have no subordinate ids (/etc/subuid, /etc/subgid)`,
+      125,
+    );
+  }
+  return {
+    uids: nestedMap(mode, KeepUid ?? userId(), uids),
+    gids: nestedMap(mode, KeepGid ?? groupId(), gids),
+  };
+}
+
+/** The user's group, as the machine knows it. */
+function groupId(): number {
+  return ownUserNamespace()?.gids.find(({ inside }) => inside === 0)?.outside ?? 0;
 }
 
 function explicit(uids: IdRange[] | undefined, gids: IdRange[] | undefined): UserNamespacePlan {
@@ -103,4 +135,21 @@ export function rangesFrom(
   );
   if (listed.length > 0) return listed;
   return Array.from({ length: RANGES }, (_, i) => FIRST_ID + i * RANGE_IDS);
+}
+
+/**
+ * How the ids on the disk of a container are those inside, where they differ: an ordinary user's
+ * with ids of its own. Pure but for the maps of our namespace.
+ */
+export function diskOwners(
+  record: ContainerRecord,
+): { uid(onDisk: number): number; gid(onDisk: number): number } | undefined {
+  if (!isRootless() || !asksUserNamespace(record.HostConfig)) return undefined;
+  const plan = planUserNamespace(record.Id, record.HostConfig);
+  if (plan === undefined) return undefined;
+  const find = (map: readonly IdMapping[]) => (id: number) => {
+    const range = map.find(({ hostID, size }) => hostID <= id && id < hostID + size);
+    return range === undefined ? 0 : range.containerID + id - range.hostID;
+  };
+  return { uid: find(plan.uids), gid: find(plan.gids) };
 }

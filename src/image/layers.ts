@@ -13,7 +13,7 @@ import { ownIdentity } from "./metadata.ts";
 import { type LayerRecord, readLayer } from "./records.ts";
 import type { Session } from "./session.ts";
 import { isThere, type Store } from "./store.ts";
-import { TarReader } from "./tar.ts";
+import { TarReader, type TarSink } from "./tar.ts";
 import { Unpacker } from "./unpack.ts";
 import type { OverlayKind } from "./whiteout.ts";
 
@@ -76,15 +76,26 @@ function placeLayer(store: Store, chainId: Digest, directory: string): void {
   Deno.renameSync(directory, target);
 }
 
-async function unpackVerified(
+/** Owners in place of those that a layer has. */
+export interface ShiftedOwners {
+  /** The layers below, shifted as well, topmost first. */
+  readonly lowers: readonly string[];
+  uid(inside: number): number;
+  gid(inside: number): number;
+}
+
+/** Unpacks a layer into `<directory>/fs`; the size of its files. Throws UserError. */
+export async function unpackVerified(
   store: Store,
   source: LayerSource,
   directory: string,
+  owners?: ShiftedOwners,
 ): Promise<number> {
   using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
-  const lowers = source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
+  const lowers = owners?.lowers ??
+    source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
   using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), lowers });
-  const reader = new TarReader(unpacker);
+  const reader = new TarReader(owners === undefined ? unpacker : shifted(unpacker, owners));
   const compressed = Deno.statSync(source.blobPath).size;
   const limit = growthLimit(root.raw, compressed, GROWTH_LIMIT);
   using content = openLayer(source, compressed);
@@ -102,6 +113,15 @@ async function unpackVerified(
     throw new UserError(`Cannot unpack layer ${source.diffId}: its content is ${digest}`);
   }
   return unpacker.finish().size;
+}
+
+function shifted(sink: TarSink, owners: ShiftedOwners): TarSink {
+  return {
+    entry: (entry) =>
+      sink.entry({ ...entry, uid: owners.uid(entry.uid), gid: owners.gid(entry.gid) }),
+    data: (chunk) => sink.data(chunk),
+    end: () => sink.end(),
+  };
 }
 
 /** How many bytes may come out of a file of `compressed` bytes, and the words if more do. */

@@ -6,7 +6,7 @@ import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
-import { packTree } from "./pack.ts";
+import { type PackOptions, packTree } from "./pack.ts";
 import { hostPlatform } from "./platform.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
 import { register } from "./register.ts";
@@ -88,6 +88,8 @@ export interface CommitOptions extends MakeOptions {
   /** Its overlayfs upper directory; undefined: it never ran. */
   upper?: string;
   /** Freezes it, for as long as its files are read, until disposed. */
+  /** Owners of the container in place of those on the disk. */
+  owners?: PackOptions["owners"];
   pause?: () => Disposable;
   /** What the new image tells its containers, before the change list. */
   config: ImageRunConfig;
@@ -162,6 +164,7 @@ async function packUpper(
     packTree(root.raw, {
       marks: "whiteouts",
       ...(exclude && { include: (path: string) => !exclude(path) }),
+      ...(options.owners && { owners: options.owners }),
     }, (chunk) => {
       size += chunk.length;
       for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));

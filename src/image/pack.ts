@@ -34,6 +34,8 @@ export interface PackOptions {
   marks: "whiteouts" | "none";
   /** Whether a path (a byte string without leading slash) goes in, with all below it. */
   include?: (path: string) => boolean;
+  /** Owners to be written in place of those on the disk. */
+  owners?: { uid(onDisk: number): number; gid(onDisk: number): number };
   /** Write an entry for the directory itself. */
   withRoot?: boolean;
 }
@@ -93,6 +95,11 @@ class Packer {
   }
 
   #emit(entry: TarEntry, stored: number): void {
+    const { owners } = this.options;
+    if (owners !== undefined) {
+      entry.uid = owners.uid(entry.uid);
+      entry.gid = owners.gid(entry.gid);
+    }
     this.sink(entryHeader(entry, stored));
   }
 

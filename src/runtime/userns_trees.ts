@@ -134,3 +134,25 @@ export function idmappedOverlay(mapped: MappedOverlay, userNamespace: Fd): Fd {
   reap(child);
   return new Fd(fd);
 }
+
+/**
+ * Mounts the overlay, detached, as it is: its layers have the owners already that the container is to
+ * see. For those who may not map owners.
+ */
+export function shiftedOverlay(overlay: OverlayRoot): Fd {
+  const tree = slot("root tree", -1);
+  const options = [
+    `lowerdir=${overlay.lower.join(":")}`,
+    `upperdir=${overlay.upper}`,
+    `workdir=${overlay.work}`,
+    "userxattr",
+  ];
+  const goal = "mount the layers for a user namespace";
+  const child = spawn(
+    newFilesystem("overlay", "overlay", options, { set: 0, clear: 0 }, tree, goal),
+    { flags: CLONE_FILES },
+  );
+  const fd = Number(new DataView(child.ran.read(tree.block).buffer).getBigInt64(0, true));
+  reap(child);
+  return new Fd(fd);
+}

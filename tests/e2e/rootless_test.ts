@@ -125,6 +125,44 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "--userns keep-id is the user himself inside, nomap leaves him out",
+  ...needs,
+  fn: async () => {
+    Deno.writeTextFileSync(`${user.home}/mine`, "mine\n");
+    Deno.chownSync(`${user.home}/mine`, user.uid, user.uid);
+    const script = "id -u; stat -c %u:%g /h/mine /data/file /bin/busybox";
+    const run = ["run", "--rm", "--network", "none", "-v", `${user.home}:/h`];
+    const kept = await user.ok(...run, "--userns", "keep-id", "bb", "sh", "-c", script);
+    assertEquals(kept, `${user.uid}\n${user.uid}:${user.uid}\n1000:33\n0:0`);
+    const other = await user.ok(
+      ...[...run, "--userns", "keep-id:uid=1000,gid=1000", "bb", "sh", "-c"],
+      `${script}; touch /h/new`,
+    );
+    assertEquals(other, "1000\n1000:1000\n1000:33\n0:0");
+    assertEquals(ownerOf(`${user.home}/new`), `${user.uid}:${user.uid}`);
+    Deno.chmodSync(user.home, 0o755); // to somebody who is nobody there
+    const without = await user.ok(...run, "--userns", "nomap", "bb", "sh", "-c", script);
+    assertEquals(without, "0\n65534:65534\n1000:33\n0:0");
+    // What such a container changed has the ids inside when it becomes an image.
+    const change = "touch /root-owns /user-owns; chown 1000:5 /user-owns";
+    await user.ok(
+      ...["run", "--name", "kept", "--network", "none", "--userns", "keep-id", "-u", "0"],
+      ...["bb", "sh", "-c", change],
+    );
+    await user.ok("commit", "kept", "made");
+    assertEquals(
+      await user.ok(
+        ...["run", "--rm", "--network", "none", "made", "stat", "-c", "%u:%g"],
+        ...["/root-owns", "/user-owns"],
+      ),
+      "0:0\n1000:5",
+    );
+    await user.ok("rm", "kept");
+    await user.ok("rmi", "made");
+  },
+});
+
 for (const program of ["pasta", "slirp4netns"]) {
   Deno.test({
     name: `a published port leads into a container by ${program}`,
@@ -177,7 +215,8 @@ Deno.test({
   fn: async () => {
     const refused: [words: string[], text: string][] = [
       [["--network", "mine", "bb", "id"], "only root can make"],
-      [["--network", "none", "--userns", "auto", "bb", "id"], "as an ordinary user"],
+      [["--network", "none", "--userns", "auto", "bb", "id"], "use keep-id, nomap or host"],
+      [["--network", "none", "--userns", "keep-id", "host", "id"], "use an image"],
     ];
     for (const [words, text] of refused) {
       const { code, stderr } = await user.dd("run", "--rm", ...words);
