@@ -4,27 +4,10 @@
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { waitFor } from "../lib/engine.ts";
-import { OciBox, read, RUNTIMES } from "../lib/oci_box.ts";
-import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
+import { type OciBox, ociTest as test, read } from "../lib/oci_box.ts";
 
 /** How long a command may print nothing that is waited for. */
 const LIMIT_MS = 15_000;
-
-const can = isRoot() && hasProgram("busybox");
-
-/** One test for each runtime. */
-function test(name: string, fn: (box: OciBox) => Promise<void>): void {
-  for (const runtime of RUNTIMES) {
-    Deno.test({
-      name: `${runtime}: ${name}`,
-      ...skipUnless(can, "needs root and busybox"),
-      fn: async () => {
-        await using box = new OciBox(runtime);
-        await fn(box);
-      },
-    });
-  }
-}
 
 /** A container that runs `sleep`. */
 async function sleeping(box: OciBox): Promise<string> {

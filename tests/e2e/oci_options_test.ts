@@ -8,24 +8,7 @@ import { windowSize } from "../../ffi/tty.ts";
 import type { Hook, Spec } from "../../src/runtime/spec_types.ts";
 import { DescriptorSocket } from "../lib/descriptor_socket.ts";
 import { waitFor } from "../lib/engine.ts";
-import { OciBox, read, RUNTIMES } from "../lib/oci_box.ts";
-import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-
-const can = isRoot() && hasProgram("busybox");
-
-/** One test for each runtime. */
-function test(name: string, fn: (box: OciBox) => Promise<void>): void {
-  for (const runtime of RUNTIMES) {
-    Deno.test({
-      name: `${runtime}: ${name}`,
-      ...skipUnless(can, "needs root and busybox"),
-      fn: async () => {
-        await using box = new OciBox(runtime);
-        await fn(box);
-      },
-    });
-  }
-}
+import { type OciBox, ociTest as test, read } from "../lib/oci_box.ts";
 
 test("create writes the pid file", async (box) => {
   const id = box.id(), file = `${box.top}/pid`;

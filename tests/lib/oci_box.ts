@@ -5,7 +5,7 @@
 import type { Spec } from "../../src/runtime/spec_types.ts";
 import { defaultSpec } from "../../src/runtime/oci_default_spec.ts";
 import { PROGRAM, type Result, waitFor } from "./engine.ts";
-import { hasProgram } from "./skip.ts";
+import { hasProgram, isRoot, skipUnless } from "./skip.ts";
 
 const decoder = new TextDecoder();
 const APPLETS = [
@@ -159,5 +159,23 @@ export function read(path: string): string {
     return Deno.readTextFileSync(path);
   } catch {
     return "";
+  }
+}
+
+/** One test for each of `runtimes`, with a box of its own; skipped where it cannot run. */
+export function ociTest(
+  name: string,
+  fn: (box: OciBox) => Promise<void>,
+  runtimes: readonly RuntimeName[] = RUNTIMES,
+): void {
+  for (const runtime of runtimes) {
+    Deno.test({
+      name: `${runtime}: ${name}`,
+      ...skipUnless(isRoot() && hasProgram("busybox"), "needs root and busybox"),
+      fn: async () => {
+        await using box = new OciBox(runtime);
+        await fn(box);
+      },
+    });
   }
 }
