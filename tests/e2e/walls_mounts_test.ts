@@ -54,7 +54,7 @@ const TARGETS: [name: string, flags: string[]][] = [
   ["a volume", ["-v", "v1:/data"]],
   ["a bind", ["-v", `${engine.top}:/a/b/c`]],
   ["a tmpfs", ["--tmpfs", "/data/new"]],
-  ["a working directory", ["-w", "/work/deep/down"]],
+  ["a working directory", ["-w", "/data/deep/down"]],
   ["a device", ["--device", "/dev/null:/data/null"]],
   ["a file", ["-v", "/etc/hostname:/data/file"]],
 ];
