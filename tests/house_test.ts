@@ -29,8 +29,11 @@ const HOT_COMMANDS = [
   ...["cleanup", "lifecycle", "health"],
 ];
 
-/** What hot commands load only to do the work of an image command. */
-const COLD = ["image_pull", "image_pull_output", "image_context"].map((n) => `src/cli/${n}.ts`);
+/** What hot commands load only to do the work of an image command: to pull, to copy layers. */
+const COLD = [
+  ...["image_pull", "image_pull_output", "image_context"].map((n) => `src/cli/${n}.ts`),
+  "src/image/shifted_layers.ts",
+];
 
 const LONGEST_FILE = 400;
 const LONGEST_FUNCTION = 70;
