@@ -111,7 +111,7 @@ case ${1:-build} in
   build) build ;;
   test)
     shift
-    case ${*:-e2e} in *e2e*) build ;; esac
+    case ${*:-e2e} in *e2e* | *vm*) build ;; esac
     exec "$deno" run --quiet --allow-all tests/run.ts "$@"
     ;;
   *) fail "Cannot do \"$1\": want nothing, or: test [check|lint|fmt|unit|fuzz|kernel|vm|e2e]..." ;;

@@ -161,7 +161,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const parts = Deno.args.length > 0 ? Deno.args as Part[] : PARTS;
-  if (parts.includes("kernel") || parts.includes("e2e")) installPackages();
+  if (parts.some((part) => ["kernel", "vm", "e2e"].includes(part))) installPackages();
   const { passed, failed, skipped } = await runParts(parts);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   Deno.exitCode = failed > 0 ? 1 : 0;

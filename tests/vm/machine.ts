@@ -94,13 +94,21 @@ export interface MachineRun {
   output: string;
 }
 
+// pivot_root(2) refuses the kernel's first root file system: the same files as a mount on top of it.
 const INIT = `#!/bin/busybox sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
+/bin/busybox mkdir /above
+/bin/busybox mount -o bind / /above
+cd /above
+/bin/busybox mount -o move . /
+exec /bin/busybox chroot . /bin/busybox sh /start
+`;
+
+const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev
-/bin/busybox mkdir -p /dev/pts /dev/shm
-/bin/busybox mount -t devpts devpts /dev/pts
+/bin/busybox mkdir -p /dev/pts /dev/shm /dev/mqueue
+/bin/busybox mount -t devpts -o ptmxmode=666 devpts /dev/pts
 /bin/busybox mount -t tmpfs tmpfs /dev/shm
 /bin/busybox mount -t tmpfs tmpfs /tmp
 /bin/busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -116,7 +124,7 @@ echo "MACHINE-EXIT $?"
  */
 export async function runMachine(
   contents: MachineContents,
-  timeoutSeconds = 300,
+  timeoutSeconds = 240,
 ): Promise<MachineRun> {
   const kernel = findKernel();
   if (typeof kernel === "string") throw new Error(`Cannot start a machine: ${kernel}`);
@@ -133,7 +141,7 @@ async function boot(kernel: Kernel, initramfs: string, timeoutSeconds: number) {
   // deno-fmt-ignore
   const args = [
     "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-serial", "stdio",
-    "-m", "1536", "-smp", "2", "-kernel", kernel.image, "-initrd", initramfs,
+    "-m", "2560", "-smp", "2", "-kernel", kernel.image, "-initrd", initramfs,
     "-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
   ];
   const child = new Deno.Command(QEMU, { args, stdin: "null", stdout: "piped", stderr: "null" })
@@ -149,13 +157,16 @@ async function boot(kernel: Kernel, initramfs: string, timeoutSeconds: number) {
 function writeInitramfs(file: string, kernel: Kernel, contents: MachineContents): void {
   const tree = new Tree();
   tree.text("/init", INIT, 0o755);
+  tree.text("/start", START, 0o644);
   tree.text("/script", contents.script, 0o644);
   const modules = contents.modules.map((path) => path.slice(path.lastIndexOf("/") + 1));
   tree.text("/modules/order", `${modules.join("\n")}\n`, 0o644);
   contents.modules.forEach((path, i) =>
     tree.copy(`${kernel.modules}/${path}`, `/modules/${modules[i]}`)
   );
-  for (const directory of ["/proc", "/sys", "/dev", "/tmp", "/root"]) tree.directory(directory);
+  for (const directory of ["/proc", "/sys", "/dev", "/tmp", "/root", "/run", "/var"]) {
+    tree.directory(directory);
+  }
   tree.program("/bin/busybox");
   for (const program of contents.programs) tree.program(program);
   for (const [from, to] of Object.entries(contents.copies)) tree.copy(from, to);

@@ -1,0 +1,147 @@
+/** What stats shows: once, as a stream, and on a terminal. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { whyNoCgroups } from "../lib/cgroup_box.ts";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { PseudoTerminal } from "../lib/pseudo_terminal.ts";
+import { hasProgram, skipUnless } from "../lib/skip.ts";
+
+const why = whyNoCgroups();
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+function test(name: string, fn: () => Promise<void>, more = true, reason = ""): void {
+  const can = why === undefined && more;
+  Deno.test({ name, ...skipUnless(can, why === undefined ? reason : `cgroups: ${why}`), fn });
+}
+
+interface Figures {
+  ID: string;
+  Name: string;
+  Container: string;
+  CPUPerc: string;
+  MemUsage: string;
+  MemPerc: string;
+  NetIO: string;
+  BlockIO: string;
+  PIDs: string;
+}
+
+async function figures(...args: string[]): Promise<Figures[]> {
+  const text = await engine.ok("stats", "--no-stream", "--format", "json", ...args);
+  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+test("stats --no-stream shows running containers, with -a all", async () => {
+  const busy = await engine.background(
+    ...["--name", "busy", "-m", "64m", "--cpus", ".5", "host", "sh", "-c"],
+    "sleep 600 & while :; do :; done",
+  );
+  await engine.ok("create", "--name", "made", "host", "true");
+  const [row, ...others] = await figures();
+  assertEquals(others, []);
+  assertEquals([row.Name, row.ID, row.Container, row.PIDs], [
+    ...["busy", busy.slice(0, 12), busy.slice(0, 12), "2"],
+  ]);
+  // The quota bounds it; how near it comes is the machine's affair.
+  const cpu = Number(row.CPUPerc.slice(0, -1));
+  assert(cpu > 0 && cpu < 100, row.CPUPerc);
+  assert(/^[\d.]+[KM]iB \/ 64MiB$/.test(row.MemUsage), row.MemUsage);
+  assertEquals([row.NetIO, (await figures("-a")).map(({ Name }) => Name)], [
+    ...["0B / 0B", ["made", "busy"]],
+  ]);
+  const [made] = await figures("made");
+  assertEquals([made.CPUPerc, made.MemUsage, made.PIDs], ["0.00%", "0B / 0B", "0"]);
+  const table = await engine.ok("stats", "--no-stream", "busy");
+  assertEquals(table.split("\n")[0].split(/ {2,}/), [
+    ...["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O"],
+    "PIDS",
+  ]);
+  const wide = await engine.ok("stats", "--no-stream", "--no-trunc", "--format", "{{.ID}}", "busy");
+  assertEquals(wide, busy);
+  await engine.ok("rm", "-f", "busy", "made");
+});
+
+test("memory is told without page cache that nobody touches", async () => {
+  const file = engine.file("big", "x".repeat(24 << 20));
+  const id = await engine.background("-v", `${file}:/big`, "host", "sh", "-c", "sleep 600");
+  await engine.ok(
+    "exec",
+    id,
+    "sh",
+    "-c",
+    "cat /big > /copy-of-big; cat /copy-of-big > /dev/null; sync",
+  );
+  const [row] = await figures(id);
+  const [, number, unit] = /^([\d.]+)(KiB|MiB) \//.exec(row.MemUsage)!;
+  assert(unit === "KiB" || Number(number) < 12, row.MemUsage);
+  await engine.ok("rm", "-f", id);
+});
+
+test("a name that is none is refused, and so is a field", async () => {
+  const none = await engine.dd("stats", "--no-stream", "nosuch");
+  assertEquals([none.code, none.stderr], [
+    ...[1, "Error response from daemon: No such container: nosuch\n"],
+  ]);
+  const field = await engine.dd("stats", "--no-stream", "--format", "{{.Nope}}");
+  assertEquals(field.code, 1);
+  assertStringIncludes(field.stderr, "can't evaluate field Nope in type *container.statsContext");
+});
+
+test("a stream goes on until the container is removed", async () => {
+  const id = await engine.background("--name", "short", "host", "sleep", "600");
+  const child = engine.spawn(["stats", "--format", "{{.Name}} {{.PIDs}}", "short"]);
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (text.split("\n").length < 3) text += (await reader.read()).value ?? "";
+  assertEquals(text.split("\n").slice(0, 2), ["short 1", "short 1"]);
+  await engine.ok("rm", "-f", id);
+  while (!(await reader.read()).done);
+  await child.stderr.cancel();
+  assertEquals((await child.status).code, 0);
+});
+
+test("on a terminal the table is redrawn in place, with graphs", async () => {
+  await engine.background("--name", "shown", "host", "sh", "-c", "while :; do :; done");
+  using terminal = new PseudoTerminal();
+  terminal.resize(24, 150);
+  const child = terminal.spawn(engine, "stats");
+  // deno-lint-ignore no-control-regex -- the cursor goes up over the first table
+  const again = /shown.*[▁▂▃▄▅▆▇█][^]*\x1b\[\d+A\r[^]*shown.*[▁▂▃▄▅▆▇█]{2}/;
+  const shown = await terminal.until(again);
+  assertStringIncludes(shown, "CPU HISTORY");
+  assert(shown.includes("\x1b[32m"), "no colour");
+  terminal.type("\x03");
+  await engine.ok("rm", "-f", "shown");
+  await waitFor(() => engine.processes().length === 0);
+  await child.status;
+});
+
+test(
+  "top passes its words on to ps, and keeps the container's processes",
+  async () => {
+    const id = await engine.background("host", "sleep", "987");
+    const lines = (await engine.ok("top", id)).split("\n");
+    assertEquals(lines[0].split(/ {2,}/), [
+      "UID",
+      "PID",
+      "PPID",
+      "C",
+      "STIME",
+      "TTY",
+      "TIME",
+      "CMD",
+    ]);
+    assertEquals(lines.length, 2);
+    assert(lines[1].endsWith("sleep 987"), lines[1]);
+    const [titles, row] = (await engine.ok("top", id, "-o", "pid,comm")).split("\n");
+    assertEquals(titles.split(/ {2,}/), ["PID", "COMMAND"]);
+    assertEquals(row.split(/ {2,}/), [await engine.inspect(id, "{{.State.Pid}}"), "sleep"]);
+    const wrong = await engine.dd("top", id, "-o", "comm");
+    assertEquals([wrong.code, wrong.stderr], [
+      ...[1, "Error response from daemon: Couldn't find PID field in ps output\n"],
+    ]);
+    await engine.ok("rm", "-f", id);
+  },
+  hasProgram("ps"),
+  "there is no ps",
+);
