@@ -20,8 +20,18 @@ export function readLayeredFile(directories: readonly string[], path: string): s
 }
 
 function readInLayer(directory: string, path: string): string | undefined {
-  using root = openDirectory(directory);
-  return readRegularFile(root, path, O_NOFOLLOW);
+  using root = openLayer(directory);
+  return root && readRegularFile(root, path, O_NOFOLLOW);
+}
+
+/** A layer; undefined for the upper directory of a container that never started. */
+function openLayer(directory: string): Fd | undefined {
+  try {
+    return openDirectory(directory);
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === ENOENT) return undefined;
+    throw error;
+  }
 }
 
 /**

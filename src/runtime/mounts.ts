@@ -231,13 +231,24 @@ export function maskSteps(paths: readonly string[], root: Value): Step[] {
   const one = (path: string): Step[] => {
     const goal = `hide "${path}"`;
     const absent = freshLabel("absent"), file = freshLabel("file"), cover = freshLabel("cover");
+    const first = freshLabel("first");
     return [
       openInRoot(root, path, O_PATH | O_DIRECTORY, at, goal, {
         allow: [ENOENT],
         onNegative: `@${file}`,
         onZero: `@${absent}`,
       }),
-      { call: "open_tree", args: [empty, "", clone], goal, result: tree, onPositive: `@${cover}` },
+      {
+        call: "open_tree",
+        args: [empty, "", clone],
+        goal,
+        result: tree,
+        onNegative: `@${first}`,
+        onPositive: `@${cover}`,
+      },
+      // Before Linux 6.15 a mount that is nowhere cannot be copied: the first place gets it itself.
+      { ...moveMount(empty, at, goal), label: first },
+      goTo(`@${absent}`, goal),
       openInRoot(root, path, O_PATH, at, goal, { label: file, onNegative: `@${absent}` }),
       { call: "open_tree", args: [nothing, "", clone], goal, result: tree },
       { ...moveMount(tree, at, goal), label: cover },

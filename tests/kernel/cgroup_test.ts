@@ -304,6 +304,21 @@ test("reads of a disk are held to their number", {}, async (box) => {
   });
 });
 
+test("readStats() does not count page cache that nobody touches", {}, async (box) => {
+  await withLoop(box, (_, loop) => {
+    using _open = Deno.openSync(loop); // the last close of a disk throws its cache away
+    assertEquals(box.run(`dd if=${loop} of=/dev/null bs=256k 2> errors`), 0);
+    const directory = directoryOf(box.cgroup, "memory")!;
+    const file = box.cgroup.version === 2 ? "memory.current" : "memory.usage_in_bytes";
+    const charged = readNumber(`${directory}/${file}`)!;
+    assert(charged >= 8 * MIB, `${charged} bytes charged`);
+    const { memoryBytes, readBytes } = readStats(box.cgroup)!;
+    assert(memoryBytes < 4 * MIB, `${memoryBytes} bytes told`);
+    assertEquals(readBytes, 8 * MIB);
+    return Promise.resolve();
+  });
+});
+
 test("what a disk's scheduler does not know is a warning", {}, async (box) => {
   await withLoop(box, async (place) => {
     const warnings = await updateCgroup(box.cgroup, {

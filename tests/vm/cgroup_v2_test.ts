@@ -50,8 +50,11 @@ function exists(path: string): boolean {
   }
 }
 
+/** Tests of words alone: they are the same on any kernel, and time is dear without KVM. */
+const ANYWHERE = "/^(?!run |top |a name |on a terminal |explain )/";
+
 /** Programs of this machine, and the project with its tests and its binary. */
-export function contents(): Omit<MachineContents, "script"> {
+function contents(): Omit<MachineContents, "script"> {
   const folder = unpacked();
   return {
     programs: [...PROGRAMS.map((path) => Deno.realPathSync(path)), Deno.execPath()],
@@ -75,7 +78,7 @@ Deno.test({
     const { code, output } = await runMachine({
       ...contents(),
       script: `cd /project && NO_COLOR=1 ${Deno.execPath()} test -A --no-check --no-remote \\
-        --no-lock ${TESTS.join(" ")} 2>&1`,
+        --no-lock --filter '${ANYWHERE}' ${TESTS.join(" ")} 2>&1`,
     });
     assertEquals(code, 0, output);
     assert(/ok \| \d+ passed/.test(output), output);
