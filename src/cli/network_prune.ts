@@ -1,7 +1,7 @@
 import { collectFilters, parseFilter } from "../base/filter.ts";
 import { parseMoment } from "../base/time.ts";
 import { sweep } from "../engine/cleanup.ts";
-import { listNetworks, PREDEFINED, removeNetwork, usedNetworks } from "../engine/networks.ts";
+import { pruneNetworks } from "../engine/prune_networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
 import { pruneFilter } from "./network_ls.ts";
@@ -36,16 +36,9 @@ export async function command(words: string[]): Promise<number> {
     if (!confirm("Are you sure you want to continue?")) return 0;
   }
   await sweep();
-  const used = usedNetworks();
-  const unused = pruneFilter(await listNetworks(), filters).filter((network) =>
-    !PREDEFINED.includes(network.Name) && !used.has(network.Id) &&
-    until.every((moment) => Date.parse(network.Created) < moment)
+  const names = await daemon(() =>
+    pruneNetworks((networks) => pruneFilter(networks, filters), until)
   );
-  for (const network of unused) await daemon(() => removeNetwork(network.Name));
-  if (unused.length > 0) {
-    console.log("Deleted Networks:");
-    for (const network of unused) console.log(network.Name);
-    console.log();
-  }
+  if (names.length > 0) console.log(`Deleted Networks:\n${names.join("\n")}\n`);
   return 0;
 }
