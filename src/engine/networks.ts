@@ -1,5 +1,6 @@
 /** Networks as docker's commands see them: made, listed, inspected, removed, repaired. */
 import { UserError } from "../base/errors.ts";
+import { isRootless } from "../base/places.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { removeBridge } from "../net/bridge.ts";
 import { createNetwork, defaultNetwork, type NetworkOptions } from "../net/create_network.ts";
@@ -28,6 +29,9 @@ function emit(network: NetworkRecord, action: string): void {
 
 /** Makes a network. Throws UserError with docker's texts. */
 export async function addNetwork(options: NetworkOptions): Promise<NetworkRecord> {
+  if (isRootless()) {
+    throw new UserError("Cannot make a network: it takes a bridge, which only root can make");
+  }
   const network = await createNetwork(places(), options);
   emit(network, "create");
   return network;

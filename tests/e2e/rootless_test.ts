@@ -223,6 +223,9 @@ Deno.test({
       assertEquals(code, 125, stderr);
       assertStringIncludes(stderr, text);
     }
+    const network = await user.dd("network", "create", "mine");
+    assertEquals(network.code, 1);
+    assertStringIncludes(network.stderr, "only root can make");
     const limited = await user.dd("run", "--rm", "--network", "none", "-m", "64m", "bb", "id");
     assertEquals(limited.code, 0);
     const info = await user.ok("info", "-f", "{{.SecurityOptions}} {{.DockerRootDir}}");
