@@ -97,6 +97,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "container prune": row("other", "Remove all stopped containers", () => import("./container_prune.ts")),
   "events": row("other", "Get real time events from the engine", () => import("./events.ts")),
   "info": row("other", "Display system-wide information", () => import("./info.ts")),
+  "doctor": row("system", "Try what this machine's kernel can do for containers", () => import("./doctor.ts")),
   "unshare": row("other", "Run a command as root of an ordinary user's containers' user namespace", () => import("./unshare.ts")),
   "cp": row("other", "Copy files/folders between a container and the local filesystem", () => import("./cp.ts")),
   "diff": row("other", "Inspect changes to files or directories on a container's filesystem", () => import("./diff.ts")),
@@ -129,7 +130,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   volume: { summary: "Manage volumes", same: [], other: { list: "volume ls", remove: "volume rm" } },
   network: { summary: "Manage networks", same: [], other: { list: "network ls", remove: "network rm" } },
   manifest: { summary: "Look at image manifests of registries", same: [], other: {} },
-  system: { summary: "Manage Diplodock", same: ["info", "events"], other: {} },
+  system: { summary: "Manage Diplodock", same: ["info", "events", "doctor"], other: {} },
 };
 
 /** Verbs of a group that are spellings of another verb: not listed, not completed first. */

@@ -13,6 +13,7 @@ import { locateMounts } from "./locate_mounts.ts";
 import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 import { readLayeredFile } from "./root_files.ts";
+import { activeModules, type SecurityLabels, securityLabels } from "./security_modules.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord, HostConfig } from "./types.ts";
@@ -91,6 +92,7 @@ export async function gatherContext(
     join: joins(host),
     cgroupsPath,
     seccomp: seccompOf(host),
+    ...labelsOf(record.Id, host),
     ...foreignNamespaces(host),
   };
 }
@@ -226,6 +228,13 @@ function zoneFile(zone: string): string {
     throw new UserError(`finding timezone: stat ${path}: no such file or directory`, 125);
   }
   return Deno.realPathSync(path);
+}
+
+/** AppArmor's and SELinux's labels; the host is asked only for who wants some. */
+function labelsOf(id: string, host: HostConfig): SecurityLabels {
+  const options = parseSecurityOptions(host.SecurityOpt ?? []);
+  if (options.apparmor === undefined && options.labels.length === 0) return {};
+  return securityLabels(options, activeModules(), id);
 }
 
 /** The filter: none for privileged and unconfined containers, the user's, or the default. */

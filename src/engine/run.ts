@@ -5,10 +5,11 @@ import { createContainer, type CreateOptions, ImageMissingError } from "./create
 import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
 import { startContainer, type StartedContainer } from "./start.ts";
 import { removeContainer } from "./stop.ts";
+import { strictly } from "./strict.ts";
 import type { ClientOptions, ContainerRecord, CreateRequest } from "./types.ts";
 
 /** Progress and warnings go to stderr: stdout is for results. */
-const warn = (text: string) => console.error(`WARNING: ${text}`);
+const print = (text: string) => console.error(`WARNING: ${text}`);
 
 /** Brings an image here and shows the progress. */
 export type Pull = (image: string, request: CreateRequest, client: ClientOptions) => Promise<void>;
@@ -20,6 +21,7 @@ export async function createWithImage(
   command: readonly string[],
   pull: Pull,
 ): Promise<ContainerRecord> {
+  const warn = strictly(request.HostConfig.Diplodock?.Strict, print);
   for (const warning of client.warnings) warn(warning);
   if (client.cidfile !== "") checkCidFile(client.cidfile);
   if (client.replace && request.Name !== "") await removeNamesake(request.Name);
@@ -93,7 +95,7 @@ export async function startNew(
 ): Promise<StartedContainer> {
   try {
     using lock = lockContainer(record.Id);
-    return await startContainer(record, lock, { attached, warn });
+    return await startContainer(record, lock, { attached, warn: print });
   } catch (error) {
     if (record.HostConfig.AutoRemove) {
       await removeContainer(record.Id, { force: true, volumes: true });
@@ -115,5 +117,5 @@ export async function startExisting(
 ): Promise<StartedContainer> {
   await sweep();
   using lock = lockContainer(id);
-  return await startContainer(readRecord(id), lock, { attached, warn });
+  return await startContainer(readRecord(id), lock, { attached, warn: print });
 }

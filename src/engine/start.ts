@@ -40,6 +40,7 @@ import { hasHealthCheck } from "./health_state.ts";
 import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import { networkSettings } from "./network_settings.ts";
 import { firstProcess, specOf } from "./start_plan.ts";
+import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
 import { readRunState, stateOf, writeStartedAt, writeStartNote } from "./state.ts";
 import { oomKilledMark, stoppedMark } from "./marks.ts";
@@ -77,8 +78,9 @@ interface Attached {
 export async function startContainer(
   record: ContainerRecord,
   lock: Fd,
-  options: StartOptions,
+  wanted: StartOptions,
 ): Promise<StartedContainer> {
+  const options = { ...wanted, warn: strictly(record.HostConfig.Diplodock?.Strict, wanted.warn) };
   const state = stateOf(record.Id);
   if (state.kind === "running") throw new UserError(`container is already running`);
   const id = record.Id;

@@ -2,6 +2,7 @@
  * What the engine checks of a request before it does anything: a table of rules with docker's
  * texts, in docker's order. The client has checked the grammar of flags before.
  */
+import { activeModules, labelWarnings } from "./security_modules.ts";
 import { UserError } from "../base/errors.ts";
 import { quoteGo } from "../base/quote.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
@@ -193,6 +194,9 @@ export function validate(request: CreateRequest, facts: HostFacts = hostFacts())
 
 function warningsOf({ HostConfig: host }: CreateRequest): string[] {
   const warnings: string[] = [];
+  if (host.SecurityOpt?.some((word) => /^(apparmor|label|disable)/.test(word))) {
+    warnings.push(...labelWarnings(parseSecurityOptions(host.SecurityOpt), activeModules()));
+  }
   if (host.OomKillDisable && host.Memory === 0) {
     warnings.push(
       "OOM killer is disabled for the container, but no memory limit is set, " +
