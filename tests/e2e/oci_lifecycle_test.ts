@@ -159,14 +159,15 @@ test("events prints the figures of now, and at intervals until the end", async (
   const now = JSON.parse(await box.ok("events", "--stats", id));
   assertEquals([now.type, now.id], ["stats", id]);
   assert(now.data.memory.usage.usage > 0 && now.data.cpu.usage.total > 0);
-  assertEquals(now.data.pids.current, 1);
+  // A process that has not called execve yet may have threads.
+  assert(now.data.pids.current >= 1);
   const child = new Deno.Command(box.argv[0], {
     args: [...box.argv.slice(1), "events", "--interval", "50ms", id],
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();
   const first = new TextDecoder().decode((await reader.read()).value).split("\n")[0];
-  assertEquals(JSON.parse(first).data.pids.current, 1);
+  assert(JSON.parse(first).data.pids.current >= 1);
   reader.releaseLock();
   await end(box, id);
   await box.ok("delete", id);
