@@ -2,6 +2,7 @@
  * Makes the one file out of dist/bundle: by `deno compile`, or, where its base binary can't be
  * had, as a self-extracting file. Says on one line which of the two. Run from the project's folder.
  */
+import { OCI_ROOT } from "../src/base/oci_root.ts";
 import { RUN_FLAGS, SELF_VARIABLE } from "../src/base/self.ts";
 import { fixAddress } from "./fixed_address.ts";
 import { BUNDLE, PROGRAM } from "./paths.ts";
@@ -125,6 +126,7 @@ function head(id: string, list: readonly Part[]): Uint8Array {
     denoDir: `DENO_DIR=${home}/deno`,
     argv: [program, ...RUN_FLAGS, `${home}/main.js`],
     env: variables(script),
+    ociRoot: OCI_ROOT,
     script,
   }) ?? new TextEncoder().encode(script);
   if (bytes.length > HEAD_BYTES) throw new RangeError(`Cannot write head: ${bytes.length} bytes`);

@@ -3,19 +3,17 @@
  * commands run when the program is called by a name that ends in `-oci`.
  */
 import { UserError } from "../base/errors.ts";
+import { OCI_ROOT } from "../base/oci_root.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import { OciStore } from "../runtime/oci_state.ts";
 import { type OciArguments, type OciOptions, parseOci } from "./oci_args.ts";
 import { type OciCommand, print } from "./oci_context.ts";
 
-/** Below this directory containers are kept unless --root says otherwise. */
-const DEFAULT_ROOT = "/run/diplodock/oci";
-
 const GLOBAL: OciOptions = {
   debug: { kind: "bool", help: "tell of internal errors where they happened" },
   log: { kind: "text", help: "file that messages are appended to (default: standard error)" },
   "log-format": { kind: "text", help: "'text' (default) or 'json'" },
-  root: { kind: "text", help: `directory for the containers' state (default: ${DEFAULT_ROOT})` },
+  root: { kind: "text", help: `directory for the containers' state (default: ${OCI_ROOT})` },
   "systemd-cgroup": { kind: "bool", help: "refused: cgroups are made by this runtime itself" },
   rootless: { kind: "text", help: "accepted as 'auto': cgroups that are refused are done without" },
   criu: { kind: "text", help: "accepted and without use: there is no checkpoint" },
@@ -81,7 +79,7 @@ async function runCommand(global: OciArguments): Promise<number> {
     throw new UserError(`diplodock: "${name}" requires ${want} argument(s)`);
   }
   const warn = (text: string) => writeLog(global, "warning", text);
-  return await row.run({ store: new OciStore(global.text("root") || DEFAULT_ROOT), warn }, given);
+  return await row.run({ store: new OciStore(global.text("root") || OCI_ROOT), warn }, given);
 }
 
 function checkGlobal(global: OciArguments): void {

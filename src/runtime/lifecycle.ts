@@ -33,7 +33,10 @@ export type Warn = (text: string) => void;
 export async function startContainer(store: OciStore, id: string, warn: Warn): Promise<void> {
   const record = store.read(id);
   const status = statusOf(store, record);
-  if (status === "stopped") throw new UserError("cannot start a container that has stopped");
+  if (status === "stopped") {
+    throw lateFailure(store, record) ??
+      new UserError("cannot start a container that has stopped");
+  }
   if (status !== "created") throw new UserError("cannot start an already running container");
   // Most containers have no hooks: their config is not even parsed.
   const spec = hasHooks(store, id) ? store.config(id) : undefined;
@@ -74,12 +77,18 @@ function openGate(store: OciStore, record: OciRecord): void {
   removeIfThere(path);
   // Nobody reads the gate any more when init has called execve, or is gone.
   while (((pollNow([{ fd: gate.raw, events: 0 }], -1)[0] ?? 0) & POLLERR) === 0);
+  const failure = lateFailure(store, record);
+  if (failure !== undefined) throw failure;
+}
+
+/** What init wrote of a step that failed between the gate and execve. */
+function lateFailure(store: OciStore, record: OciRecord): unknown {
   const bytes = Deno.readFileSync(store.failures(record.id));
-  if (bytes.length < FAILURE_BYTES) return;
+  if (bytes.length < FAILURE_BYTES) return undefined;
   const view = new DataView(bytes.buffer);
   const [call, goal] = record.lateSteps[String(view.getBigUint64(0, true))] ?? ["execve", "start"];
   const error = new SyscallError(call, Number(-view.getBigInt64(8, true)), goal);
-  throw startFailure(error, store.config(record.id).process!);
+  return startFailure(error, store.config(record.id).process!);
 }
 
 /** Hooks whose failure changes nothing but what the user is told. */

@@ -25,6 +25,7 @@ import { gatePause, launch, type Launched, type LaunchOptions, Rendezvous } from
 import { parseStat } from "./monitor_protocol.ts";
 import type { Bundle } from "./oci_bundle.ts";
 import { startFailure } from "./oci_failure.ts";
+import { leavePrograms } from "./oci_quick.ts";
 import { type OciRecord, type OciStore, type PrintedState, printedState } from "./oci_state.ts";
 import { planStart } from "./plan.ts";
 import { type ListenerHandover, listenerHandover } from "./seccomp_listener.ts";
@@ -68,6 +69,7 @@ export async function createContainer(
   warnings.forEach((warning) => options.warn(warning));
   const record = await startInit(store, id, bundle, cgroup, options);
   store.writeConfig(id, JSON.stringify(spec));
+  leavePrograms(store, id, cgroup, Object.keys(spec.hooks ?? {}).length > 0);
   store.write(record);
   undo.move();
   return record;

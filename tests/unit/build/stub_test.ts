@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { stub, stubCode, type StubTexts } from "../../../build/stub.ts";
+import { executable } from "../../../ffi/elf.ts";
 import { hasProgram, skipUnless } from "../../lib/skip.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
@@ -14,6 +15,7 @@ function run(texts: Partial<StubTexts>, args: string[], env: Record<string, stri
       denoDir: "DENO_DIR=/there",
       argv: ["sh", "-c", 'echo "$DIPLODOCK_SELF|$DENO_DIR|$A|$B|$0"; printf "%s." "$@"'],
       env: ["A=1"],
+      ociRoot: "/nonexistent",
       script: 'echo "script $0 $DENO_DIR"; printf "%s." "$@"',
       ...texts,
     })!;
@@ -62,7 +64,7 @@ Deno.test({
 });
 
 Deno.test("stub() is undefined for a processor without code", () => {
-  const texts = { program: "", home: "", denoDir: "", argv: [], env: [], script: "" };
+  const texts = { program: "", home: "", denoDir: "", argv: [], env: [], ociRoot: "", script: "" };
   assertEquals(stub("riscv64", texts), undefined);
 });
 
@@ -87,3 +89,73 @@ Deno.test({
     }
   },
 });
+
+/** A program that says "quick" and ends with `code`. */
+function quickProgram(code: number): Uint8Array {
+  const steps = [
+    { call: "write", args: [1, "quick ", 6], goal: "tell" },
+    { call: "exit_group", args: [code], goal: "end" },
+  ] as const;
+  return executable({ steps: [...steps] }).bytes;
+}
+
+const QUICK: [name: string, args: string[], want: string, change?: (file: string) => void][] = [
+  ["runs what create left for start", ["oci", "start", "one"], "quick "],
+  [
+    "passes over options of the log",
+    ["oci", "--log", "l", "--log-format", "json", "start", "one"],
+    "quick ",
+  ],
+  ["looks below --root", ["oci", "--root", "ROOT/other", "start", "two"], "quick "],
+  ["runs what create left for delete", ["oci", "delete", "one"], "quick "],
+  ["knows delete --force", ["oci", "delete", "--force", "one"], "quick "],
+  ["takes the usual way for another command", ["oci", "state", "one"], "usual"],
+  ["takes the usual way for other words", ["start", "one"], "usual"],
+  ["takes the usual way without an id", ["oci", "start"], "usual"],
+  ["takes the usual way with too many words", ["oci", "start", "one", "two"], "usual"],
+  [
+    "takes the usual way for an option it does not know",
+    ["oci", "--debug", "start", "one"],
+    "usual",
+  ],
+  ["takes the usual way for an option without value", ["oci", "--root"], "usual"],
+  ["takes the usual way for a path in place of an id", ["oci", "start", "other/two"], "usual"],
+  ["takes the usual way for the directory above", ["oci", "start", ".."], "usual"],
+  ["takes the usual way for a container that is not there", ["oci", "start", "none"], "usual"],
+  ["takes the usual way for an id that is too long", ["oci", "start", "x".repeat(5000)], "usual"],
+  ["takes the usual way when the program fails", ["oci", "start", "failing"], "quick usual"],
+  [
+    "takes the usual way when others may write it",
+    ["oci", "start", "one"],
+    "usual",
+    (file) => Deno.chmodSync(file, 0o722),
+  ],
+  ["takes the usual way for a link", ["oci", "start", "one"], "usual", (file) => {
+    Deno.renameSync(file, `${file}.real`);
+    Deno.symlinkSync(`${file}.real`, file);
+  }],
+];
+for (const [name, args, want, change] of QUICK) {
+  Deno.test({
+    name: `stub() of an OCI runtime ${name}`,
+    ...skipUnless(ON_X86, "the stub is x86-64 code"),
+    fn() {
+      const root = Deno.makeTempDirSync();
+      try {
+        const places = [["one", 0], ["other/two", 0], ["failing", 1]] as const;
+        for (const [place, code] of places) {
+          Deno.mkdirSync(`${root}/${place}`, { recursive: true });
+          for (const verb of ["start", "delete"]) {
+            Deno.writeFileSync(`${root}/${place}/${verb}`, quickProgram(code), { mode: 0o700 });
+          }
+        }
+        change?.(`${root}/one/start`);
+        const words = args.map((word) => word.replace("ROOT", root));
+        const usual = ["sh", "-c", "printf usual"];
+        assertEquals(run({ ociRoot: root, argv: usual }, words), want);
+      } finally {
+        Deno.removeSync(root, { recursive: true });
+      }
+    },
+  });
+}
