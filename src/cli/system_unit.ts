@@ -7,8 +7,8 @@ export const spec = {
   name: "system unit",
   usage: "",
   summary: "Print a systemd unit that starts containers at boot",
-  description: "The unit runs diplodock system boot once the network is there, and stops the " +
-    "containers before the machine goes down. Of an ordinary user it is a user's unit.",
+  description: "The unit runs diplodock system boot once the network is there. Stopping the " +
+    "unit leaves the containers alone. Of an ordinary user it is a user's unit.",
   args: [0, 0],
   flags: {},
   examples: [
@@ -45,7 +45,6 @@ Type=oneshot
 RemainAfterExit=yes
 KillMode=process
 ${environment()}ExecStart=${command} system boot
-ExecStop=/bin/sh -c '${command} ps -q | xargs -r ${command} kill -s TERM'
 
 [Install]
 WantedBy=${user ? "default.target" : "multi-user.target"}

@@ -1,0 +1,69 @@
+/** `system boot`, `system unit`, `system prune`. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Engine } from "../lib/engine.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+
+const engine = new Engine();
+const box = engine.rootfs("box");
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name: `system ${name}`, ...skipUnless(isRoot(), "needs root"), fn });
+}
+
+/** docker's rule at the start of its daemon: `always` comes up even after a stop. */
+const POLICIES: [policy: string, stopped: boolean, comesUp: boolean][] = [
+  ["always", true, true],
+  ["unless-stopped", true, false],
+  ["no", true, false],
+  ["on-failure", true, false],
+];
+for (const [policy, stopped, comesUp] of POLICIES) {
+  test(`boot ${comesUp ? "starts" : "leaves"} one with ${policy} that was stopped`, async () => {
+    const id = await engine.background(
+      "--restart",
+      policy,
+      "--rootfs",
+      `${box}:O`,
+      "/bin/sleep",
+      "1000",
+    );
+    if (stopped) await engine.ok("stop", "-t", "0", id);
+    assertEquals(await engine.ok("system", "boot"), comesUp ? id : "");
+    assertEquals(await engine.inspect(id, "{{.State.Running}}"), String(comesUp));
+    await engine.ok("rm", "-f", id);
+  });
+}
+
+test("unit names this program and these directories", async () => {
+  const text = await engine.ok("system", "unit");
+  assertMatch(text, /^ExecStart=\/\S*diplodock system boot$/m);
+  assertStringIncludes(text, `Environment=DIPLODOCK_ROOT=${engine.root}\n`);
+});
+
+test("prune asks, and removes what nobody uses", async () => {
+  const kept = await engine.background(
+    "--name",
+    "kept",
+    "--rootfs",
+    `${box}:O`,
+    "/bin/sleep",
+    "1000",
+  );
+  const gone = await engine.ok("create", "--network", "none", "--rootfs", `${box}:O`, "/bin/true");
+  await engine.ok("network", "create", "unused");
+  const no = await engine.with({ stdin: "n\n" }, "system", "prune");
+  assertStringIncludes(no.stdout, "WARNING! This will remove:\n  - all stopped containers\n");
+  assertEquals(engine.ids().sort(), [kept, gone].sort());
+  const yes = await engine.with({ stdin: "y\n" }, "system", "prune", "--volumes");
+  assertStringIncludes(yes.stdout, `Deleted Containers:\n${gone}\n\nDeleted Networks:\nunused\n`);
+  assertMatch(yes.stdout, /Total reclaimed space: \S+B\n$/);
+  assertEquals(engine.ids(), [kept]);
+  await engine.ok("rm", "-f", "kept");
+});
+
+test("prune does not take until together with --volumes", async () => {
+  const { code, stderr } = await engine.dd("system", "prune", "--volumes", "--filter", "until=1h");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'The "until" filter is not supported with "--volumes"');
+});
