@@ -36,12 +36,12 @@ test("logs --tail takes the last lines; what is no number means all", async () =
 });
 
 test("logs --tail reaches back through rotated files", async () => {
-  const script = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo line$i; done";
+  const script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo line$i; done";
   await ran("rotated", script, "--log-opt", "max-size=2k", "--log-opt", "max-file=4");
   const lines = (await engine.ok("logs", "--tail", "20", "rotated")).split("\n");
-  assertEquals([lines.length, lines[0], lines[19]], [20, "line2981", "line3000"]);
+  assertEquals([lines.length, lines[0], lines[19]], [20, "line19981", "line20000"]);
   const all = (await engine.ok("logs", "rotated")).split("\n");
-  assert(all.length < 3000 && all.at(-1) === "line3000");
+  assert(all.length < 20000 && all.at(-1) === "line20000");
 });
 
 test("logs -t puts the time before each line, also of one that came in parts", async () => {
