@@ -4,36 +4,71 @@
  * renames by the container lead outside.
  */
 import {
+  AT_FDCWD,
   CLONE_FILES,
   CLONE_NEWNS,
+  MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
   O_RDONLY,
+  PR_SET_SECUREBITS,
+  SECBIT_NO_SETUID_FIXUP,
 } from "../../ffi/constants.ts";
-import { AT_FDCWD } from "../../ffi/constants.ts";
 import { Fd, openAt } from "../../ffi/fd.ts";
+import { check, sys } from "../../ffi/libc.ts";
 import { type Place, slot, type Step } from "../../ffi/program.ts";
 import { reap, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
-import { ownUserNamespace } from "../base/own_namespace.ts";
+import {
+  type MappedRange,
+  type OwnIds,
+  ownUserNamespace,
+  parseIdMap,
+} from "../base/own_namespace.ts";
 import { containerDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
-import { type Mount, mountSteps } from "../runtime/mounts.ts";
+import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
 import { makeOverlayDirectories, overlayOf } from "./bundle_facts.ts";
 import { lockContainer } from "./containers.ts";
+import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 import { isAlive, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
+import { mountVolume, unmountVolume } from "./volume_mount.ts";
+import { findVolume } from "./volumes.ts";
 
 /** The root of a container, with its mounts. Disposing gives up the view. */
 export interface ContainerTree extends Disposable {
   readonly root: Fd;
+  /** Where the owners of files are shown as this machine's ids: how they map. */
+  readonly ids?: OwnIds;
+}
+
+/** Two containers' trees, or one tree for both. */
+export interface ContainerTrees extends Disposable {
+  readonly from: ContainerTree;
+  readonly to: ContainerTree;
+}
+
+/** Opens both trees; always in the same order, so that two who do it never wait for each other. */
+export function openContainerTrees(from: ContainerRecord, to: ContainerRecord): ContainerTrees {
+  using undo = new DisposableStack();
+  const trees = new Map<string, ContainerTree>();
+  for (const record of [from, to].sort((a, b) => a.Id < b.Id ? -1 : 1)) {
+    if (!trees.has(record.Id)) trees.set(record.Id, undo.use(openContainerTree(record)));
+  }
+  const held = undo.move();
+  return {
+    from: trees.get(from.Id)!,
+    to: trees.get(to.Id)!,
+    [Symbol.dispose]: () => held.dispose(),
+  };
 }
 
 /**
@@ -51,15 +86,56 @@ export function openContainerTree(record: ContainerRecord): ContainerTree {
     if (!isAlive(pid, startTime)) {
       throw new UserError(`container ${record.Id} is not running`); // the number was reused
     }
+    const ids = idMapsOf(pid);
     undo.move();
     lock[Symbol.dispose](); // it may be stopped meanwhile; the descriptor stays good
-    return { root, [Symbol.dispose]: () => root[Symbol.dispose]() };
+    return { root, ...(ids && { ids }), [Symbol.dispose]: () => root[Symbol.dispose]() };
   }
+  mountVolumes(record, undo);
   const { root, namespace } = mountStopped(record);
   undo.use(namespace);
   undo.use(root);
   const held = undo.move();
   return { root, [Symbol.dispose]: () => held.dispose() };
+}
+
+/** How the owners of a process's files map; undefined where they need no map. */
+function idMapsOf(pid: number): OwnIds | undefined {
+  const namespaceOf = (who: number | "self") => Deno.readLinkSync(`/proc/${who}/ns/user`);
+  if (namespaceOf(pid) === namespaceOf("self")) return undefined;
+  const read = (file: string) => parseIdMap(readIfThere(`/proc/${pid}/${file}`) ?? "");
+  const uids = read("uid_map"), gids = read("gid_map");
+  const isPlain = (ranges: readonly MappedRange[]) =>
+    ranges.every(({ inside, outside }) => inside === outside);
+  return isPlain(uids) && isPlain(gids) ? undefined : { uids, gids };
+}
+
+/**
+ * Until disposed, files are made as root of the container: an id without a place in its user
+ * namespace may not make any there. All capabilities stay (securebits). setfsuid(2), which
+ * changes this thread alone.
+ */
+export function actAsRootOf({ ids }: ContainerTree): Disposable {
+  const uid = ids && outsideId(ids.uids, 0), gid = ids && outsideId(ids.gids, 0);
+  if (Deno.uid() !== 0 || uid === undefined || gid === undefined) return { [Symbol.dispose]() {} };
+  check("keep capabilities", "prctl", PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
+  sys("setfsgid", gid);
+  sys("setfsuid", uid);
+  return {
+    [Symbol.dispose]() {
+      sys("setfsuid", 0);
+      sys("setfsgid", 0);
+    },
+  };
+}
+
+/** Mounts those volumes that are file systems of their own, until `undo` is disposed. */
+function mountVolumes(record: ContainerRecord, undo: DisposableStack): void {
+  for (const { Type, Name } of record.Mounts) {
+    if (Type !== "volume" || Name === undefined || findVolume(Name) === undefined) continue;
+    mountVolume(Name);
+    undo.defer(() => unmountVolume(Name, record.Id));
+  }
 }
 
 /** Mounts a stopped container's files; the namespace's descriptor keeps the mounts. */
@@ -80,6 +156,9 @@ function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
       layersOneByOne: kernelAtLeast(6, 5),
     }, root),
     ...volumeMounts(record).flatMap((mount) => mountSteps(mount, root)),
+    ...(record.HostConfig.ReadonlyRootfs
+      ? setAttributes(root, { set: MOUNT_ATTR_RDONLY, clear: 0 }, false, "make the root read-only")
+      : []),
     {
       call: "openat",
       args: [AT_FDCWD, "/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC, 0],

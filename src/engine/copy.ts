@@ -1,200 +1,252 @@
-/**
- * `cp`: files between this machine and a container, between two containers, or as an archive.
- * Both sides are roots with paths below them; of this machine the root is "/". Bytes go from file
- * to file, a megabyte at a time, whatever the size.
- */
-import { O_CLOEXEC, O_DIRECTORY, O_PATH, O_RDONLY } from "../../ffi/constants.ts";
-import { type Fd, openAt } from "../../ffi/fd.ts";
+/** `cp`: files between this machine and a container, between containers, and as an archive. */
+import { S_IFDIR } from "../../ffi/constants.ts";
+import { ENOENT, ENOTDIR, EROFS, SyscallError } from "../../ffi/errno.ts";
+import { Fd } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
 import { fromText } from "../image/byte_string.ts";
-import { type TarEntry, TarReader, type TarSink } from "../image/tar.ts";
-import { endMark, entryHeader, padding } from "../image/tar_writer.ts";
+import { TarError, TarReader, type TarSink } from "../image/tar.ts";
 import { resolveUser } from "../runtime/users.ts";
-import { openContainerTree } from "./container_tree.ts";
+import {
+  actAsRootOf,
+  type ContainerTree,
+  openContainerTree,
+  openContainerTrees,
+} from "./container_tree.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
-import { absolutePath, CopyError, type Place, planCopy, splitPath } from "./copy_paths.ts";
+import { checkHostTarget, hostSource, hostTarget } from "./copy_host.ts";
+import { enterBelow, type Found, isBelow, isDevice, lookAt, lookThrough } from "./copy_look.ts";
+import { absolutePath, CopyPathError, type CopyPlan, ownName, planCopy } from "./copy_paths.ts";
+import { ArchiveSink, Counter, outsideId, withInsideIds, withOutsideIds } from "./copy_sinks.ts";
+import { emitContainerEvent } from "./events.ts";
 import { readRegularFile } from "./root_files.ts";
-import { enterIn, findIn, type Found } from "./tree_place.ts";
 import { TreeReader } from "./tree_reader.ts";
 import { TreeWriter, type TreeWriterOptions } from "./tree_writer.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** How to copy. */
 export interface CopyOptions {
-  /** Keep owners; what goes into a container gets the container's user, if it has one. */
+  /** Owners as docker's -a has them. */
   readonly archive: boolean;
-  /** Copy what the source's link leads to. */
+  /** Copy what a link leads to instead of the link. */
   readonly followLink: boolean;
+  /** Hears how many bytes were copied so far. */
+  readonly onProgress?: (bytes: number) => void;
 }
 
-/** One side, open. */
-interface Side extends Disposable {
-  readonly root: Fd;
-  /** Absolute; its last "/" or "/." stays. */
+/** How much was copied, and where to. */
+export interface Copied {
+  readonly bytes: number;
   readonly path: string;
-  /** undefined: this machine. */
-  readonly record?: ContainerRecord;
-  /** As the user wrote the container and the path. */
-  readonly text: string;
 }
 
-function openSide(place: Place): Side {
-  if (place.container === undefined) {
-    const root = openAt(null, "/", O_PATH | O_DIRECTORY);
-    const path = absolutePath(place.path, Deno.cwd());
-    return { root, path, text: place.path, [Symbol.dispose]: () => root[Symbol.dispose]() };
+/** A path in a container. */
+export interface ContainerPath {
+  /** As the user typed it. */
+  readonly container: string;
+  readonly path: string;
+}
+
+function open({ container, path }: ContainerPath): { record: ContainerRecord } {
+  if (path === "") throw new UserError("bad parameter: path cannot be empty");
+  return { record: readRecord(resolveContainer(container)) };
+}
+
+function notFound(path: string, container: string): UserError {
+  return new UserError(`Could not find the file ${path} in container ${container}`);
+}
+
+/** Looks a source up. Throws UserError with docker's text when it is not there. */
+function sourceIn(tree: ContainerTree, from: ContainerPath, follow: boolean): Found {
+  const path = absolutePath(from.path, "/");
+  const found = (follow ? lookThrough : lookAt)(enterBelow(tree.root), path);
+  if (found.stat !== undefined) return found;
+  if (found.errno === ENOTDIR) throw new UserError(`lstat ${path}: not a directory`);
+  throw notFound(found.path === path ? from.path : found.path, from.container);
+}
+
+/** Reads what was found, called `name`, into `sink`; the owners are those that it sees. */
+function readInto(sink: TarSink, found: Found, name: string, tree?: ContainerTree): void {
+  const reader = new TreeReader(withInsideIds(sink, tree?.ids));
+  reader.read(found.parent!, found.name, fromText(name));
+}
+
+/** Where in a container to write. Throws with docker's texts; devices are not written to. */
+function targetIn(
+  tree: ContainerTree,
+  to: ContainerPath,
+  source: { isDirectory: boolean; name: string },
+): CopyPlan {
+  using found = lookThrough(enterBelow(tree.root), absolutePath(to.path, "/"));
+  if (isDevice(found)) {
+    throw new CopyPathError(
+      `destination "${to.container}:${to.path}" must be a directory or a regular file: ` +
+        "got a device",
+    );
   }
-  const record = readRecord(resolveContainer(place.container));
-  const tree = openContainerTree(record);
-  return {
-    root: tree.root,
-    path: absolutePath(place.path, "/"),
-    record,
-    text: `${place.container}:${place.path}`,
-    [Symbol.dispose]: () => tree[Symbol.dispose](),
+  const kind = found.stat && (found.stat.kind === S_IFDIR ? "directory" : "other");
+  return planCopy(source, { path: found.path, kind });
+}
+
+/** A writer into `plan`'s directory of a container. */
+function writerInto(
+  tree: ContainerTree,
+  record: ContainerRecord,
+  directory: string,
+  container: string,
+  archive: boolean,
+): TreeWriter {
+  const entered = enterBelow(tree.root)(directory);
+  if (entered === -ENOENT) throw notFound(directory, container);
+  if (entered === -ENOTDIR) throw new UserError("extraction point is not a directory");
+  new Fd(entered)[Symbol.dispose]();
+  const options: TreeWriterOptions = {
+    owners: true,
+    shownAs: directory,
+    ...(archive && ownerOf(tree, record)),
   };
+  return new TreeWriter(tree.root, fromText(directory).replace(/^\/+/, ""), options);
 }
 
-/** Copies; the bytes of all ordinary files. Throws CopyError, UserError with docker's texts. */
-export function copyFiles(from: Place, to: Place, options: CopyOptions): number {
-  using source = openSide(from);
-  using target = openSide(to);
-  const found = find(source, from, options.followLink);
-  const existing = findTarget(target, to);
-  const plan = planCopy(sourceOf(source, found), {
-    path: target.path,
-    kind: existing === undefined ? undefined : existing.isDirectory ? "directory" : "other",
+/** The container's own user gets what is copied with -a, as in docker; root changes nothing. */
+function ownerOf(
+  { root, ids }: ContainerTree,
+  { Config: { User } }: ContainerRecord,
+): Pick<TreeWriterOptions, "owner"> {
+  if (User === "") return {};
+  const text = (path: string) => readRegularFile(root, path) ?? "";
+  const { uid, gid } = resolveUser(User, text("etc/passwd"), text("etc/group"));
+  if (ids === undefined) return { owner: { uid, gid } };
+  return { owner: { uid: outsideId(ids.uids, uid) ?? 0, gid: outsideId(ids.gids, gid) ?? 0 } };
+}
+
+/** What cannot be written to, in docker's words. */
+function refuseReadOnly(error: unknown, record: ContainerRecord): unknown {
+  if (!(error instanceof SyscallError) || error.errno !== EROFS) return error;
+  const what = record.HostConfig.ReadonlyRootfs ? "container rootfs" : "mounted volume";
+  return new UserError(`${what} is marked read-only`);
+}
+
+/** Copies from a container to this machine. */
+export function copyFrom(from: ContainerPath, target: string, options: CopyOptions): Copied {
+  checkHostTarget(target);
+  const { record } = open(from);
+  using tree = openContainerTree(record);
+  using found = sourceIn(tree, from, options.followLink);
+  const isDirectory = found.stat!.kind === S_IFDIR;
+  const plan = hostTarget(target, { isDirectory, name: ownName(from.path) });
+  using writer = new TreeWriter(plan.directory, "", {
+    owners: options.archive,
+    shownAs: plan.shownAs,
   });
-  const place = existing === undefined
-    ? { directory: fromText(plan.directory), name: fromText(plan.name) }
-    : existing.isDirectory
-    ? { directory: pathOf(existing), name: fromText(plan.name) }
-    : existing;
-  checkDirectory(target, to, place.directory);
-  using writer = new TreeWriter(
-    target.root,
-    place.directory.replace(/^\/+/, ""),
-    writerOptions(target, options),
-  );
-  readInto(writer, source.root, found, place.name);
+  using _directory = plan.directory;
+  const counter = new Counter(writer, options.onProgress);
+  readInto(counter, found, plan.name, tree);
   writer.finish();
-  return writer.size;
+  emitContainerEvent(record, "archive-path");
+  return { bytes: counter.bytes, path: absolutePath(target, Deno.cwd()) };
 }
 
-/** Writes the files of `from` as an archive; `write` is given chunks that are valid in the call. */
-export function copyToArchive(
-  from: Place,
+/** Copies from this machine to a container. */
+export function copyTo(source: string, to: ContainerPath, options: CopyOptions): Copied {
+  const { record } = open(to);
+  using found = hostSource(source, options.followLink);
+  using tree = openContainerTree(record);
+  const isDirectory = found.stat!.kind === S_IFDIR;
+  const plan = targetIn(tree, to, { isDirectory, name: ownName(source) });
+  return write(found, tree, { record, to, plan, options });
+}
+
+/** Copies from a container to another, or to another place of the same. */
+export function copyBetween(
+  from: ContainerPath,
+  to: ContainerPath,
   options: CopyOptions,
-  write: (chunk: Uint8Array) => void,
+): Copied {
+  const { record: sourceRecord } = open(from);
+  const { record } = open(to);
+  using trees = openContainerTrees(sourceRecord, record);
+  using found = sourceIn(trees.from, from, options.followLink);
+  const isDirectory = found.stat!.kind === S_IFDIR;
+  const plan = targetIn(trees.to, to, { isDirectory, name: ownName(from.path) });
+  if (isDirectory && sourceRecord.Id === record.Id) {
+    const entered = enterBelow(trees.to.root)(plan.directory);
+    using directory = new Fd(entered);
+    if (entered >= 0 && isBelow(directory, found.stat!.identity)) {
+      throw new CopyPathError(`cannot copy directory ${from.path} into itself`);
+    }
+  }
+  const copied = write(found, trees.to, { record, to, plan, options }, trees.from);
+  emitContainerEvent(sourceRecord, "archive-path");
+  return copied;
+}
+
+/** Where and how write() writes. */
+interface Writing {
+  readonly record: ContainerRecord;
+  readonly to: ContainerPath;
+  readonly plan: CopyPlan;
+  readonly options: CopyOptions;
+}
+
+function write(
+  found: Found,
+  tree: ContainerTree,
+  { record, to, plan, options }: Writing,
+  sourceTree?: ContainerTree,
+): Copied {
+  using writer = writerInto(tree, record, plan.directory, to.container, options.archive);
+  using _identity = actAsRootOf(tree);
+  const counter = new Counter(withOutsideIds(writer, tree.ids), options.onProgress);
+  try {
+    readInto(counter, found, plan.name, sourceTree);
+    writer.finish();
+  } catch (error) {
+    throw refuseReadOnly(error, record);
+  }
+  emitContainerEvent(record, "extract-to-dir");
+  return { bytes: counter.bytes, path: to.path };
+}
+
+/** Writes a path of a container as a tar archive. */
+export function archiveOf(
+  from: ContainerPath,
+  options: CopyOptions,
+  write: (bytes: Uint8Array<ArrayBuffer>) => void,
 ): void {
-  using source = openSide(from);
-  const found = find(source, from, options.followLink);
-  const name = found.name === "" ? fromText(splitPath(source.path).name) : found.name;
-  readInto(new ArchiveSink(write), source.root, found, name);
-  write(endMark());
+  const { record } = open(from);
+  using tree = openContainerTree(record);
+  using found = sourceIn(tree, from, options.followLink);
+  const archive = new ArchiveSink(write);
+  readInto(archive, found, ownName(from.path), tree);
+  archive.finish();
+  emitContainerEvent(record, "archive-path");
 }
 
-/** Unpacks the archive `input`, of whatever compression, into the directory `to`; as copyFiles(). */
-export async function copyFromArchive(
+/** Unpacks a tar archive, which may be compressed, into a directory of a container. */
+export async function unpackInto(
   input: Deno.FsFile,
-  to: Place,
+  to: ContainerPath,
   options: CopyOptions,
-): Promise<number> {
-  using target = openSide(to);
-  const existing = findIn(target.root, target.path, true);
-  if (existing?.isDirectory !== true) {
-    throw new CopyError(`destination "${target.text}" must be a directory`);
+): Promise<Copied> {
+  const { record } = open(to);
+  using tree = openContainerTree(record);
+  using found = lookThrough(enterBelow(tree.root), absolutePath(to.path, "/"));
+  if (found.stat?.kind !== S_IFDIR) {
+    throw new CopyPathError(`destination "${to.container}:${to.path}" must be a directory`);
   }
-  using writer = new TreeWriter(target.root, pathOf(existing), writerOptions(target, options));
-  const reader = new TarReader(writer);
+  using writer = writerInto(tree, record, found.path, to.container, options.archive);
+  using _identity = actAsRootOf(tree);
+  const counter = new Counter(withOutsideIds(writer, tree.ids), options.onProgress);
+  const reader = new TarReader(counter);
   const { archiveChunks, decompress } = await import("../image/compression.ts");
-  const { chunks } = await decompress(archiveChunks(input));
-  for await (const chunk of chunks) reader.push(chunk);
-  reader.finish();
-  writer.finish();
-  return writer.size;
-}
-
-function pathOf({ directory, name }: Found): string {
-  return name === "" ? directory : directory === "" ? name : `${directory}/${name}`;
-}
-
-function find(source: Side, place: Place, follow: boolean): Found {
-  const found = findIn(source.root, source.path, follow);
-  if (found !== undefined) return found;
-  if (place.container === undefined) {
-    throw new CopyError(`lstat ${source.path}: no such file or directory`);
+  try {
+    for await (const chunk of (await decompress(archiveChunks(input))).chunks) reader.push(chunk);
+    reader.finish();
+    writer.finish();
+  } catch (error) {
+    if (error instanceof TarError) throw new UserError(error.message);
+    throw refuseReadOnly(error, record);
   }
-  throw new UserError(
-    `Could not find the file ${place.path} in container ${place.container}`,
-  );
-}
-
-/** What is at the destination. A link that leads nowhere is not replaced: nobody asked for that. */
-function findTarget(target: Side, { container, path }: Place): Found | undefined {
-  if (container !== undefined && path === "") throw new CopyError("no such directory");
-  const existing = findIn(target.root, target.path, true);
-  if (existing === undefined && findIn(target.root, target.path, false) !== undefined) {
-    throw new UserError(`Cannot copy to "${path}": it is a link that leads nowhere`);
-  }
-  return existing;
-}
-
-function sourceOf({ path }: Side, { isDirectory }: Found) {
-  return { path, isDirectory, askedName: splitPath(path).name };
-}
-
-function checkDirectory(target: Side, { container, path }: Place, directory: string): void {
-  using opened = enterIn(target.root, directory.replace(/^\/+/, ""));
-  if (opened !== undefined) return;
-  const shown = splitPath(target.path).directory;
-  if (container === undefined) {
-    throw new CopyError(`invalid output path: directory "${shown}" does not exist`);
-  }
-  throw new UserError(
-    `Could not find the file ${splitPath(path).directory} in container ${container}`,
-  );
-}
-
-/**
- * Into a container everything keeps the owner's number it has, with `archive` it gets the
- * container's user; on this machine it belongs to who copies, with `archive` to whom it did.
- */
-function writerOptions({ record, root }: Side, { archive }: CopyOptions): TreeWriterOptions {
-  if (record === undefined) return { owners: archive };
-  const user = record.Config.User;
-  if (!archive || user === "") return { owners: true };
-  const passwd = readRegularFile(root, "etc/passwd") ?? "";
-  const group = readRegularFile(root, "etc/group") ?? "";
-  return { owners: true, owner: resolveUser(user, passwd, group) };
-}
-
-function readInto(sink: TarSink, root: Fd, found: Found, name: string): void {
-  const reader = new TreeReader(sink);
-  using parent = enterIn(root, found.directory);
-  if (parent === undefined) return; // taken away meanwhile
-  if (found.name !== "") return reader.read(parent, found.name, name);
-  // What enterIn opens cannot be listed; its "." can.
-  using directory = openAt(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  reader.readDirectory(directory, name);
-}
-
-/** Entries as the bytes of an archive. */
-class ArchiveSink implements TarSink {
-  #stored = 0;
-  constructor(readonly write: (chunk: Uint8Array) => void) {}
-
-  entry(entry: TarEntry): void {
-    this.#stored = entry.sparse?.spans.reduce((sum, { length }) => sum + length, 0) ?? entry.size;
-    this.write(entryHeader(entry, this.#stored));
-  }
-
-  data(chunk: Uint8Array<ArrayBuffer>): void {
-    this.write(chunk);
-  }
-
-  end(): void {
-    const rest = padding(this.#stored);
-    if (rest.length > 0) this.write(rest);
-  }
+  emitContainerEvent(record, "extract-to-dir");
+  return { bytes: counter.bytes, path: to.path };
 }

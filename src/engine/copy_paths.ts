@@ -1,9 +1,9 @@
-/** Paths of `cp`, by the rules of docker's archive package. Pure. */
+/** Paths of `cp`, by the rules of docker's client. Pure. */
 import { UserError } from "../base/errors.ts";
 
-/** What docker's client refuses itself: its text has no prefix of the daemon. */
-export class CopyError extends UserError {
-  override name = "CopyError";
+/** What docker's client refuses by itself: reported without the daemon's prefix. */
+export class CopyPathError extends UserError {
+  override name = "CopyPathError";
 }
 
 /** Go's filepath.Clean. */
@@ -38,20 +38,29 @@ export function absolutePath(path: string, directory: string): string {
   return path.endsWith("/") ? `${clean}${slash}` : clean;
 }
 
-/** The directory and the last name of a path; the name of "x/." is ".". */
+/** The name that a source has at its destination: the last part; "." for the content of one. */
+export function ownName(path: string): string {
+  if (meansContent(path)) return ".";
+  const clean = cleanPath(path);
+  return clean === "/" ? "." : clean.slice(clean.lastIndexOf("/") + 1);
+}
+
+/**
+ * The directory of an absolute path and the name in it; "." where the path itself says that it is
+ * a directory. Not cleaned: ".." behind a link is not what it looks like.
+ */
 export function splitPath(path: string): { directory: string; name: string } {
-  const clean = meansContent(path) ? `${cleanPath(path)}/.` : cleanPath(path);
-  const slash = clean.lastIndexOf("/");
-  const directory = cleanPath(clean.slice(0, slash + 1) || ".");
-  return { directory, name: clean.slice(slash + 1) || "/" };
+  const slash = path.lastIndexOf("/");
+  const name = path.slice(slash + 1);
+  if (name === "" || name === "." || name === "..") return { directory: path, name: "." };
+  return { directory: path.slice(0, slash) || "/", name };
 }
 
 /** What is copied. */
 export interface Source {
-  readonly path: string;
   readonly isDirectory: boolean;
-  /** The name it was asked by, where a link led to another. */
-  readonly askedName?: string;
+  /** By what name it was asked for, see ownName(). */
+  readonly name: string;
 }
 
 /** Where it is to go. */
@@ -69,19 +78,15 @@ export interface CopyPlan {
 
 /**
  * docker's rules: into a directory that exists; over a file that exists; else as a new name in a
- * directory that has to exist. Throws CopyError with docker's texts.
+ * directory that has to exist. Throws CopyPathError with docker's texts.
  */
-export function planCopy(source: Source, destination: Destination): CopyPlan {
-  const own = source.askedName ?? splitPath(source.path).name;
-  if (destination.kind === "directory") return { directory: destination.path, name: own };
-  const { directory, name } = splitPath(destination.path);
-  if (destination.kind === "other" && source.isDirectory) {
-    throw new CopyError("cannot copy directory");
+export function planCopy(source: Source, { path, kind }: Destination): CopyPlan {
+  if (kind === "directory") return { directory: path, name: source.name };
+  if (kind === "other" && source.isDirectory) throw new CopyPathError("cannot copy directory");
+  if (kind === undefined && !source.isDirectory && meansDirectory(path)) {
+    throw new CopyPathError("no such directory");
   }
-  if (destination.kind === undefined && !source.isDirectory && meansDirectory(destination.path)) {
-    throw new CopyError("no such directory");
-  }
-  return { directory, name };
+  return splitPath(path.replace(/(?<=.)(\/\.?)+$/, ""));
 }
 
 /** One side of `cp`: `CONTAINER:PATH`, or a path of this machine. */

@@ -22,7 +22,7 @@ import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "../image/byte_string.ts";
 import { readXattrs } from "../image/metadata.ts";
 import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
-import type { EntryType, TarSink } from "../image/tar.ts";
+import type { EntryType, TarEntry, TarSink } from "../image/tar.ts";
 import { readLinkAt } from "./layer_view.ts";
 import { entryOf } from "./tree_writer.ts";
 
@@ -109,12 +109,28 @@ export class TreeReader {
     if (stat.kind !== S_IFREG || this.#isLinkOfKnown(stat, path, "file")) return;
     const entry = entryOf(stat, path, "file");
     entry.xattrs = readXattrs(file.raw);
+    if (stat.size === 0) return this.#sizeless(file, entry);
     const spans = stat.allocated < stat.size ? dataSpans(file, stat.size) : undefined;
     if (spans !== undefined) entry.sparse = { size: stat.size, spans };
     this.sink.entry(entry);
     for (const span of spans ?? [{ offset: 0, length: stat.size }]) {
       this.#data(file, span.offset, span.length, path);
     }
+    this.sink.end();
+  }
+
+  /** Files of /proc say that they are empty, and are not: as much as fits the buffer is read. */
+  #sizeless(file: Fd, entry: TarEntry): void {
+    let size = 0;
+    while (size < this.#buffer.length) {
+      const rest = this.#buffer.subarray(size);
+      const count = sys("pread64", file.raw, rest, rest.length, size);
+      if (count === -EINTR) continue;
+      if (count <= 0) break;
+      size += count;
+    }
+    this.sink.entry({ ...entry, size });
+    if (size > 0) this.sink.data(this.#buffer.subarray(0, size));
     this.sink.end();
   }
 

@@ -11,13 +11,24 @@ import {
   O_EXCL,
   O_NOFOLLOW,
   O_PATH,
+  O_TRUNC,
   O_WRONLY,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
   S_IFIFO,
+  S_IFREG,
 } from "../../ffi/constants.ts";
-import { EEXIST, EINTR, EINVAL, ENOENT, EOPNOTSUPP, EPERM, SyscallError } from "../../ffi/errno.ts";
+import {
+  EBUSY,
+  EEXIST,
+  EINTR,
+  EINVAL,
+  ENOENT,
+  EOPNOTSUPP,
+  EPERM,
+  SyscallError,
+} from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
@@ -32,6 +43,10 @@ export interface TreeWriterOptions {
   readonly owners: boolean;
   /** Owner of everything, whatever the entries say. */
   readonly owner?: { readonly uid: number; readonly gid: number };
+  /** Give the directory itself what an entry for it says; docker's cp leaves it as it is. */
+  readonly top?: boolean;
+  /** The directory's path for messages. */
+  readonly shownAs?: string;
 }
 
 /** dev_t as mknod(2) takes it. */
@@ -77,11 +92,11 @@ export class TreeWriter implements TarSink, Disposable {
     const parts = partsOf(entry.path);
     const name = parts.pop();
     if (name === undefined) {
-      if (entry.type === "directory") this.#directories.set("", entry);
+      if (this.options.top && entry.type === "directory") this.#directories.set("", entry);
       return;
     }
     const parent = this.#enter(parts.join("/"));
-    this.#makeRoom(parent, name, entry);
+    if (this.#makeRoom(parent, name, entry)) return this.#writeOver(parent, name);
     this.#make(parent, name, [...parts, name].join("/"), entry);
   }
 
@@ -171,31 +186,40 @@ export class TreeWriter implements TarSink, Disposable {
     }
   }
 
-  /** Removes what is in the way; directories only make room for directories, as in docker. */
-  #makeRoom(parent: number, name: string, entry: TarEntry): void {
+  /**
+   * Removes what is in the way; directories only make room for directories, as in docker. True:
+   * it is a file that cannot be removed, and has to be written over.
+   */
+  #makeRoom(parent: number, name: string, entry: TarEntry): boolean {
     const existing = statAt(parent, name);
-    if (existing === undefined) return;
+    if (existing === undefined) return false;
     const isDirectory = existing.kind === S_IFDIR;
     const wantsDirectory = entry.type === "directory";
-    if (isDirectory && wantsDirectory) return;
-    const place = `"${toText(this.base)}"`;
-    if (isDirectory) {
-      throw new UserError(
-        `cannot overwrite directory "${toText(entry.path)}" with non-directory ${place}`,
-      );
-    }
-    if (wantsDirectory) {
-      throw new UserError(
-        `cannot overwrite non-directory "${toText(entry.path)}" with directory ${place}`,
-      );
+    if (isDirectory && wantsDirectory) return false;
+    if (isDirectory || wantsDirectory) {
+      const { shownAs = "" } = this.options;
+      const path = `${shownAs.replace(/\/+$/, "")}/${partsOf(toText(entry.path)).join("/")}`;
+      const [is, wants] = isDirectory
+        ? ["directory", "non-directory"]
+        : ["non-directory", "directory"];
+      throw new UserError(`cannot overwrite ${is} "${path}" with ${wants} "${shownAs}"`);
     }
     if (
       entry.type === "hardlink" && partsOf(entry.link).join("/") === partsOf(entry.path).join("/")
     ) {
-      return;
+      return false;
     }
     const removed = sys("unlinkat", parent, cBytes(name), 0);
+    // Something is mounted on the file (/etc/hosts): its content is what can be replaced.
+    if (removed === -EBUSY && existing.kind === S_IFREG && entry.type === "file") return true;
     if (removed !== -ENOENT) this.#check(removed, "unlinkat");
+    return false;
+  }
+
+  #writeOver(parent: number, name: string): void {
+    const flags = O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
+    this.#file = new Fd(this.#check(sys("openat", parent, cBytes(name), flags), "openat"));
+    this.#span = this.#spanAt = 0;
   }
 
   #make(parent: number, name: string, path: string, entry: TarEntry): void {

@@ -46,7 +46,7 @@ export function fill(name: string, layers: readonly string[], target: string): v
   if (existing.length > 0 && !interrupted) return;
   for (const left of existing) removeTree(data.raw, left);
   writeAtomic(fillingPath(name), "");
-  using writer = new TreeWriter(data, "", { owners: true });
+  using writer = new TreeWriter(data, "", { owners: true, top: true });
   new Filler(writer, statFd(data.raw).identity).directory(source, "");
   writer.finish();
   sys("syncfs", data.raw);

@@ -1,177 +1,325 @@
-/** `cp`: into containers, out of them, between them, as archives; and what must not leave them. */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Engine, type Result } from "../lib/engine.ts";
+/** `cp`: into, out of and between containers, running and stopped; archives; hostile trees. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { PseudoTerminal } from "../lib/pseudo_terminal.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
+import { tarOf } from "../lib/tree.ts";
 
 const engine = new Engine();
-const box = engine.rootfs("box");
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
 
-let serial = 0;
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...skipUnless(isRoot(), "needs root"), fn });
+}
 
-/** A container that runs, and one that never did: both must behave alike. */
-const STATES = ["running", "created"] as const;
+const TREE =
+  "rm -rf /w; mkdir -p /w/d/e /w/dst; echo hi >/w/f; echo deep >/w/d/e/x; ln -s f /w/l; " +
+  "ln -s d /w/ld; ln -s /nowhere /w/dangling; echo old >/w/old; ln -s dst /w/ldst; " +
+  "ln -s newf /w/lnew";
 
-async function container(state: typeof STATES[number], ...flags: string[]): Promise<string> {
-  const name = `cp${++serial}`;
-  const words = ["--name", name, "--network", "none", ...flags, "--rootfs", `${box}:O`];
-  const run = state === "running" ? ["run", "-d"] : ["create"];
-  await engine.ok(...run, ...words, "/bin/sleep", "1000");
+let made = 0;
+let image: Promise<unknown> | undefined;
+
+/** A container of a small root file system with the tree above; it runs, or has ended. */
+async function container(kind: "running" | "stopped", ...flags: string[]): Promise<string> {
+  const name = `box${made++}`;
+  image ??= (async () => {
+    const root = engine.rootfs("image");
+    await new Deno.Command("tar", { args: ["-C", root, "-cf", engine.path("image.tar"), "."] })
+      .output();
+    await engine.ok("import", "-c", "ENV PATH=/bin", engine.path("image.tar"), "small");
+  })();
+  await image;
+  const then = kind === "running" ? "; echo ready; exec sleep 1000" : "";
+  const args = ["--name", name, "--network", "none", ...flags, "small", "sh", "-c", TREE + then];
+  if (kind === "stopped") await engine.ok("run", ...args);
+  else {
+    await engine.ok("run", "-d", ...args);
+    await ready(name);
+  }
   return name;
 }
 
-function test(name: string, run: () => Promise<void>): void {
-  Deno.test({ name: `cp: ${name}`, ...skipUnless(isRoot(), "needs root"), fn: run });
+async function ready(name: string): Promise<void> {
+  await waitFor(async () => (await engine.ok("logs", name)).includes("ready"));
 }
 
-function tree(name: string): string {
-  const directory = engine.path(name);
-  Deno.mkdirSync(`${directory}/sub`, { recursive: true });
-  Deno.writeTextFileSync(`${directory}/a`, "first");
-  Deno.writeTextFileSync(`${directory}/sub/b`, "second");
-  Deno.chmodSync(`${directory}/a`, 0o4751);
-  Deno.linkSync(`${directory}/a`, `${directory}/same`);
-  Deno.symlinkSync("a", `${directory}/link`);
-  Deno.chownSync(`${directory}/sub/b`, 1000, 1001);
-  Deno.utimeSync(`${directory}/a`, 1_000_000_000, 1_000_000_000);
-  return directory;
+/** A fresh directory on the host with a tree like the container's. */
+function hostTree(): string {
+  const top = engine.path(`host${made++}`);
+  Deno.mkdirSync(`${top}/d/e`, { recursive: true });
+  Deno.mkdirSync(`${top}/dst`);
+  Deno.writeTextFileSync(`${top}/f`, "hi\n");
+  Deno.writeTextFileSync(`${top}/d/e/x`, "deep\n");
+  Deno.writeTextFileSync(`${top}/old`, "old\n");
+  Deno.symlinkSync("f", `${top}/l`);
+  Deno.symlinkSync("d", `${top}/ld`);
+  return top;
 }
 
-function owner({ uid, gid }: Deno.FileInfo): string {
-  return `${uid}:${gid}`;
-}
+const OUT: [words: string, paths: string][] = [
+  ["f new", "new"],
+  ["f old", "old"],
+  ["f dst", "dst/f"],
+  ["d dst", "dst/d/e/x"],
+  ["d dst2", "dst2/e/x"],
+  ["d/. dst", "dst/e/x"],
+  ["ld/ dst2", "dst2/e/x"],
+  ["-L l plain", "plain"],
+  ["-L ld dst", "dst/ld/e/x"],
+  ["../w/f new", "new"],
+];
 
-for (const state of STATES) {
-  test(`a tree goes into a ${state} container and comes back the same`, async () => {
-    const name = await container(state);
-    const source = tree(`in-${state}`), back = engine.path(`back-${state}`);
-    await engine.ok("cp", source, `${name}:/new`);
-    await engine.ok("cp", "-a", `${name}:/new`, back);
-    assertEquals(Deno.readTextFileSync(`${back}/sub/b`), "second");
-    assertEquals(Deno.readLinkSync(`${back}/link`), "a");
-    assertEquals(owner(Deno.statSync(`${back}/sub/b`)), "1000:1001");
-    const file = Deno.statSync(`${back}/a`);
-    assertEquals(file.mode! & 0o7777, 0o4751);
-    assertEquals(file.mtime!.getTime(), 1_000_000_000_000);
-    assertEquals(file.ino, Deno.statSync(`${back}/same`).ino);
+for (const kind of ["running", "stopped"] as const) {
+  test(`cp() copies out of and into a ${kind} container by docker's rules`, async () => {
+    const name = await container(kind);
+    const from = (words: string, top: string, side: (path: string) => string, target: string) => {
+      const parts = words.split(" ");
+      const to = parts.pop()!, path = parts.pop()!;
+      return ["cp", ...parts, path.startsWith("/") ? path : side(path), `${target}${top}/${to}`];
+    };
+    for (const [words, path] of OUT) {
+      const top = hostTree();
+      await engine.ok(...from(words, top, (inside) => `${name}:/w/${inside}`, ""));
+      const want = path.endsWith("x") ? "deep\n" : "hi\n";
+      assertEquals(Deno.readTextFileSync(`${top}/${path}`), want, `out: ${words}`);
+      assert(Deno.lstatSync(`${top}/${path}`).isFile, `out: ${words}`);
+    }
+    for (const [words, path] of OUT) {
+      if (words.startsWith("../")) continue;
+      const top = hostTree();
+      const target = `/in${made++}`;
+      await engine.ok("cp", top, `${name}:${target}`);
+      await engine.ok(...from(words, target, (inside) => `${top}/${inside}`, `${name}:`));
+      const back = engine.path(`back${made++}`);
+      await engine.ok("cp", `${name}:${target}/${path}`, back);
+      const want = path.endsWith("x") ? "deep\n" : "hi\n";
+      assertEquals(Deno.readTextFileSync(back), want, `in: ${words}`);
+    }
   });
 }
 
-test("what comes out belongs to who copies, with -a to whom it belonged", async () => {
-  const name = await container("created");
-  const source = engine.file("owned", "text");
-  Deno.chownSync(source, 1000, 1001);
-  await engine.ok("cp", source, `${name}:/owned`);
-  const cases: [string[], string][] = [
-    [[], `${Deno.uid()}:${Deno.gid()}`],
-    [["-a"], "1000:1001"],
-  ];
-  for (const [flags, want] of cases) {
-    const out = engine.path(`owned${flags.length}`);
-    await engine.ok("cp", ...flags, `${name}:/owned`, out);
-    assertEquals(owner(Deno.statSync(out)), want);
+test("cp() writes through a link at the end of the target, inside the container", async () => {
+  const name = await container("running");
+  const top = hostTree();
+  await engine.ok("cp", `${top}/f`, `${name}:/w/ldst`);
+  await engine.ok("cp", `${top}/f`, `${name}:/w/lnew`);
+  const seen = await engine.ok("exec", name, "cat", "/w/dst/f", "/w/newf");
+  assertEquals(seen, "hi\nhi");
+});
+
+// `C` is the container, `H` a directory of the host.
+const ERRORS: [words: string, message: string][] = [
+  ["C:/nosuch H", "Error response from daemon: Could not find the file /nosuch in container C"],
+  [
+    "-L C:/w/dangling H",
+    "Error response from daemon: Could not find the file /nowhere in container C",
+  ],
+  ["C:/w/f/ H", "Error response from daemon: lstat /w/f/: not a directory"],
+  ["C:/w/d H/old", "cannot copy directory"],
+  ["C:/w/f H/new/", "no such directory"],
+  ["C:/w/f H/old/", "stat H/old/: not a directory"],
+  ["C:/w/f H/no/such", 'invalid output path: directory "H/no" does not exist'],
+  ["nosuch:/f H", "Error response from daemon: No such container: nosuch"],
+  ["H/f H/old", "must specify at least one container source"],
+  ["C: H", "Error response from daemon: bad parameter: path cannot be empty"],
+  ["H/nosuch C:/w", "lstat H/nosuch: no such file or directory"],
+  ["H/f/ C:/w", "not a directory"],
+  ["H/f C:/w/new/", "no such directory"],
+  ["H/f C:/w/no/such", "Error response from daemon: Could not find the file /w/no in container C"],
+  ["H/d C:/w/f", "cannot copy directory"],
+  ["H/f C:/w/f/x", "Error response from daemon: extraction point is not a directory"],
+  [
+    "H/f C:/dev/null",
+    'destination "C:/dev/null" must be a directory or a regular file: got a device',
+  ],
+  ["- C:/w/f", 'destination "C:/w/f" must be a directory'],
+  ["- C:/nosuch", 'destination "C:/nosuch" must be a directory'],
+  ["C:/w C:/w/dst/inside", "cannot copy directory /w into itself"],
+];
+
+test("cp() refuses what cannot be with docker's texts, and exit code 1", async () => {
+  const name = await container("running");
+  const top = hostTree();
+  const real = (text: string) => text.replaceAll(/\bC\b/g, name).replaceAll(/\bH\b/g, top);
+  for (const [words, message] of ERRORS) {
+    const { code, stdout, stderr } = await engine.dd("cp", ...real(words).split(" "));
+    assertEquals({ code, stdout, stderr }, { code: 1, stdout: "", stderr: `${real(message)}\n` });
   }
+  assertEquals(await engine.ok("exec", name, "cat", "/w/f"), "hi");
 });
 
-test("with -a what goes in belongs to the container's user", async () => {
-  const name = await container("running", "-u", "5:6");
-  await engine.ok("cp", "-a", engine.file("users", "text"), `${name}:/users`);
-  assertEquals(await engine.ok("exec", name, "/bin/stat", "-c", "%u:%g", "/users"), "5:6");
+test("cp() keeps modes, times, hard links, holes and odd names", async () => {
+  const name = await container("stopped");
+  const top = hostTree();
+  Deno.chmodSync(`${top}/f`, 0o4751);
+  Deno.utimeSync(`${top}/f`, 1_000_000_000, 1_000_000_000);
+  Deno.utimeSync(`${top}/d`, 1_000_000_001, 1_000_000_001);
+  Deno.linkSync(`${top}/f`, `${top}/same`);
+  Deno.writeTextFileSync(`${top}/new\nline \u00e4`, "odd\n");
+  Deno.truncateSync(`${top}/old`, 64 << 20);
+  await engine.ok("cp", `${top}/.`, `${name}:/kept`);
+  await engine.ok("cp", `${name}:/kept/.`, `${top}/back`);
+  const file = Deno.statSync(`${top}/back/f`), old = Deno.statSync(`${top}/back/old`);
+  assertEquals(file.mode! & 0o7777, 0o4751);
+  assertEquals(file.mtime?.getTime(), 1_000_000_000_000);
+  assertEquals(Deno.statSync(`${top}/back/d`).mtime?.getTime(), 1_000_000_001_000);
+  assertEquals(file.ino, Deno.statSync(`${top}/back/same`).ino);
+  assertEquals(old.size, 64 << 20);
+  assert(old.blocks! < 100, `${old.blocks} blocks`);
+  assertEquals(Deno.readTextFileSync(`${top}/back/new\nline \u00e4`), "odd\n");
 });
 
-test("the content of a directory, by /.", async () => {
-  const name = await container("created");
-  await engine.ok("cp", `${tree("content")}/.`, `${name}:/bin`);
-  const out = engine.path("content-out");
-  await engine.ok("cp", `${name}:/bin/sub/.`, out);
-  assertEquals(Deno.readTextFileSync(`${out}/b`), "second");
-});
-
-test("archives on stdout and stdin", async () => {
+test("cp() keeps owners into a container, and out of it only with -a", async () => {
   const name = await container("running");
-  await engine.ok("cp", tree("archive"), `${name}:/archive`);
-  const child = engine.spawn(["cp", `${name}:/archive`, "-"]);
-  const { stdout } = await child.output();
-  const { code } = await engine.with({ stdin: stdout }, "cp", "-", `${name}:/bin`);
-  assertEquals(code, 0);
-  assertEquals(await engine.ok("exec", name, "/bin/cat", "/bin/archive/sub/b"), "second");
+  const top = hostTree();
+  Deno.chownSync(`${top}/f`, 1234, 5678);
+  await engine.ok("cp", `${top}/f`, `${name}:/owned`);
+  assertEquals(await engine.ok("exec", name, "stat", "-c", "%u:%g", "/owned"), "1234:5678");
+  await engine.ok("cp", `${name}:/owned`, `${top}/mine`);
+  await engine.ok("cp", "-a", `${name}:/owned`, `${top}/theirs`);
+  assertEquals(Deno.statSync(`${top}/mine`).uid, 0);
+  assertEquals(Deno.statSync(`${top}/theirs`).uid, 1234);
 });
 
-test("from one container to another", async () => {
-  const [from, to] = [await container("created"), await container("running")];
-  await engine.ok("cp", engine.file("between", "carried"), `${from}:/between`);
-  await engine.ok("cp", `${from}:/between`, `${to}:/`);
-  assertEquals(await engine.ok("exec", to, "/bin/cat", "/between"), "carried");
+test("cp() with -a gives files to the user of the container", async () => {
+  const name = await container("running", "--user", "77:88");
+  const top = hostTree();
+  await engine.ok("cp", "-a", `${top}/f`, `${name}:/theirs`);
+  assertEquals(await engine.ok("exec", name, "stat", "-c", "%u:%g", "/theirs"), "77:88");
 });
 
-test("20 MB with a hole, unchanged and still with the hole", async () => {
+test("cp() maps owners of a container with a user namespace", async () => {
+  const name = await container("running", "--userns", "auto");
+  const top = hostTree();
+  Deno.chownSync(`${top}/f`, 12, 34);
+  await engine.ok("cp", `${top}/f`, `${name}:/owned`);
+  assertEquals(await engine.ok("exec", name, "stat", "-c", "%u:%g", "/owned"), "12:34");
+  await engine.ok("cp", "-a", `${name}:/owned`, `${top}/back`);
+  assertEquals(Deno.statSync(`${top}/back`).uid, 12);
+});
+
+test("cp() streams an archive out and takes one, compressed or not", async () => {
   const name = await container("running");
-  const path = engine.path("large");
-  {
-    using file = Deno.openSync(path, { create: true, write: true });
-    file.truncateSync(20_000_000);
-    file.seekSync(10_000_000, Deno.SeekMode.Start);
-    file.writeSync(new Uint8Array(4096).fill(7));
+  const out = await engine.spawn(["cp", `${name}:/w/d`, "-"]).output();
+  assertEquals(out.code, 0);
+  const list = await engine.with({ stdin: out.stdout }, "exec", "-i", name, "wc", "-c");
+  assertEquals(Number(list.stdout), out.stdout.length);
+  const zipped = new Response(
+    new Blob([out.stdout]).stream().pipeThrough(new CompressionStream("gzip")),
+  );
+  const gzip = new Uint8Array(await zipped.arrayBuffer());
+  for (const [place, stdin] of [["plain", out.stdout], ["gzip", gzip]] as const) {
+    await engine.ok("exec", name, "mkdir", `/${place}`);
+    const { code, stderr } = await engine.with({ stdin }, "cp", "-", `${name}:/${place}`);
+    assertEquals({ code, stderr }, { code: 0, stderr: "" });
+    assertEquals(await engine.ok("exec", name, "cat", `/${place}/d/e/x`), "deep");
   }
-  await engine.ok("cp", path, `${name}:/large`);
-  await engine.ok("cp", `${name}:/large`, `${path}-back`);
-  assertEquals(Deno.readFileSync(`${path}-back`), Deno.readFileSync(path));
-  assert(Deno.statSync(`${path}-back`).blocks! * 512 < 1_000_000);
+  const broken = await engine.with({ stdin: "garbage" }, "cp", "-", `${name}:/w`);
+  assertEquals(broken.code, 1);
+  assertStringIncludes(broken.stderr, "Cannot read archive");
 });
 
-test("no link of the container leads out of it", async () => {
-  const name = await container("running");
+test("cp() of an archive never writes outside the container's root", async () => {
+  const secret = engine.file("secret", "untouched\n");
   const outside = engine.path("outside");
   Deno.mkdirSync(outside);
-  const links = `ln -s ${outside} /away; ln -s ../../../../../..${outside}/file /dangling`;
-  await engine.ok("exec", name, "/bin/sh", "-c", links);
-  const source = engine.file("secret", "text");
-  const refused: Result[] = [
-    await engine.dd("cp", source, `${name}:/away/file`),
-    await engine.dd("cp", source, `${name}:/dangling`),
-    await engine.dd("cp", `${name}:/away/.`, engine.path("stolen")),
+  const hostile: string[][] = [
+    [`file ../../../../../../../../..${outside}/a evil`],
+    [`file ${outside}/a evil`],
+    [`symlink way ${outside}`, "file way/a evil"],
+    [`symlink up ../../../../../../../../..${outside}`, "file up/a evil"],
+    [`symlink f ${secret}`, "file f evil"],
+    [`hardlink h ${secret}`, "file h evil"],
+    ["symlink h2 /", `hardlink x h2${secret}`, "file x evil"],
   ];
-  assertEquals(refused.map(({ code }) => code), [1, 1, 1]);
-  assertEquals([...Deno.readDirSync(outside)], []);
+  for (const kind of ["running", "stopped"] as const) {
+    const name = await container(kind);
+    for (const lines of hostile) {
+      await engine.with({ stdin: tarOf(lines) }, "cp", "-", `${name}:/w/dst`);
+      assertEquals([...Deno.readDirSync(outside)], [], lines.join("; "));
+      assertEquals(Deno.readTextFileSync(secret), "untouched\n", lines.join("; "));
+    }
+  }
 });
 
-test("an archive with a path that leads outside is refused", async () => {
-  const name = await container("created");
-  const made = engine.file("escape", "text");
-  const tar = new Deno.Command("tar", {
-    args: ["-cP", "--transform", "s,.*,../../escape,", made],
-  }).outputSync();
-  const { code, stderr } = await engine.with({ stdin: tar.stdout }, "cp", "-", `${name}:/bin`);
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "leads outside");
+test("cp() follows no link of a container to the host, neither to read nor to write", async () => {
+  const secret = engine.file("hostsecret", "secret\n");
+  const name = await container("running");
+  const up = "../".repeat(12);
+  await engine.ok("exec", name, "ln", "-s", `${up}${engine.top}`, "/w/esc");
+  await engine.ok("exec", name, "ln", "-s", secret, "/w/leak");
+  const top = hostTree();
+  for (const source of ["/w/esc/hostsecret", "/w/leak/.", "/w/../../../../.." + secret]) {
+    assertEquals((await engine.dd("cp", "-L", `${name}:${source}`, `${top}/got`)).code, 1, source);
+  }
+  assertEquals((await engine.dd("cp", "-L", `${name}:/w/leak`, `${top}/got`)).code, 1);
+  await engine.dd("cp", `${top}/f`, `${name}:/w/esc/written`);
+  await engine.dd("cp", `${top}/f`, `${name}:/w/leak`);
+  assertEquals(Deno.readTextFileSync(secret), "secret\n");
+  assertEquals([...Deno.readDirSync(engine.top)].some((e) => e.name === "written"), false);
 });
 
-/** docker's texts, seen from docker 20.10 with the client of 28. */
-const REFUSALS: [name: string, words: (name: string) => string[], text: string][] = [
-  ["no container on either side", () => ["a", "b"], "must specify at least one container source"],
-  ["no such container", () => ["nosuch:/f", "."], "No such container: nosuch"],
-  [
-    "no such file in the container",
-    (c) => [`${c}:/nosuch`, "."],
-    "Could not find the file /nosuch",
-  ],
-  ["no such file here", (c) => ["/nosuch", `${c}:/`], "lstat /nosuch: no such file or directory"],
-  [
-    "no such directory here",
-    (c) => [`${c}:/bin/busybox`, "/nosuch/x"],
-    'invalid output path: directory "/nosuch" does not exist',
-  ],
-  [
-    "a file to a directory that is not",
-    (c) => ["/bin/busybox", `${c}:/nodir/`],
-    "no such directory",
-  ],
-  ["a directory over a file", (c) => ["/proc/self/", `${c}:/bin/busybox`], "cannot copy directory"],
-];
-for (const [name, words, text] of REFUSALS) {
-  test(`refused: ${name}`, async () => {
-    const { code, stderr } = await engine.dd("cp", ...words(await container("created")));
-    assertEquals(code, 1);
-    assertStringIncludes(stderr, text);
+for (const kinds of [["running", "stopped"], ["stopped", "stopped"]] as const) {
+  test(`cp() copies from a ${kinds[0]} container to a ${kinds[1]} one`, async () => {
+    const from = await container(kinds[0]), to = await container(kinds[1]);
+    assertEquals(await engine.ok("cp", `${from}:/w/d`, `${to}:/copied`), "");
+    const back = engine.path(`back${made++}`);
+    await engine.ok("cp", `${to}:/copied/e/x`, back);
+    assertEquals(Deno.readTextFileSync(back), "deep\n");
   });
 }
+
+test("cp() copies within one container, running or stopped", async () => {
+  for (const kind of ["running", "stopped"] as const) {
+    const name = await container(kind);
+    await engine.ok("cp", `${name}:/w/d`, `${name}:/again`);
+    const back = engine.path(`back${made++}`);
+    await engine.ok("cp", `${name}:/again/e/x`, back);
+    assertEquals(Deno.readTextFileSync(back), "deep\n");
+  }
+});
+
+test("cp() sees volumes, also of a stopped container, and respects what is read-only", async () => {
+  const top = hostTree();
+  const volumes = ["-v", "vol:/vol", "-v", `${top}:/ro:ro`];
+  for (const kind of ["running", "stopped"] as const) {
+    const name = await container(kind, ...volumes);
+    await engine.ok("cp", `${top}/f`, `${name}:/vol/${kind}`);
+    const data = await engine.ok("volume", "inspect", "-f", "{{.Mountpoint}}", "vol");
+    assertEquals(Deno.readTextFileSync(`${data}/${kind}`), "hi\n");
+    const { code, stderr } = await engine.dd("cp", `${top}/f`, `${name}:/ro/new`);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "mounted volume is marked read-only");
+  }
+  await engine.ok("create", "--name", "closed", "--read-only", "--network", "none", "small", "sh");
+  const { stderr } = await engine.dd("cp", `${top}/f`, "closed:/new");
+  assertEquals(stderr, "Error response from daemon: container rootfs is marked read-only\n");
+});
+
+test("cp() replaces the content of a file that something is mounted on", async () => {
+  const name = await container("running");
+  await engine.ok("cp", `${hostTree()}/f`, `${name}:/etc/hosts`);
+  assertEquals(await engine.ok("exec", name, "cat", "/etc/hosts"), "hi");
+});
+
+test("cp() shows progress and a closing line on a terminal only", async () => {
+  const name = await container("stopped");
+  const top = hostTree();
+  using terminal = new PseudoTerminal();
+  const child = terminal.spawn(engine, "cp", `${top}/f`, `${name}:/w/`);
+  const shown = await terminal.until(/Successfully copied [^\n]*\n/);
+  assertMatch(shown, new RegExp(`Successfully copied 2\\.05kB to ${name}:/w/\r?\n`));
+  assertMatch(shown, /Copying to container - \d/);
+  assertEquals((await child.status).code, 0);
+  using silent = new PseudoTerminal();
+  assertEquals((await silent.spawn(engine, "cp", "-q", `${top}/f`, `${name}:/w/`).status).code, 0);
+  assertEquals(silent.shown, "");
+});
+
+test("cp() leaves no mount, and the container can be started again", async () => {
+  const name = await container("stopped");
+  await engine.ok("cp", `${hostTree()}/f`, `${name}:/w/again`);
+  assertEquals(engine.mounts(), []);
+  await engine.ok("start", "-a", name);
+});
