@@ -2,6 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { attachRunning } from "../engine/attach.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./engine_error.ts";
 
 export const spec = {
   name: "attach",
@@ -28,8 +29,7 @@ export const spec = {
 /** `diplodock attach`: the exit code is the container's own; 1 when it goes on without us. */
 export async function command(words: string[]): Promise<number> {
   const { options, args } = parseArgs(spec, words);
-  const id = resolveContainer(args[0]);
-  const { Config } = readRecord(id);
+  const { Id: id, Config } = await daemon(() => readRecord(resolveContainer(args[0])));
   const stdin = !options.noStdin && Config.OpenStdin;
   if (stdin && Config.Tty && !Deno.stdin.isTerminal()) {
     throw new UserError("the input device is not a TTY");

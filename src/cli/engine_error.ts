@@ -11,7 +11,7 @@ export function isRefusal(error: unknown): error is Error {
 
 /** An engine's refusal as docker's daemon would report it; other errors pass. */
 export function asDaemonError(error: unknown): unknown {
-  if (!isRefusal(error) || error.message.startsWith("Error ")) return error;
+  if (!isRefusal(error) || error.message.startsWith(PREFIX)) return error;
   const { exitCode, hint } = error as Partial<UserError>;
   return new UserError(PREFIX + error.message, exitCode ?? 1, hint);
 }

@@ -1,4 +1,3 @@
-import { resolveContainer } from "../engine/containers.ts";
 import { killContainer } from "../engine/stop.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
@@ -22,7 +21,7 @@ export function command(words: string[]): Promise<number> {
   const signal = options.signal || "SIGKILL";
   return forEach(
     args,
-    (reference) => killContainer(resolveContainer(reference), signal),
+    (reference) => killContainer(reference, signal),
     { parallel: true },
   );
 }

@@ -3,6 +3,7 @@ import { nowNanoseconds, parseMoment } from "../base/time.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { clearLogs, showLogs } from "../engine/logs.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { daemon } from "./engine_error.ts";
 
 export const spec = {
   name: "logs",
@@ -39,7 +40,7 @@ export const spec = {
 /** `diplodock logs`: the container's stdout on stdout, its stderr on stderr. */
 export async function command(words: string[]): Promise<number> {
   const { options, args } = parseArgs(spec, words);
-  const record = readRecord(resolveContainer(args[0]));
+  const record = await daemon(() => readRecord(resolveContainer(args[0])));
   if (options.clear) {
     clearLogs(record);
     return 0;

@@ -97,15 +97,19 @@ function ipcMounts(host: HostConfig, context: BundleContext): SpecMount[] {
     source,
     options: ["rbind", "rprivate"],
   });
-  if (host.IpcMode === "host") {
-    return [bind("/dev/shm", "/dev/shm"), bind("/dev/mqueue", "/dev/mqueue")];
-  }
   const queue = {
     destination: "/dev/mqueue",
     type: "mqueue",
     source: "mqueue",
     options: [...NO_SET_ID],
   };
+  if (host.IpcMode === "host") {
+    // The queues of the host's namespace, where or whether it has them mounted itself; but a user
+    // namespace may only bind what is there.
+    const mayMount = context.userns === undefined && context.ownGids === undefined;
+    const queues = mayMount ? queue : bind("/dev/mqueue", "/dev/mqueue");
+    return [bind("/dev/shm", "/dev/shm"), queues];
+  }
   if (host.IpcMode === "none") return [queue];
   const shared = host.IpcMode === "shareable" || joinedContainer(host.IpcMode) !== undefined;
   if (shared && context.files.shm !== undefined) {

@@ -39,6 +39,11 @@ export interface ExecStreams {
   readonly consoleSocket?: number;
 }
 
+/** What docker's client makes of a failure that is not "not found". */
+const CANNOT_INVOKE = 126;
+const REFUSED = "OCI runtime exec failed: exec failed: ";
+const PREFIX = `${REFUSED}unable to start container process: `;
+
 /** The record and the run of a container that can take another process. Throws docker's texts. */
 export function runningContainer(id: string): { record: ContainerRecord; run: RunState } {
   const record = readRecord(id);
@@ -134,6 +139,9 @@ export function openFirstProcess(run: RunState): Fd {
 /** The OCI process of an exec: the container's own, with what was asked for instead. */
 export function processOf(spec: Spec, request: ExecRequest, run: RunState): Process {
   const base = spec.process!;
+  if (request.workingDir !== "" && !request.workingDir.startsWith("/")) {
+    throw new UserError(`${REFUSED}Cwd must be an absolute path`, CANNOT_INVOKE);
+  }
   const identity = request.user === "" ? undefined : resolveExecUser(request.user, run);
   const home = identity ? [`HOME=${identity.home}`] : [];
   const term = request.tty && !base.terminal ? ["TERM=xterm"] : [];
@@ -162,12 +170,19 @@ function resolveExecUser(
 ): { user: Process["user"]; home: string } {
   using root = openDirectory(`/proc/${run.pid}/root`);
   const text = (path: string) => readRegularFile(root, path) ?? "";
-  const user = resolveUser(spec, text("etc/passwd"), text("etc/group"));
+  const user = lookUp(spec, text("etc/passwd"), text("etc/group"));
   const groups = additionalGids(user, []);
   return { user: { uid: user.uid, gid: user.gid, additionalGids: groups }, home: user.home };
 }
 
-const PREFIX = "OCI runtime exec failed: exec failed: unable to start container process: ";
+function lookUp(...words: Parameters<typeof resolveUser>): ReturnType<typeof resolveUser> {
+  try {
+    return resolveUser(...words);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.message, CANNOT_INVOKE);
+  }
+}
 
 function execError(error: unknown, process: Process): unknown {
   if (!(error instanceof SyscallError)) return error;
@@ -180,5 +195,5 @@ function execError(error: unknown, process: Process): unknown {
     const text = `chdir to cwd (${JSON.stringify(process.cwd)}) set in config.json failed: ${why}`;
     return new UserError(PREFIX + text, 127);
   }
-  return new UserError(PREFIX + error.message, 126);
+  return new UserError(PREFIX + error.message, CANNOT_INVOKE);
 }

@@ -9,6 +9,8 @@ import type { DeviceMapping, HostConfig } from "./types.ts";
 /** Directories and nodes of /dev that belong to the host alone. */
 const HOST_ONLY = new Set(["pts", "shm", "mqueue", "fd", ".lxc", ".lxd-mounts", ".udev"]);
 const MAX_DEPTH = 8;
+/** What docker's client makes of "no such file or directory", wherever it comes from. */
+const NOT_FOUND = 127;
 
 /** The node at `path`, as the container will have it at `inside`; undefined if it is no device. */
 function nodeAt(path: string, inside: string): Device | undefined {
@@ -55,9 +57,10 @@ function nodesBelow(directory: string, inside: string, depth = 0): Device[] {
 export function namedDevices(mappings: readonly DeviceMapping[]): HostDevice[] {
   return mappings.flatMap(({ PathOnHost, PathInContainer, CgroupPermissions }) => {
     const access = CgroupPermissions || "rwm";
-    const problem = (why: string) =>
+    const problem = (why: string, exitCode?: number) =>
       new UserError(
         `error gathering device information while adding custom device "${PathOnHost}": ${why}`,
+        exitCode,
       );
     try {
       const path = Deno.realPathSync(PathOnHost);
@@ -67,7 +70,7 @@ export function namedDevices(mappings: readonly DeviceMapping[]): HostDevice[] {
       if (nodes.length === 0) throw problem("not a device node");
       return nodes.map((node) => ({ ...node, access }));
     } catch (error) {
-      throw isAbsent(error) ? problem("no such file or directory") : error;
+      throw isAbsent(error) ? problem("no such file or directory", NOT_FOUND) : error;
     }
   });
 }

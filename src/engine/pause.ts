@@ -23,7 +23,7 @@ export function pauseContainer(id: string): void {
   const record = readRecord(id);
   const state = stateOf(id);
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
-  if (state.paused) throw new UserError(`Container ${shortId(id)} is already paused`);
+  if (state.paused) throw new UserError(`Container ${id} is already paused`);
   const cgroup = openCgroup(state.run.cgroup);
   if (!hasFreezer(cgroup)) {
     throw new UserError(
@@ -40,7 +40,7 @@ export function unpauseContainer(id: string): void {
   const record = readRecord(id);
   const state = stateOf(id);
   if (state.kind !== "running" || !state.paused) {
-    throw new UserError(`Container ${shortId(id)} is not paused`);
+    throw new UserError(`Container ${id} is not paused`);
   }
   thawCgroup(openCgroup(state.run.cgroup));
   emitContainerEvent(record, "unpause");

@@ -2,7 +2,9 @@
 import { UserError } from "../base/errors.ts";
 import {
   EACCES,
+  EINVAL,
   EISDIR,
+  ELOOP,
   ENOENT,
   ENOEXEC,
   ENOTDIR,
@@ -34,7 +36,7 @@ export function execFailure(
 ): { text: string; exitCode: number } {
   const command = process.args?.[0] ?? "";
   const quoted = `exec: ${JSON.stringify(command)}`;
-  if (errno === ENOENT || errno === ENOTDIR) {
+  if (errno === ENOENT || errno === ENOTDIR || (errno === ELOOP && !command.includes("/"))) {
     const why = command.includes("/")
       ? `stat ${command}: ${errnoText(errno)}`
       : "executable file not found in $PATH";
@@ -51,7 +53,8 @@ export function execFailure(
 
 /** docker's client decides 126 and 127 by words in the text; so do we, to be the same for scripts. */
 function otherFailure(error: SyscallError): { text: string; exitCode: number } {
-  const hint = error.call === "move_mount" && error.errno === ENOTDIR
+  // move_mount(2) says EINVAL where mount(2) says ENOTDIR.
+  const hint = error.call === "move_mount" && [ENOTDIR, EINVAL].includes(error.errno)
     ? ": Are you trying to mount a directory onto a file (or vice-versa)? " +
       "Check if the specified host path exists and is the expected type"
     : "";

@@ -25,6 +25,10 @@ export async function specOf(
 ): Promise<Spec> {
   const path = containerCgroupPath(record.Id, record.HostConfig.CgroupParent);
   const context = await gatherContext(record, path, foundation);
+  if (context.mounts.some(({ propagation }) => propagation !== "" && propagation !== "rprivate")) {
+    const { checkPropagation } = await import("./propagation.ts");
+    checkPropagation(context.mounts, Deno.readTextFileSync("/proc/self/mountinfo"));
+  }
   const join = netns === undefined ? context.join : { ...context.join, network: netns };
   const spec = toSpec(record.Config, record.HostConfig, { ...context, join, userns });
   checkSpec(spec);

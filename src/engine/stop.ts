@@ -6,7 +6,7 @@ import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
 import { parseSignal, SIGKILL, SIGTERM } from "../runtime/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
-import { lockContainer, nameOf, readRecord } from "./containers.ts";
+import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { stoppedMark } from "./marks.ts";
 import { emptyContainerConfig } from "./host_config.ts";
@@ -129,18 +129,28 @@ export function cancelRestart(id: string): void {
   sys("kill", Number(pid), SIGKILL);
 }
 
-/** Sends `signal` to the first process. Throws UserError with docker's text when it does not run. */
-export async function killContainer(id: string, signal: string): Promise<void> {
+/**
+ * Sends `signal` to the first process of the container that `reference` means. Throws UserError
+ * with docker's texts for a signal that is none and a container that does not run.
+ */
+export async function killContainer(reference: string, signal: string): Promise<void> {
   const number = parseSignal(signal);
+  try {
+    await kill(resolveContainer(reference), number);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`Cannot kill container: ${reference}: ${error.message}`);
+  }
+}
+
+async function kill(id: string, signal: number): Promise<void> {
   const record = readRecord(id);
   const state = stateOf(id);
-  if (state.kind !== "running") {
-    throw new UserError(`Cannot kill container: ${id}: container ${id} is not running`);
-  }
-  if (number === SIGKILL || number === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
-  signalContainer(state.run, number);
-  emitContainerEvent(record, "kill", { signal: String(number) });
-  if (number !== SIGKILL) return;
+  if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+  if (signal === SIGKILL || signal === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
+  signalContainer(state.run, signal);
+  emitContainerEvent(record, "kill", { signal: String(signal) });
+  if (signal !== SIGKILL) return;
   const { thaw } = await import("./pause.ts");
   thaw(state.run.cgroup);
   using process = openProcess(state.run);

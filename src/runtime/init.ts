@@ -22,7 +22,7 @@ import {
   type Value,
 } from "../../ffi/program.ts";
 import { consoleSteps, deviceLinkSteps, deviceSteps } from "./devices.ts";
-import { maskSteps, type Mount, mountSteps, readonlySteps } from "./mounts.ts";
+import { copyShared, maskSteps, type Mount, mountSteps, readonlySteps } from "./mounts.ts";
 import { parseMountOptions } from "./mount_options.ts";
 import {
   joinSteps,
@@ -98,6 +98,7 @@ export interface InitPlan {
 export function initProgram(plan: InitPlan): Step[] {
   const report = slot("report"), root = slot("root"), terminal = terminalSlots();
   const withTerminal = plan.process.terminal === true && plan.consoleSocket !== undefined;
+  const shared = copyShared(plan.mounts);
   return [
     ...beginSteps(plan.failure, report),
     ...(plan.atStart ?? []),
@@ -109,8 +110,9 @@ export function initProgram(plan: InitPlan): Step[] {
     ...loopbackSteps(plan.namespaces),
     ...hostProcSteps(plan.process),
     ...(plan.namespaces.before.some(({ type }) => type === "user") ? becomeRootSteps() : []),
+    ...shared.steps,
     ...rootSteps(plan.root, root),
-    ...plan.mounts.flatMap((mount) => mountSteps(mount, root)),
+    ...shared.mounts.flatMap((mount) => mountSteps(mount, root)),
     ...deviceSteps(plan.devices, root, plan.bindDevices),
     ...deviceLinkSteps(root),
     ...(withTerminal

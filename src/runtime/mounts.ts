@@ -16,6 +16,7 @@ import {
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
+  MS_SHARED,
   O_DIRECTORY,
   O_PATH,
   OPEN_TREE_CLOEXEC,
@@ -53,8 +54,8 @@ export type Mount =
     /** Whether the source is a directory decides what is made at the target. */
     directory: boolean;
     options: MountOptions;
-    /** The descriptor of a detached copy of the source, where init could not make it itself. */
-    tree?: number;
+    /** The descriptor of a detached copy of the source, where it is made beforehand. */
+    tree?: number | Place;
   }
   /** Attributes of a mount that is there already, not of those below it. */
   | { kind: "again"; target: string; attributes: Attributes }
@@ -105,15 +106,43 @@ export function mountSteps(mount: Mount, root: Value): Step[] {
   }
 }
 
-function bindSteps(mount: Mount & { kind: "bind" }, root: Value): Step[] {
-  const { options, target } = mount;
-  const goal = `bind "${mount.source}" at "${target}"`;
+type Bind = Mount & { kind: "bind" };
+
+const bindGoal = ({ source, target }: Bind): string => `bind "${source}" at "${target}"`;
+
+function copyTree(mount: Bind, result: Place): Step {
+  const recursive = mount.options.recursiveBind ? AT_RECURSIVE : 0;
+  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;
+  return {
+    call: "open_tree",
+    args: [AT_FDCWD, mount.source, flags],
+    goal: bindGoal(mount),
+    result,
+  };
+}
+
+/**
+ * Copies the sources of shared mounts while they still are peers of the host's: afterwards all
+ * mounts of the container's namespace are cut off, and a copy of a mount that was cut off is too.
+ */
+export function copyShared(mounts: readonly Mount[]): { mounts: Mount[]; steps: Step[] } {
+  const steps: Step[] = [];
+  const copied = mounts.map((mount): Mount => {
+    const shared = mount.kind === "bind" && mount.options.propagation?.flag === MS_SHARED;
+    if (!shared || mount.tree !== undefined) return mount;
+    const tree = slot("shared tree");
+    steps.push(copyTree(mount, tree));
+    return { ...mount, tree };
+  });
+  return { mounts: copied, steps };
+}
+
+function bindSteps(mount: Bind, root: Value): Step[] {
+  const { target } = mount;
+  const goal = bindGoal(mount);
   const tree = slot("tree"), at = slot("target");
-  const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0);
   return [
-    mount.tree === undefined
-      ? { call: "open_tree", args: [AT_FDCWD, mount.source, clone], goal, result: tree }
-      : assign(tree, mount.tree),
+    mount.tree === undefined ? copyTree(mount, tree) : assign(tree, mount.tree),
     ...attributeSteps(tree, mount, goal),
     ...(mount.directory ? makeDirectory(root, target, at, goal) : makeFile(root, target, at, goal)),
     moveMount(tree, at, goal),
@@ -123,7 +152,7 @@ function bindSteps(mount: Mount & { kind: "bind" }, root: Value): Step[] {
 }
 
 /** A bind that is read-only is so all the way down, as docker's are since version 25. */
-function attributeSteps(tree: Place, mount: Mount & { kind: "bind" }, goal: string): Step[] {
+function attributeSteps(tree: Place, mount: Bind, goal: string): Step[] {
   const { attributes, recursiveAttributes, recursiveBind, propagation } = mount.options;
   const restrict = `restrict the mount at "${mount.target}"`;
   return [

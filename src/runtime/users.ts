@@ -143,7 +143,14 @@ function memberships(user: string, primary: number, group: string): number[] {
  * duplicates. Throws UserError with docker's texts.
  */
 export function resolveGroups(names: readonly string[], group: string): number[] {
-  return [...new Set(names.map((name) => findGroup(name, givenId(name), group)))];
+  const find = (name: string) => {
+    try {
+      return findGroup(name, givenId(name), group);
+    } catch (error) {
+      throw new UserError((error as Error).message.replace(/^u/, "U")); // as docker has it here
+    }
+  };
+  return [...new Set(names.map(find))];
 }
 
 /**

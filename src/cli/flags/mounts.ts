@@ -18,7 +18,7 @@ export interface VolumeFlags {
 
 /**
  * Sorts `-v` values and makes relative sources absolute. The engine checks the rest: only
- * the shape (one to three fields, none empty) is looked at here.
+ * that no field is empty is looked at here.
  */
 export function parseVolumes(specs: readonly string[], cwd: string): VolumeFlags {
   const flags: VolumeFlags = { binds: [], anonymous: [] };
@@ -26,7 +26,6 @@ export function parseVolumes(specs: readonly string[], cwd: string): VolumeFlags
     if (spec === "") badFlag("invalid empty volume spec");
     const fields = spec.split(":");
     if (fields.includes("")) badFlag(`invalid spec: ${spec}: empty section between colons`);
-    if (fields.length > 3) badFlag(`invalid spec: ${spec}: too many colons`);
     if (fields.length === 1) flags.anonymous.push(spec);
     else flags.binds.push([absoluteSource(fields[0], cwd), ...fields.slice(1)].join(":"));
   }

@@ -90,7 +90,7 @@ Deno.test("resolveUser() refuses a file too large to be one", () => {
 
 Deno.test("resolveGroups() resolves names and numbers once each", () => {
   assertEquals(resolveGroups(["disk", "6", "audio", "12345", "44"], GROUP), [6, 29, 12345, 44]);
-  const message = "unable to find group ghosts: no matching entries in group file";
+  const message = "Unable to find group ghosts: no matching entries in group file";
   assertThrows(() => resolveGroups(["ghosts"], GROUP), UserError, message);
   assertThrows(() => resolveGroups(["-5"], GROUP), UserError, RANGE);
 });
