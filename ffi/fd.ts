@@ -4,10 +4,12 @@ import {
   AT_FDCWD,
   F_ADD_SEALS,
   F_DUPFD_CLOEXEC,
+  F_GETFD,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
+  FD_CLOEXEC,
   LOCK_EX,
   LOCK_NB,
   LOCK_SH,
@@ -23,6 +25,12 @@ import {
 } from "./constants.ts";
 import { EAGAIN, EINTR } from "./errno.ts";
 import { check, sys } from "./libc.ts";
+
+/** Whether `fd` is open and goes to programs that are executed: it came from our parent. */
+export function isInherited(fd: number): boolean {
+  const flags = sys("fcntl", fd, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) === 0;
+}
 
 /** An owned file descriptor: `using fd = …` closes it once, at the end of the scope. */
 export class Fd implements Disposable {

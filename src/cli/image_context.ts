@@ -1,11 +1,10 @@
 /** What all image commands share: the store, docker's error prefix, who uses an image. */
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
-import { listRecords } from "../engine/containers.ts";
 import { emitEvent } from "../engine/events.ts";
-import { stateOf } from "../engine/state.ts";
-import type { ContainersUsing } from "../image/remove.ts";
 import { Store } from "../image/store.ts";
+
+export { containersUsing } from "../engine/image_users.ts";
 
 /** The user's store of images. */
 export function imageStore(): Store {
@@ -28,16 +27,6 @@ export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw asDaemonError(error);
   }
-}
-
-/** Looks through the containers' records once; a broken record counts for no image. */
-export function containersUsing(): ContainersUsing {
-  const records = listRecords(() => {});
-  return (imageId) =>
-    records.filter((record) => record.Image === imageId).map((record) => {
-      const { kind } = stateOf(record.Id);
-      return { id: record.Id, running: kind === "running" || kind === "restarting" };
-    });
 }
 
 /** Notes in the log of events what happened to an image. */

@@ -108,7 +108,6 @@ function clientOptions(options: RunOptions, create: CreateRequest): ClientOption
     pull,
     quiet: options.quiet,
     replace: options.replace,
-    removeImage: options.rmi,
     ...(options.retry !== undefined && { pullRetries: options.retry }),
     ...(options.retryDelay !== undefined && { pullRetryDelaySeconds: options.retryDelay / 1e9 }),
     warnings: warningsOf(options, create),

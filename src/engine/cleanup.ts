@@ -110,6 +110,9 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
   await releaseResources(record.Id);
   deleteRecord(record.Id, record.Name.slice(1));
   emitContainerEvent(record, "destroy");
+  if (record.HostConfig?.Diplodock?.RemoveImage) {
+    (await import("./image_users.ts")).removeImageOf(record);
+  }
   if (!volumes) return;
   const anonymous = record.Mounts.filter(({ Type, Name }) =>
     Type === "volume" && /^[0-9a-f]{64}$/.test(Name ?? "")

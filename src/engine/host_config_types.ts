@@ -140,6 +140,8 @@ export interface DiplodockConfig {
   HostsFile?: string;
   /** `--preserve-fds N`: descriptors 3 to 3+N-1 go into the container. */
   PreserveFds?: number;
+  /** `--rmi`: remove the image after the container. */
+  RemoveImage?: boolean;
   /** `--userland-proxy`: published ports by our own proxy. */
   UserlandProxy?: boolean;
   /** `--strict`: refuse where the engine would narrow and warn. */

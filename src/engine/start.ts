@@ -3,7 +3,7 @@
  * Whatever was made is undone if a later part fails.
  */
 import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
-import { Fd } from "../../ffi/fd.ts";
+import { Fd, isInherited } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
@@ -83,6 +83,7 @@ export async function startContainer(
   const options = { ...wanted, warn: strictly(record.HostConfig.Diplodock?.Strict, wanted.warn) };
   const state = stateOf(record.Id);
   if (state.kind === "running") throw new UserError(`container is already running`);
+  checkPreserved(record.HostConfig.Diplodock?.PreserveFds ?? 0);
   const id = record.Id;
   makeDirectories(containerRunDirectory(id), 0o700);
   await using undo = new AsyncDisposableStack();
@@ -114,6 +115,18 @@ export async function startContainer(
     startHealthChecks(finished);
   }
   return { record: finished, started };
+}
+
+/** What `--preserve-fds` names must be the caller's: our own descriptors are not to be had. */
+function checkPreserved(count: number): void {
+  for (let fd = 3; fd < 3 + count; fd++) {
+    if (isInherited(fd)) continue;
+    throw new UserError(
+      `Cannot pass descriptor ${fd} to the container: it is not open ` +
+        `(--preserve-fds ${count} means ${count === 1 ? "3" : `3 to ${2 + count}`})`,
+      125,
+    );
+  }
 }
 
 /** The user namespace of its own, for containers that were made with --userns or --uidmap. */

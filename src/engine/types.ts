@@ -141,8 +141,6 @@ export interface ClientOptions {
   quiet: boolean;
   /** `--replace`: remove a container of the same name first. */
   replace: boolean;
-  /** `--rmi`: remove the image after the container. */
-  removeImage: boolean;
   /** `--retry`, `--retry-delay` (seconds) of pulls. */
   pullRetries?: number;
   pullRetryDelaySeconds?: number;

@@ -127,6 +127,9 @@ const HOST_RULES: readonly Rule[] = [
   ({ HostConfig: { AutoRemove, RestartPolicy: { Name } } }) =>
     AutoRemove && Name !== "" && Name !== "no" &&
     "can't create 'AutoRemove' container with restart policy",
+  ({ HostConfig: { RestartPolicy: { Name }, Diplodock: own } }) =>
+    own?.PreserveFds && Name !== "" && Name !== "no" &&
+    "conflicting options: --preserve-fds and --restart: who restarts has no descriptors to pass",
   (request, facts) => {
     planMounts(request, () => []);
     for (const mount of request.HostConfig.Mounts ?? []) {

@@ -147,7 +147,7 @@ export function resolveGroups(names: readonly string[], group: string): number[]
     try {
       return findGroup(name, givenId(name), group);
     } catch (error) {
-      throw new UserError((error as Error).message.replace(/^u/, "U")); // as docker has it here
+      throw new UserError((error as Error).message.replace(/^unable/, "Unable")); // as docker has it here
     }
   };
   return [...new Set(names.map(find))];

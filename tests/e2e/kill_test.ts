@@ -1,10 +1,10 @@
 /**
- * A thousand commands killed at random moments, and a hundred monitors: the next command works,
+ * A thousand commands killed at random moments, and sixty monitors: the next command works,
  * `rm -f` removes everything, and nothing is left on the machine.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Engine, waitFor } from "../lib/engine.ts";
-import { oneOf, randomNumbers } from "../lib/random.ts";
+import { pick, type Random, seeded } from "../lib/random.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
 const engine = new Engine();
@@ -102,9 +102,9 @@ async function spanMs(): Promise<number> {
 }
 
 /** One after the other: commands that are killed, until all workers have `goal` kills together. */
-async function work(name: string, random: () => number, done: { kills: number; span: number }) {
+async function work(name: string, random: Random, done: { kills: number; span: number }) {
   for (let n = 1; done.kills < KILLS; n++) {
-    const words = oneOf(COMMANDS[kindOf(name)], random)(name);
+    const words = pick(random, COMMANDS[kindOf(name)])(name);
     if (await killed(words, random() * done.span)) done.kills++;
     engine.remember();
     if (n % 25 !== 0) continue;
@@ -126,7 +126,7 @@ async function removeEverything(): Promise<void> {
 }
 
 test(`after ${KILLS} kills of clients everything works and can be removed`, async () => {
-  const random = randomNumbers(SEED);
+  const random = seeded(SEED);
   const done = { kills: 0, span: await spanMs() };
   await Promise.all(Array.from({ length: WORKERS }, (_, i) => work(`w${i}`, random, done)));
   assert(done.kills >= KILLS);
@@ -161,7 +161,7 @@ async function withoutMonitor(words: string[], afterMs: number): Promise<Deno.Co
 }
 
 test(`after ${MONITORS} kills of monitors clients end, and everything can be removed`, async () => {
-  const random = randomNumbers(SEED);
+  const random = seeded(SEED);
   const commands: ((name: string) => string[])[] = [
     (name) => ["run", "-d", "--name", name, ...RUN, ...LONG],
     (name) => ["run", "--name", name, ...RUN, ...LONG],
@@ -172,7 +172,7 @@ test(`after ${MONITORS} kills of monitors clients end, and everything can be rem
     const names = Array.from({ length: WORKERS }, (_, i) => `m${n + i}`);
     // A client whose monitor is gone does not wait for ever for an end that nobody tells.
     await Promise.all(
-      names.map((name) => withoutMonitor(oneOf(commands, random)(name), random() * 20)),
+      names.map((name) => withoutMonitor(pick(random, commands)(name), random() * 20)),
     );
     engine.remember();
   }

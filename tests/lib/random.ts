@@ -1,16 +1,24 @@
-/** Random numbers that are the same in every run: a failure can be had again. */
-
-/** Numbers from 0 to below 1. mulberry32. */
-export function randomNumbers(seed: number): () => number {
+/** A random number generator that gives the same numbers for the same seed (mulberry32). */
+export function seeded(seed: number): Random {
+  let state = seed >>> 0;
   return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }
 
-/** One of `list`. */
-export function oneOf<T>(list: readonly T[], random: () => number): T {
-  return list[Math.floor(random() * list.length)];
+/** Gives numbers from 0 up to but not 1. */
+export type Random = () => number;
+
+/** A whole number from 0 to `limit` - 1. */
+export function below(random: Random, limit: number): number {
+  return Math.floor(random() * limit);
+}
+
+/** One of the list. */
+export function pick<T>(random: Random, list: readonly T[]): T {
+  return list[below(random, list.length)];
 }

@@ -129,7 +129,7 @@ export const OWN_FLAGS = {
     parse: parseDuration,
     help: "Wait so long between the tries of a pull",
   },
-  "rmi": { type: "bool", help: "Remove the image after the container has exited" },
+  "rmi": { type: "bool", help: "Remove the container and its image after it has exited" },
   "rootfs": {
     type: "string",
     help: "Run in this directory of the host instead of an image (DIR:O: keep it unchanged)",

@@ -225,6 +225,7 @@ function extension(options: RunOptions, host: ClientHost): DiplodockConfig | und
     HostsFile: options.hostsFile,
     PreserveFds: options.preserveFds || undefined,
     UserlandProxy: options.userlandProxy,
+    RemoveImage: options.rmi,
     Strict: options.strict,
     NoHosts: options.noHosts,
     NoHostname: options.noHostname,
@@ -239,7 +240,8 @@ function hostConfig(
 ): HostConfig {
   const restart = parseRestartPolicy(options.restart);
   const security = parseSecurityOpts(options.securityOpt, host);
-  if (options.rm && restart.Name !== "no" && restart.Name !== "") {
+  const remove = options.rm || options.rmi;
+  if (remove && restart.Name !== "no" && restart.Name !== "") {
     badFlag("conflicting options: cannot specify both --restart and --rm");
   }
   const own = extension(options, host);
@@ -252,7 +254,7 @@ function hostConfig(
     LogConfig: logConfig(options),
     PortBindings: parsePublish(options.publish),
     RestartPolicy: restart,
-    AutoRemove: options.rm,
+    AutoRemove: remove,
     ...(options.annotation.length > 0 && { Annotations: toMap(options.annotation) }),
     CapAdd: orNull(parseCapabilities(options.capAdd)),
     CapDrop: orNull(parseCapabilities(options.capDrop)),

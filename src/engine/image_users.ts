@@ -1,0 +1,33 @@
+/** Which containers were made from an image, and the end of an image that was for one of them. */
+import { UserError } from "../base/errors.ts";
+import { rootDirectory } from "../base/places.ts";
+import { type ContainersUsing, removeImage } from "../image/remove.ts";
+import { Store } from "../image/store.ts";
+import { listRecords } from "./containers.ts";
+import { emitEvent } from "./events.ts";
+import { stateOf } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
+
+/** Looks through the containers' records once; a broken record counts for no image. */
+export function containersUsing(): ContainersUsing {
+  const records = listRecords(() => {});
+  return (imageId) =>
+    records.filter((record) => record.Image === imageId).map((record) => {
+      const { kind } = stateOf(record.Id);
+      return { id: record.Id, running: kind === "running" || kind === "restarting" };
+    });
+}
+
+/** `--rmi`: removes the image of a container that is gone, unless another container has it. */
+export function removeImageOf(record: ContainerRecord): void {
+  try {
+    const store = new Store(rootDirectory());
+    const options = { force: false, prune: true, using: containersUsing() };
+    for (const { kind, what } of removeImage(store, record.Config.Image, options)) {
+      const Action = kind === "Untagged" ? "untag" : "delete";
+      emitEvent({ Type: "image", Action, id: what, attributes: { name: what } });
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error; // another container has it, or it is gone
+  }
+}
