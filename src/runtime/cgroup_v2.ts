@@ -9,13 +9,20 @@ import type { DeviceRule, Resources } from "./spec_types.ts";
 /** What a container is given where the machine has it. cpuset, hugetlb … only if asked for. */
 const USUAL = ["cpu", "io", "memory", "pids"];
 
-/** The controllers that `resources` needs beyond the usual ones. */
-function extraControllers({ cpu, hugepageLimits, rdma, unified }: Resources): string[] {
+/** The controllers that `resources` needs. */
+function neededControllers(resources: Resources): Set<string> {
+  const { cpu = {}, memory, pids, blockIO, hugepageLimits, rdma, unified } = resources;
+  const { cpus, mems, ...time } = cpu ?? {};
+  const given = (group: object | null | undefined) => Object.keys(group ?? {}).length > 0;
   const wanted = Object.keys(unified ?? {}).map((file) => file.slice(0, file.indexOf(".")));
-  if (cpu?.cpus || cpu?.mems) wanted.push("cpuset");
+  if (given(time)) wanted.push("cpu");
+  if (cpus || mems) wanted.push("cpuset");
+  if (given(memory)) wanted.push("memory");
+  if (given(pids)) wanted.push("pids");
+  if (given(blockIO)) wanted.push("io");
   if (hugepageLimits?.length) wanted.push("hugetlb");
-  if (Object.keys(rdma ?? {}).length > 0) wanted.push("rdma");
-  return wanted.filter((name) => name !== "cgroup" && !USUAL.includes(name));
+  if (given(rdma)) wanted.push("rdma");
+  return new Set(wanted.filter((name) => name !== "cgroup"));
 }
 
 const words = (text: string | undefined): string[] =>
@@ -23,8 +30,8 @@ const words = (text: string | undefined): string[] =>
 
 /**
  * Switches the controllers on in every cgroup from the mount down to the parent of `cgroup`. A level
- * that refuses (it has processes of its own, or is not ours) is a warning only where a limit was
- * asked for: the container runs without.
+ * that refuses one (it has processes of its own, or is not ours) is a warning only where a limit
+ * needs it: the container runs without.
  */
 export function enableControllers(
   mountPoint: string,
@@ -32,35 +39,37 @@ export function enableControllers(
   limits: Resources,
 ): string[] {
   const { directory } = cgroup.directories[0];
-  const wanted = [...USUAL, ...extraControllers(limits)];
+  const needed = neededControllers(limits);
   const have = words(readControl(`${directory}/cgroup.controllers`));
-  let missing = wanted.filter((name) => !have.includes(name));
+  let missing = [...new Set([...USUAL, ...needed])].filter((name) => !have.includes(name));
   const parts = directory.slice(mountPoint.length + 1).split("/");
+  const warnings: string[] = [];
   for (let depth = 0; depth < parts.length && missing.length > 0; depth++) {
     const level = [mountPoint, ...parts.slice(0, depth)].join("/");
     const available = words(readControl(`${level}/cgroup.controllers`));
     missing = missing.filter((name) => available.includes(name));
     const enabled = words(readControl(`${level}/cgroup.subtree_control`));
-    const refusal = enable(level, missing.filter((name) => !enabled.includes(name)));
-    if (refusal !== undefined && Object.keys(limits).length > 0) return [refusal];
+    const refused = enable(level, missing.filter((name) => !enabled.includes(name)));
+    missing = missing.filter((name) => !refused.has(name));
+    for (const [name, why] of refused) if (needed.has(name)) warnings.push(why);
   }
-  return [];
+  return warnings;
 }
 
-/** Enables all at once, else one by one. Returns why not, if one was refused. */
-function enable(level: string, controllers: readonly string[]): string | undefined {
-  if (controllers.length === 0) return undefined;
+/** Enables all at once, else one by one. Returns those that were refused, and why. */
+function enable(level: string, controllers: readonly string[]): Map<string, string> {
+  const refused = new Map<string, string>();
+  if (controllers.length === 0) return refused;
   const file = `${level}/cgroup.subtree_control`;
-  if (writeControl(file, controllers.map((name) => `+${name}`).join(" ")) === 0) return undefined;
-  let refusal: string | undefined;
+  if (writeControl(file, controllers.map((name) => `+${name}`).join(" ")) === 0) return refused;
   for (const name of controllers) {
     const result = writeControl(file, `+${name}`);
     if (result < 0) {
       const state = result === -EBUSY ? "it has processes of its own" : errnoText(-result);
-      refusal ??= `Cannot enable controller ${name} in cgroup "${level}": ${state}.`;
+      refused.set(name, `Cannot enable controller ${name} in cgroup "${level}": ${state}.`);
     }
   }
-  return refusal;
+  return refused;
 }
 
 /** Applies the device rules. Without the right to load programs (rootless) it is a warning. */

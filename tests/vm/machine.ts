@@ -34,8 +34,15 @@ interface Kernel {
 /** The kernel, downloaded at the first call; or why there is none. */
 function findKernel(): Kernel | string {
   const unpacked = `${CACHE}/kernel`;
-  const found = kernelIn(unpacked);
-  if (found !== undefined) return found;
+  const found = kernelIn(unpacked) ?? download(unpacked);
+  if (typeof found !== "string" || Deno.uid() !== 0) return found;
+  // A machine may come without the lists, or with old ones.
+  command("apt-get", ["update", "-qq"]);
+  return download(unpacked);
+}
+
+/** Downloads the package of the kernel and unpacks it to `unpacked`. */
+function download(unpacked: string): Kernel | string {
   const depends = command("apt-cache", ["depends", KERNEL_PACKAGE]);
   const name = /Depends: (linux-image-\S+)/.exec(depends?.stdout ?? "")?.[1];
   if (name === undefined) return `no package ${KERNEL_PACKAGE} in apt's lists`;
@@ -84,7 +91,7 @@ export interface MachineContents {
   copies: Readonly<Record<string, string>>;
   /** Kernel modules in the order of loading: paths below lib/modules/…/kernel. */
   modules: readonly string[];
-  /** What /bin/sh runs as PID 1's child once /proc, /sys, /dev, /tmp and cgroup2 are mounted. */
+  /** What /bin/sh, one of the programs, runs once /proc, /sys, /dev, /tmp and cgroup2 are mounted. */
   script: string;
 }
 
@@ -113,7 +120,7 @@ const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 /bin/busybox mount -t tmpfs tmpfs /tmp
 /bin/busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$module; done
-/bin/busybox sh /script
+/bin/sh /script
 echo "MACHINE-EXIT $?"
 /bin/busybox poweroff -f
 `;
@@ -124,7 +131,7 @@ echo "MACHINE-EXIT $?"
  */
 export async function runMachine(
   contents: MachineContents,
-  timeoutSeconds = 240,
+  timeoutSeconds = 280,
 ): Promise<MachineRun> {
   const kernel = findKernel();
   if (typeof kernel === "string") throw new Error(`Cannot start a machine: ${kernel}`);
@@ -164,7 +171,7 @@ function writeInitramfs(file: string, kernel: Kernel, contents: MachineContents)
   contents.modules.forEach((path, i) =>
     tree.copy(`${kernel.modules}/${path}`, `/modules/${modules[i]}`)
   );
-  for (const directory of ["/proc", "/sys", "/dev", "/tmp", "/root", "/run", "/var"]) {
+  for (const directory of ["/proc", "/sys", "/dev", "/etc", "/tmp", "/root", "/run", "/var"]) {
     tree.directory(directory);
   }
   tree.program("/bin/busybox");

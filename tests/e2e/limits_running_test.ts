@@ -1,0 +1,58 @@
+/** Limits that are met, or changed, while the container goes on. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { directoryOf, openCgroup } from "../../src/runtime/cgroup.ts";
+import { keyedNumber } from "../../src/runtime/cgroup_files.ts";
+import { cgroupPids } from "../../src/runtime/cgroup_processes.ts";
+import { whyNoCgroups } from "../lib/cgroup_box.ts";
+import { cgroupsOf, Engine, waitFor } from "../lib/engine.ts";
+import { skipUnless } from "../lib/skip.ts";
+
+const why = whyNoCgroups();
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...skipUnless(why === undefined, `cgroups: ${why}`), fn });
+}
+
+// /dev/kmsg: writing nothing to it harms nobody, and no container may open it by default.
+const OPEN_FOR_WRITING = ["sh", "-c", ": > /kmsg"];
+const MAKE_NODE = ["mknod", "/kmsg", "c", "1", "11"];
+
+test("update adds devices while the container runs", async () => {
+  const id = await engine.background("host", "sleep", "600");
+  await engine.ok("exec", id, ...MAKE_NODE);
+  const closed = await engine.dd("exec", id, ...OPEN_FOR_WRITING);
+  assertStringIncludes(closed.stderr, "not permitted");
+  await engine.ok("update", "--device-cgroup-rule", "c 1:11 w", id);
+  await engine.ok("exec", id, ...OPEN_FOR_WRITING);
+  assertEquals(await engine.inspect(id, "{{json .HostConfig.DeviceCgroupRules}}"), '["c 1:11 w"]');
+  await engine.ok("rm", "-f", id);
+});
+
+test("a fork bomb stops at --pids-limit, and the machine goes on", async () => {
+  const id = await engine.background(
+    ...["--pids-limit", "20", "host", "sh", "-c"],
+    "bomb() { bomb | bomb & }; bomb 2> /dev/null; exec sleep 600",
+  );
+  const cgroup = openCgroup(`/diplodock/${id}`);
+  const events = `${directoryOf(cgroup, "pids")}/pids.events`;
+  const refusals = () => keyedNumber(Deno.readTextFileSync(events), "max") ?? 0;
+  await waitFor(() => refusals() > 0, 30_000);
+  assert(cgroupPids(cgroup).length <= 20);
+  await engine.ok("rm", "-f", id);
+  assertEquals(cgroupsOf(id), []);
+});
+
+test("OOMKilled is true while the container goes on, and false after a restart", async () => {
+  const id = await engine.background(
+    ...["-m", "24m", "--memory-swap", "24m", "host", "sh", "-c"],
+    "tail /dev/zero; exec sleep 600",
+  );
+  const killed = () => engine.inspect(id, "{{.State.OOMKilled}} {{.State.Running}}");
+  await waitFor(async () => await killed() === "true true", 30_000);
+  await engine.ok("restart", "-t", "0", id);
+  // The new run meets the same end: what counts is that it starts from nothing.
+  assert(["false true", "true true"].includes(await killed()));
+  await engine.ok("rm", "-f", id);
+});
