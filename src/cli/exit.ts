@@ -33,13 +33,16 @@ const BUGS = new Set([
   "InvalidData",
 ]);
 
+/** How Deno words errors of file calls for which it has no class: a full disk, for one. */
+const OS_ERROR = /\(os error \d+\)/;
+
 /**
  * Whether an error tells of the world and not of a bug: SyscallError, RegistryError, those of
  * Deno's file calls. Told by name: importing the classes would load the kernel boundary and the
  * registry for nothing.
  */
 function isExpected(error: Error): boolean {
-  return !BUGS.has(error.name);
+  return !BUGS.has(error.name) || OS_ERROR.test(error.message);
 }
 
 /** The text on stderr and the exit code for an error. `path`: the command as it was called. */

@@ -1,6 +1,6 @@
 /** Looks up all that a bundle cannot know from a container's settings. */
 import { UserError } from "../base/errors.ts";
-import { isAbsent, readIfThere } from "../base/files.ts";
+import { isAbsent } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, isRootless, userId } from "../base/places.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
@@ -14,6 +14,7 @@ import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 import { readLayeredFile } from "./root_files.ts";
 import { activeModules, type SecurityLabels, securityLabels } from "./security_modules.ts";
+import { readPlannedMounts, readRootLayers } from "./container_documents.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord, HostConfig } from "./types.ts";
@@ -27,16 +28,14 @@ export interface Foundation {
 
 /** The foundation of a container that was made. */
 export function readFoundation(id: string): Foundation {
-  const directory = containerDirectory(id);
-  const mounts = JSON.parse(readIfThere(`${directory}/mounts.json`) ?? "[]") as PlannedMount[];
-  return { layers: readLayers(id), mounts };
+  return { layers: readLayers(id), mounts: readPlannedMounts(id) };
 }
 
 /** The layers a container stands on, topmost first. */
 export function readLayers(id: string): string[] {
-  const text = readIfThere(`${containerDirectory(id)}/root.json`);
-  if (text === undefined) throw new UserError(`Cannot start container ${id}: root.json is missing`);
-  return (JSON.parse(text) as { layers: string[] }).layers;
+  const layers = readRootLayers(id);
+  if (layers !== undefined) return layers;
+  throw new UserError(`Cannot start container ${id}: root.json is missing`);
 }
 
 /** The overlay of a container, or undefined when its root is a directory that it writes itself. */

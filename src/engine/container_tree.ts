@@ -33,11 +33,11 @@ import { parseMountOptions } from "../runtime/mount_options.ts";
 import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
+import { readPlannedMounts } from "./container_documents.ts";
 import { makeOverlayDirectories, overlayOf } from "./bundle_facts.ts";
 import { lockContainer } from "./containers.ts";
 import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
-import type { PlannedMount } from "./mount_plan.ts";
 import { isAlive, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 import { mountVolume, unmountVolume } from "./volume_mount.ts";
@@ -176,9 +176,7 @@ function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
 
 /** Volumes and binds; what is gone on the host cannot be shown. */
 function volumeMounts(record: ContainerRecord): Mount[] {
-  const text = readIfThere(`${containerDirectory(record.Id)}/mounts.json`) ?? "[]";
-  const planned = JSON.parse(text) as PlannedMount[];
-  return locateMounts(planned).flatMap((mount): Mount[] => {
+  return locateMounts(readPlannedMounts(record.Id)).flatMap((mount): Mount[] => {
     if (mount.type !== "bind" && mount.type !== "volume") return [];
     const source = mount.subpath === "" ? mount.hostPath : `${mount.hostPath}/${mount.subpath}`;
     const directory = isDirectory(source);

@@ -38,7 +38,9 @@ export function readRecord(id: string): ContainerRecord {
   const text = readIfThere(path);
   if (text === undefined) throw new UserError(noSuchContainer(id));
   try {
-    return JSON.parse(text) as ContainerRecord;
+    const record: ContainerRecord | null = JSON.parse(text);
+    if (record?.Id === id && typeof record.HostConfig === "object") return record;
+    throw new SyntaxError("not a container's record");
   } catch (error) {
     throw new UserError(
       `Cannot read container ${shortId(id)}: ${path} is not valid JSON (${

@@ -4,7 +4,6 @@ import { errnoName, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt, openDirectory } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { ALL_CAPABILITIES } from "../runtime/capabilities.ts";
 import { openCgroup, openDoor } from "../runtime/cgroup.ts";
@@ -14,6 +13,7 @@ import { sharedNamespaces } from "../runtime/namespaces.ts";
 import { compileSeccomp } from "../runtime/seccomp_compile.ts";
 import type { Process, Spec } from "../runtime/spec_types.ts";
 import { additionalGids, resolveUser } from "../runtime/users.ts";
+import { readConfig } from "./container_documents.ts";
 import { readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
 import { emitContainerEvent } from "./events.ts";
@@ -122,10 +122,10 @@ export function execEnded(id: string, exitCode: number): void {
 
 /** The bundle as it was when the container started: the process inherits from it. */
 export function readBundle(id: string): Spec {
+  const spec = readConfig(id);
+  if (spec !== undefined) return spec;
   const path = `${containerDirectory(id)}/config.json`;
-  const text = readIfThere(path);
-  if (text === undefined) throw new UserError(`Cannot exec in container ${id}: ${path} is missing`);
-  return JSON.parse(text) as Spec;
+  throw new UserError(`Cannot exec in container ${id}: ${path} is missing`);
 }
 
 /** The pidfd of a container's first process. Throws UserError when it has just ended. */

@@ -4,6 +4,7 @@ import { containerDirectory } from "../base/places.ts";
 import { formatTime, ZERO_TIME } from "../base/time.ts";
 import { openCgroup } from "../runtime/cgroup.ts";
 import { oomKills } from "../runtime/oom_kills.ts";
+import { readRootLayers } from "./container_documents.ts";
 import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
@@ -81,8 +82,7 @@ function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string
   if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
     return { Data: { MergedDir: own.RootfsDir }, Name: "directory" };
   }
-  const text = readIfThere(`${directory}/root.json`);
-  const layers = text === undefined ? [] : (JSON.parse(text) as { layers: string[] }).layers;
+  const layers = readRootLayers(Id) ?? [];
   return {
     Data: {
       LowerDir: layers.join(":"),

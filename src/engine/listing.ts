@@ -1,7 +1,7 @@
 /** The containers that `ps` shows. */
-import { readIfThere } from "../base/files.ts";
 import type { Filters } from "../base/filter.ts";
-import { containerDirectory, rootDirectory } from "../base/places.ts";
+import { rootDirectory } from "../base/places.ts";
+import { readRootLayers } from "./container_documents.ts";
 import { listRecords, readRecord, resolveContainer } from "./containers.ts";
 import { readHealth } from "./health_state.ts";
 import { containerTest } from "./list_filters.ts";
@@ -58,8 +58,7 @@ async function ancestry(
     if (image === undefined) return false;
     if (image.id === "") return record.Image === "" && record.Config.Image.split(":")[0] === "host";
     if (record.Image === image.id) return true;
-    const text = readIfThere(`${containerDirectory(record.Id)}/root.json`);
-    const layers = text === undefined ? [] : (JSON.parse(text) as { layers: string[] }).layers;
+    const layers = readRootLayers(record.Id) ?? [];
     const lowest = layers.slice(layers.length - image.layers.length);
     return image.layers.length > 0 && layers.length >= image.layers.length &&
       lowest.every((layer, i) => layer === image.layers[i]);

@@ -5,6 +5,7 @@
 import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
 import { Fd, isInherited } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
+import type { Step } from "../../ffi/program.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
@@ -52,6 +53,8 @@ export interface StartOptions {
   /** The calling process stays and shows the output; else the monitor is on its own. */
   readonly attached: boolean;
   warn(text: string): void;
+  /** Replaces what the first process does: the test of undoing lets each step fail once. */
+  readonly alterSteps?: (steps: readonly Step[]) => readonly Step[];
 }
 
 /** A container that runs; `started.client` is the connection to its monitor. */
@@ -290,7 +293,7 @@ function launch(launch: Launch): Started {
     return startMonitored({
       id: shortId(id),
       init: {
-        steps,
+        steps: options.alterSteps?.(steps) ?? steps,
         flags,
         cgroup: door.into,
         before: plan.namespaces.before,

@@ -105,7 +105,9 @@ export function readNetwork(places: NetPlaces, name: string): NetworkRecord | un
     return JSON.parse(Deno.readTextFileSync(pathOf(places, name)));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    const path = pathOf(places, name);
+    throw new UserError(`Cannot read network ${name}: ${path} is damaged; restore or remove it`);
   }
 }
 

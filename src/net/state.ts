@@ -86,7 +86,8 @@ export function readState(places: NetPlaces, id: string): NetworkState | undefin
   try {
     return JSON.parse(Deno.readTextFileSync(statePath(places, id)));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    // A power cut may have torn it, and then nothing that it told of is there any more.
+    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
