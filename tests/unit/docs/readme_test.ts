@@ -22,3 +22,16 @@ Deno.test("README has examples at all", () => assert(commandLines().length > 15)
 for (const [, path] of README.matchAll(/\]\(([^)#:]+)\)/g)) {
   Deno.test(`README links to ${path}, which exists`, () => assert(Deno.statSync(path).isFile));
 }
+
+const TESTS = new Set(testNames("tests"));
+
+function testNames(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap((entry) =>
+    entry.isDirectory ? testNames(`${folder}/${entry.name}`) : [entry.name]
+  );
+}
+
+const SECURITY = Deno.readTextFileSync("docs/SECURITY.md");
+for (const name of new Set(SECURITY.match(/\b[a-z_]+_test\.ts/g))) {
+  Deno.test(`SECURITY.md: there is a test ${name}`, () => assert(TESTS.has(name)));
+}
