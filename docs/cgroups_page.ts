@@ -94,6 +94,10 @@ container may attach more, and all must agree.
 | \`stats\`: block I/O | \`blkio.bfq.io_service_bytes_recursive\`, \`blkio.throttle.io_service_bytes_recursive\` | \`io.stat\` |
 | \`stats\`: pids | \`pids.current\` | \`pids.current\` |
 
+There is no daemon to see an OOM kill: a running \`diplodock events\` looks every second and tells of
+it; what nobody saw is told when the container ends. \`inspect\` of a running container looks
+itself. Each kill is one event.
+
 \`tasks\` and not \`cgroup.procs\`: moving one thread needs no lock over all processes of the machine.
 A write to \`cgroup.procs\` waits 5 to 17 ms for that lock, one to \`tasks\` takes 20 µs.
 

@@ -71,10 +71,8 @@ function tryToLock(id: string, wait: boolean): Fd | undefined {
 async function noteOomKills(record: ContainerRecord, signal: number | undefined): Promise<void> {
   const note = readStartNote(record.Id);
   if (note === undefined || !(record.HostConfig.Memory > 0 || signal === SIGKILL)) return;
-  const { oomKills } = await import("../runtime/oom_kills.ts");
-  if (oomKills(openCgroup(note.cgroup)) === 0) return;
-  writeAtomic(oomKilledMark(record.Id), "");
-  emitContainerEvent(record, "oom");
+  const { tellOomKills } = await import("./oom_events.ts");
+  if (tellOomKills(record, note.cgroup) > 0) writeAtomic(oomKilledMark(record.Id), "");
 }
 
 /** Gives back all that a run of the container held outside its directory. */

@@ -106,6 +106,8 @@ export async function followEvents(
   }
   await pass(log.read());
   using watcher = watch(log.directory);
+  const { watchOomKills } = await import("./oom_events.ts");
+  using _kills = watchOomKills();
   // A timer of more than 24.8 days fires at once.
   const timer = left === undefined
     ? undefined

@@ -56,3 +56,29 @@ test("OOMKilled is true while the container goes on, and false after a restart",
   assert(["false true", "true true"].includes(await killed()));
   await engine.ok("rm", "-f", id);
 });
+
+test("who follows events hears of a kill while the container goes on, once", async () => {
+  const child = engine.spawn(["events", "-f", "event=oom", "--format", "{{.Actor.ID}}"]);
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const id = await engine.background(
+    ...["-m", "24m", "--memory-swap", "24m", "host", "sh", "-c"],
+    "tail /dev/zero; exec sleep 600",
+  );
+  let text = "";
+  while (!text.includes("\n")) text += (await reader.read()).value ?? "";
+  assertEquals(text, `${id}\n`);
+  assertEquals(await engine.inspect(id, "{{.State.OOMKilled}} {{.State.Running}}"), "true true");
+  child.kill();
+  while (!(await reader.read()).done);
+  await child.stderr.cancel();
+  await child.status;
+  await engine.ok("kill", id);
+  await engine.ok("wait", id);
+  const told = await engine.ok(
+    ...["events", "--since", "10m", "--until", "0s", "-f", `container=${id}`],
+    ...["--format", "{{.Action}}"],
+  );
+  assertEquals(told.split("\n").filter((action) => action === "oom"), ["oom"]);
+  assertEquals(await engine.inspect(id, "{{.State.OOMKilled}}"), "true");
+  await engine.ok("rm", id);
+});
