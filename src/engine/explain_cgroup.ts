@@ -19,11 +19,13 @@ export interface CgroupWrite {
 export function cgroupWrites(cgroup: Cgroup, spec: Spec, running: boolean): CgroupWrite[] {
   if (cgroup.version === undefined) return [];
   const resources = spec.linux?.resources ?? {};
-  const joins = cgroup.directories.map(({ directory, version }): CgroupWrite =>
-    version === 1
-      ? { path: `${directory}/tasks`, value: "0", why: "the first process enters" }
-      : { path: directory, why: "the first process is born in it (CLONE_INTO_CGROUP)" }
-  );
+  // On v2 nothing is written: the process is born in the cgroup (CLONE_INTO_CGROUP).
+  const joins = cgroup.directories.filter(({ version }) => version === 1)
+    .map(({ directory }): CgroupWrite => ({
+      path: `${directory}/tasks`,
+      value: "0",
+      why: "the first process enters",
+    }));
   return [
     ...cgroup.directories.map(({ directory }): CgroupWrite => ({
       path: directory,
@@ -51,13 +53,30 @@ function deviceWrites(cgroup: Cgroup, { devices = [] }: Resources): CgroupWrite[
 
 function limitWrites(cgroup: Cgroup, resources: Resources, running: boolean): CgroupWrite[] {
   return plannedWrites(resources, cgroup.version!).flatMap(({ limit, choices }) => {
-    const [choice] = choices;
-    const directory = choice && directoryOf(cgroup, choice.controller);
-    if (directory === undefined) return [];
-    const path = `${directory}/${choice.file}`;
+    const places = choices.flatMap(({ controller, file, text }) => {
+      const directory = directoryOf(cgroup, controller);
+      return directory === undefined ? [] : [{ directory, file, text }];
+    });
+    // As a start does: the first that exists. A cgroup yet to be made will have what others have.
+    const choice = places.find(({ directory, file }) => isHere(directory, file)) ?? places[0];
+    if (choice === undefined) return [];
+    const path = `${choice.directory}/${choice.file}`;
     const now = running ? readFile(path) : undefined;
     const why = limit.flags === "" ? limit.does : `${limit.flags}: ${limit.does}`;
     return [{ path, value: choice.text, why, ...(now !== undefined && { now }) }];
+  });
+}
+
+/** Whether a control file is in the cgroup, or in the one above it. */
+function isHere(directory: string, file: string): boolean {
+  const above = directory.slice(0, directory.lastIndexOf("/"));
+  return [directory, above].some((place) => {
+    try {
+      return Deno.lstatSync(`${place}/${file}`).isFile;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
   });
 }
 

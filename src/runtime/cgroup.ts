@@ -177,7 +177,11 @@ async function prepare(cgroup: Cgroup, resources: Resources): Promise<string[]> 
  */
 export async function updateCgroup(cgroup: Cgroup, resources: Resources): Promise<string[]> {
   const { WrittenFiles } = await import("./cgroup_undo.ts");
-  return await writeLimits(cgroup, resources, new WrittenFiles());
+  // A controller that nobody asked for before is not switched on yet.
+  const refused = cgroup.version === 2
+    ? enableControllers(cgroupLayout().hierarchies[0].mountPoint, cgroup, resources)
+    : [];
+  return [...refused, ...await writeLimits(cgroup, resources, new WrittenFiles())];
 }
 
 async function writeLimits(

@@ -331,6 +331,12 @@ test("what a disk's scheduler does not know is a warning", {}, async (box) => {
   });
 });
 
+test("updateCgroup() switches on what nobody asked for before", {}, async (box) => {
+  assertEquals(await updateCgroup(box.cgroup, { cpu: { cpus: "0" } }), []);
+  const file = `${directoryOf(box.cgroup, "cpuset")}/cpuset.cpus`;
+  assertEquals(Deno.readTextFileSync(file), "0\n");
+});
+
 test("updateCgroup() takes back what it wrote when a value is refused", {
   memory: { limit: 64 * MIB, swap: 128 * MIB },
   cpu: { quota: 50_000, period: 100_000, shares: 512 },
