@@ -1,4 +1,5 @@
 import { UserError } from "../base/errors.ts";
+import { rootDirectory } from "../base/places.ts";
 import type { Explained } from "../engine/explain.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
@@ -57,9 +58,15 @@ export async function command(words: string[]): Promise<number> {
   return 0;
 }
 
+/** As wide as the terminal is, within what is read with ease. */
+function width(): number {
+  if (!Deno.stdout.isTerminal()) return 100;
+  return Math.min(120, Math.max(60, Deno.consoleSize().columns || 100));
+}
+
 async function show(explanation: Explained["explanation"], form: "text" | "json"): Promise<void> {
-  const json = () => `${JSON.stringify(explanation, null, 4)}\n`;
-  await writeOut(form === "json" ? json() : explanationText(explanation));
+  if (form === "json") return await writeOut(`${JSON.stringify(explanation, null, 4)}\n`);
+  await writeOut(explanationText(explanation, width(), rootDirectory()));
 }
 
 async function run(words: string[]): Promise<Explained> {

@@ -1,4 +1,4 @@
-/** An explanation as text for people. */
+/** An explanation as text for people: nothing wider than their terminal, long paths named once. */
 import { callText, type Explanation } from "../engine/explain.ts";
 import type { ExplainedNetwork } from "../engine/explain_network.ts";
 import { alignColumns } from "./output.ts";
@@ -10,19 +10,36 @@ const TITLES: Record<Explanation["kind"], string> = {
   exec: "would get one more process",
 };
 
-/** The whole text: tables, then each program. */
-export function explanationText(explanation: Explanation): string {
+type Shorten = (text: string) => string;
+
+/** A name, and what it stands for. */
+type PathNames = readonly (readonly [name: string, meaning: string])[];
+
+/**
+ * The whole text: tables, then each program. `columns` is the width to keep to; `root` the
+ * engine's directory, which gets a name as all long paths do.
+ */
+export function explanationText(
+  explanation: Explanation,
+  columns: number,
+  root: string,
+): string {
   const { kind, container, cgroup, network, descriptors, programs } = explanation;
+  const names = pathNames(explanation, root);
+  const short = shortener(names);
   const parts = [
     `Container ${container.name} (${container.id.slice(0, 12)}) ${TITLES[kind]}.\n`,
-    section("NAMESPACES", namespaceTable(explanation)),
-    section(`CGROUP ${cgroup.path}`, cgroupTable(explanation)),
-    section("NETWORK", networkText(network)),
+    section("NAMES used below", alignColumns(names.map((pair) => pair.join("\t")))),
+    section("NAMESPACES", namespaceTable(explanation, columns)),
+    section(`CGROUP ${short(cgroup.path)}`, cgroupTable(explanation, columns, short)),
+    section("NETWORK", wrapLines(networkLines(network), columns)),
     section(
       "DESCRIPTORS (opened before; their numbers differ each time)",
-      descriptors.map(({ number, what }) => `${number}  ${what}\n`).join(""),
+      wrapLines(descriptors.map(({ number, what }) => `${number}  ${short(what)}`), columns),
     ),
-    ...programs.map(({ title, steps }) => section(`PROGRAM of ${title}`, stepLines(steps))),
+    ...programs.map(({ title, steps }) =>
+      section(`PROGRAM of ${title}`, programText(steps, columns, short))
+    ),
   ];
   return parts.filter((part) => part !== "").join("\n");
 }
@@ -31,29 +48,104 @@ function section(title: string, body: string): string {
   return body === "" ? "" : `${title}\n${body}`;
 }
 
-function namespaceTable({ namespaces }: Explanation): string {
+/** Names for what is long and comes again and again. */
+function pathNames({ container, programs }: Explanation, root: string): PathNames {
+  const texts = programs.flatMap(({ steps }) => steps.flatMap(({ args }) => args));
+  const layer = /[^"\s:=]+\/layers\/[0-9a-f]{64}\/fs/g;
+  const layers = new Set(texts.flatMap((text) => text.match(layer) ?? []));
+  return [
+    ["$ID", container.id],
+    ["$ROOT", root],
+    ...[...layers].map((path, i) => [`$LAYER${i + 1}`, path] as const),
+  ];
+}
+
+/** Puts the names in: the longest path first, so that what contains another is found. */
+function shortener(names: PathNames): Shorten {
+  const sorted = [...names].sort(([, a], [, b]) => b.length - a.length);
+  return (text) => sorted.reduce((rest, [name, long]) => rest.replaceAll(long, name), text);
+}
+
+/**
+ * Cuts a text at blanks into lines of at most `columns` characters; each but the first begins
+ * with `indent` blanks. A word that is too long stays whole.
+ */
+export function wrap(text: string, columns: number, indent: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(/(?<=\S)(?= \S)/)) {
+    if (line.trim() !== "" && line.length + word.length > columns) {
+      lines.push(line);
+      line = " ".repeat(indent) + word.trimStart();
+    } else line += word;
+  }
+  return [...lines, line];
+}
+
+function wrapLines(lines: readonly string[], columns: number): string {
+  return lines.flatMap((line) => wrap(line, columns, 4)).map((line) => `${line}\n`).join("");
+}
+
+/** A table whose last column is wrapped to what the others leave of the width. */
+function table(header: readonly string[], rows: readonly string[][], columns: number): string {
+  const all = [header, ...rows];
+  const before = header.length - 1;
+  const start = all[0].slice(0, before).reduce(
+    (sum, _, i) => sum + Math.max(10, ...all.map((row) => row[i].length + 3)),
+    0,
+  );
+  const room = Math.max(24, columns - start);
+  return alignColumns(
+    all.flatMap((row) =>
+      wrap(row[before], room, 0).map((line, i) =>
+        [...row.slice(0, before).map((cell) => i === 0 ? cell : ""), line].join("\t")
+      )
+    ),
+  );
+}
+
+function namespaceTable({ namespaces }: Explanation, columns: number): string {
   const rows = namespaces.map(({ type, isolates, flag, origin, from, inode }) => {
-    const whose = origin === "new"
-      ? "new"
-      : origin === "host"
-      ? "shared with the host"
-      : `shared: ${from}`;
-    return [type, whose, flag, inode === undefined ? "-" : String(inode), isolates].join("\t");
+    const whose = origin === "new" ? "new" : origin === "host" ? "the host's" : `of ${from}`;
+    return [type, whose, flag, inode === undefined ? "-" : String(inode), isolates];
   });
-  return alignColumns([["TYPE", "WHOSE", "FLAG", "INODE", "ISOLATES"].join("\t"), ...rows]);
+  const header = ["TYPE", "WHOSE", "FLAG", "INODE", "ISOLATES"];
+  const known = namespaces.some(({ inode }) => inode !== undefined);
+  const pick = (row: string[]) => known ? row : row.filter((_, i) => i !== 3);
+  return table(pick(header), rows.map(pick), columns);
 }
 
-function cgroupTable({ cgroup }: Explanation): string {
-  const rows = cgroup.writes.map(({ path, value, now, why }) => {
-    const what = value === undefined ? "mkdir" : JSON.stringify(value);
+/** First the directories, on one line; then what is written, the same to several files once. */
+function cgroupTable({ cgroup }: Explanation, columns: number, short: Shorten): string {
+  const made = cgroup.writes.filter(({ value, why }) => value === undefined && !/born/.test(why));
+  const rows: string[][] = [];
+  for (const { path, value, now, why } of cgroup.writes) {
+    if (value === undefined && !/born/.test(why)) continue;
+    const file = value === undefined ? short(path) : path.slice(path.lastIndexOf("/") + 1);
+    const written = value === undefined ? "-" : JSON.stringify(value);
     const current = now === undefined || now === value ? "" : ` (now ${now.split("\n")[0]})`;
-    return [path, what + current, why].join("\t");
-  });
-  return rows.length === 0 ? "" : alignColumns(["FILE\tWRITTEN\tWHY", ...rows]);
+    const row = [file, written + current, why];
+    if (rows.at(-1)?.join("\t") !== row.join("\t")) rows.push(row);
+  }
+  const directories = made.map(({ path }) => short(path).split("/"));
+  if (rows.length + directories.length === 0) return "";
+  const lines = wrapLines([madeLine(directories)].filter((line) => line !== ""), columns);
+  return lines + (rows.length === 0 ? "" : table(["FILE", "WRITTEN", "WHY"], rows, columns));
 }
 
-function networkText({ mode, links, ports, rules, shaping }: ExplainedNetwork): string {
-  if (mode !== "networks") return mode === "none" ? "lo only\n" : `that of the ${mode}\n`;
+/** "made in /sys/fs/cgroup: cpu/diplodock/$ID, …", with what differs between them in braces. */
+function madeLine(directories: readonly string[][]): string {
+  if (directories.length === 0) return "";
+  const [first] = directories;
+  const differs = first.findIndex((part, i) => directories.some((other) => other[i] !== part));
+  if (differs < 0) return `made: ${first.join("/")}`;
+  const names = directories.map((parts) => parts[differs]).join(", ");
+  const path = first.map((part, i) => i === differs ? "*" : part).join("/");
+  return `made: ${path} for * = ${names}; each file below is in the directory of its controller`;
+}
+
+function networkLines({ mode, links, shaping, ports, rules }: ExplainedNetwork): string[] {
+  if (mode !== "networks") return [mode === "none" ? "lo only" : `that of the ${mode}`];
   const lines = links.map(({ network, bridge, hostLink, name, addresses, gateways, mac }) => {
     const where = bridge === "" ? "a bridge that is made first" : `bridge ${bridge}`;
     const words = [
@@ -69,14 +161,44 @@ function networkText({ mode, links, ports, rules, shaping }: ExplainedNetwork): 
     ...(shaping === undefined ? [] : [`what it sends: ${shaping}`]),
     ...ports.map((port) => `port ${port}`),
     ...rules.map((rule) => `rule ${rule}`),
-  ].map((line) => `${line}\n`).join("");
+  ];
 }
 
-/** Steps in three columns: number, call, goal with what else is to be known. */
-function stepLines(steps: Explanation["programs"][number]["steps"]): string {
+type Steps = Explanation["programs"][number]["steps"];
+
+/** What tidies up between two steps of one goal does not begin a new one. */
+const TIDY = "close a descriptor";
+
+/**
+ * Steps by their goals: a goal of one step stands behind it, else above its steps. The numbers
+ * are those that jumps refer to.
+ */
+function programText(steps: Steps, columns: number, short: Shorten): string {
   const width = String(steps.length).length;
-  return steps.map((step) => {
-    const notes = step.notes.length === 0 ? "" : `  [${step.notes.join("; ")}]`;
-    return `${String(step.number).padStart(width)}  ${callText(step)}  # ${step.goal}${notes}\n`;
-  }).join("");
+  const indent = width + 6;
+  const lines: string[] = [];
+  for (const { goal, members } of goalsOf(steps)) {
+    const calls = members.map((step) => {
+      const notes = step.notes.length === 0 ? "" : `  [${step.notes.join("; ")}]`;
+      return `${String(step.number).padStart(width)}  ${short(callText(step))}${notes}`;
+    });
+    const behind = `${calls[0]}  # ${short(goal)}`;
+    if (calls.length === 1 && behind.length <= columns) lines.push(behind);
+    else {
+      lines.push(...wrap(`# ${short(goal)}`, columns, 2));
+      for (const call of calls) lines.push(...wrap(call, columns, indent));
+    }
+  }
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function goalsOf(steps: Steps): { goal: string; members: Steps[number][] }[] {
+  const groups: { goal: string; members: Steps[number][] }[] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (last !== undefined && (step.goal === last.goal || step.goal === TIDY)) {
+      last.members.push(step);
+    } else groups.push({ goal: step.goal, members: [step] });
+  }
+  return groups;
 }

@@ -2,7 +2,9 @@
  * What the kernel is asked for a container, or was: namespaces, cgroup, network, and the program
  * that a start executes. Nothing is made here.
  */
-import type { Step } from "../../ffi/program.ts";
+import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
+import { addressIn, type Step } from "../../ffi/program.ts";
+import { cloneArgs } from "../../ffi/spawn.ts";
 import { describeSteps, type StepText } from "../../ffi/listing.ts";
 import { isAbsent } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
@@ -169,11 +171,11 @@ function cloneProgram(
   intoCgroup: boolean,
   joined: readonly string[],
 ): ExplainedProgram {
-  const flags = BigInt(cloneFlags >>> 0) | (intoCgroup ? 0x200000000n : 0n);
+  const flags = BigInt(cloneFlags >>> 0) | (intoCgroup ? CLONE_INTO_CGROUP : 0n);
   const first = joined.length > 0 ? `, born in the ${joined.join(" and ")} namespace joined` : "";
   const clone: Step = {
     call: "clone3",
-    args: [flags, 88],
+    args: [addressIn(cloneArgs({ flags })), 88],
     goal: `start the container's first process${first}`,
   };
   return { title: "the monitor", steps: describeSteps([clone]) };

@@ -15,7 +15,7 @@ import {
 } from "../../ffi/constants.ts";
 import { ENOSYS, EPERM } from "../../ffi/errno.ts";
 import { addressIn, block, type Place, slot, type Step } from "../../ffi/program.ts";
-import { capabilityMask } from "./capabilities.ts";
+import { ALL_CAPABILITIES, capabilityMask } from "./capabilities.ts";
 import { kernelRlimits } from "./rlimits.ts";
 import type { SeccompFilter } from "./seccomp_compile.ts";
 import type { Capabilities, Process, Rlimit } from "./spec_types.ts";
@@ -63,7 +63,7 @@ export function boundingSteps(capabilities: Capabilities): Step[] {
     steps.push({
       call: "prctl",
       args: [PR_CAPBSET_DROP, number, 0, 0, 0],
-      goal: `drop capability ${number} from the bounding set`,
+      goal: `drop ${ALL_CAPABILITIES[number]} for good`,
     });
   }
   return steps;
