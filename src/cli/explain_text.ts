@@ -147,9 +147,8 @@ function madeLine(directories: readonly string[][]): string {
 function networkLines({ mode, links, shaping, ports, rules }: ExplainedNetwork): string[] {
   if (mode !== "networks") return [mode === "none" ? "lo only" : `that of the ${mode}`];
   const lines = links.map(({ network, bridge, hostLink, name, addresses, gateways, mac }) => {
-    const where = bridge === "" ? "a bridge that is made first" : `bridge ${bridge}`;
     const words = [
-      `${name} of network ${network}: veth pair with ${hostLink} on ${where}`,
+      `${name} of network ${network}: veth pair with ${hostLink} on bridge ${bridge}`,
       ...addresses.map((address) => `address ${address}`),
       ...gateways.map((gateway) => `default route via ${gateway}`),
       ...(mac === undefined ? [] : [`MAC ${mac}`]),

@@ -118,7 +118,7 @@ async function explain(
     container: { id: record.Id, name: record.Name.slice(1) },
     namespaces: explainNamespaces(record, spec, run?.pid),
     cgroup: { path: cgroup.path, writes: cgroupWrites(cgroup, spec, run !== undefined) },
-    network: explainNetwork(record),
+    network: await explainNetwork(record),
     descriptors,
     programs: [
       ...(sandboxed ? [await sandboxProgram()] : []),

@@ -19,7 +19,6 @@ import {
   readState,
 } from "../net/state.ts";
 import type { AddressPlan } from "../net/subnets.ts";
-import { UserError } from "../base/errors.ts";
 import { places, planNetwork, shapingOf } from "./network.ts";
 import { joinHostPort } from "./ports.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -50,22 +49,20 @@ export interface ExplainedNetwork {
 }
 
 /** The networks of a container: those it has if it runs, else those it would get. */
-export function explainNetwork(record: ContainerRecord): ExplainedNetwork {
+export async function explainNetwork(record: ContainerRecord): Promise<ExplainedNetwork> {
   const plan = planNetwork(record);
   const nothing = { links: [], ports: [], rules: [] };
   if (plan.kind === "join") return { mode: `container ${plan.container}`, ...nothing };
   if (plan.kind !== "networks") return { mode: plan.kind, ...nothing };
   const at = places();
-  const networks = readNetworks(at);
+  const networks = await knownNetworks(at);
   const state = readState(at, record.Id);
   if (state !== undefined) return explained(at, networks, state);
-  const unmade: ExplainedLink[] = [];
-  const endpoints = plan.requests.flatMap((request, i): EndpointState[] => {
-    const network = networkOf(at, request.network);
-    if (network !== undefined) return [plannedEndpoint(at, network, record.Id, i, request)];
-    unmade.push(unknownLink(request.network, record.Id, i));
-    return [];
-  });
+  const find = (name: string) =>
+    networks.find(({ Name }) => Name === name) ?? findNetwork(at, name);
+  const endpoints = plan.requests.map((request, i) =>
+    plannedEndpoint(at, find(request.network), record.Id, i, request)
+  );
   const { ports, open } = plannedPorts(record, endpoints, networks);
   const planned = explained(at, networks, {
     owner: ownedBy(record.Id),
@@ -78,25 +75,15 @@ export function explainNetwork(record: ContainerRecord): ExplainedNetwork {
     proxies: [],
     shaping: shapingOf(record.HostConfig),
   });
-  return {
-    ...planned,
-    links: [...planned.links, ...unmade],
-    ports: [...planned.ports, ...open],
-  };
+  return { ...planned, ports: [...planned.ports, ...open] };
 }
 
-function networkOf(at: NetPlaces, name: string): NetworkRecord | undefined {
-  try {
-    return findNetwork(at, name);
-  } catch (error) {
-    if (error instanceof UserError && name === "bridge") return undefined; // made at its first use
-    throw error;
-  }
-}
-
-function unknownLink(network: string, id: string, index: number): ExplainedLink {
-  const link = { hostLink: hostLinkName(id, index), name: `eth${index}` };
-  return { network, bridge: "", ...link, addresses: [], gateways: [] };
+/** All networks; among them the default one, which is made at its first use. */
+async function knownNetworks(at: NetPlaces): Promise<NetworkRecord[]> {
+  const made = readNetworks(at);
+  if (made.some(({ Name }) => Name === "bridge")) return made;
+  const { unmadeDefaultNetwork } = await import("../net/create_network.ts");
+  return [...made, unmadeDefaultNetwork(at)];
 }
 
 /** The endpoint with the addresses that would be leased now. */

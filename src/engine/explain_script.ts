@@ -33,9 +33,15 @@ export function scriptOf({ explanation, spec }: Explained): string {
     "set -eu",
     "work=$(mktemp -d)",
     `id=${explanation.container.id.slice(0, 12)}`,
+    ...(network === "named" ? ["made="] : []),
     "undo() {",
     ...cgroupDirectories(explanation).map((path) => `  rmdir ${path} 2> /dev/null || true`),
-    ...(network === "named" ? ['  ip netns del "$id" 2> /dev/null || true'] : []),
+    ...(network === "named"
+      ? [
+        '  ip netns del "$id" 2> /dev/null || true',
+        '  for link in $made; do ip link del "$link" 2> /dev/null || true; done',
+      ]
+      : []),
     '  rm -rf "$work"',
     "}",
     "trap undo EXIT",
@@ -121,7 +127,7 @@ function networkLines({ network }: Explanation): string[] {
   const lines = ["", "# network: a namespace with a name, a veth pair, the bridge's other end."];
   lines.push('ip netns add "$id"', 'ip -n "$id" link set lo up');
   for (const link of network.links) {
-    const bridge = shellWord(link.bridge || `dd-${link.network}`.slice(0, 15));
+    const bridge = shellWord(link.bridge);
     const host = shellWord(`h${link.hostLink.slice(0, 13)}`);
     const [gateway] = link.gateways;
     const width = link.addresses[0]?.split("/")[1] ?? "16";
@@ -130,6 +136,7 @@ function networkLines({ network }: Explanation): string[] {
       `  ip link add ${bridge} type bridge`,
       ...(gateway === undefined ? [] : [`  ip address add ${gateway}/${width} dev ${bridge}`]),
       `  ip link set ${bridge} up`,
+      `  made="$made ${bridge}" # nobody else's: it goes at the end`,
       "fi",
       `ip link add ${host} type veth peer name ${shellWord(link.name)} netns "$id"`,
       `ip link set ${host} master ${bridge} up`,

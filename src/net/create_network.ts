@@ -254,13 +254,22 @@ async function defaultLocked(places: NetPlaces, ipv6: boolean): Promise<NetworkR
   if (known !== undefined) {
     return known.EnableIPv6 || !ipv6 ? known : await addIpv6(places, known);
   }
+  const network = unmadeDefaultNetwork(places, ipv6);
+  addNetwork(places, network);
+  return network;
+}
+
+/** The default network as its first use would make it now. Nothing is made. */
+export function unmadeDefaultNetwork(
+  places: NetPlaces,
+  ipv6 = wantsDefaultIpv6(),
+): NetworkRecord {
   const others = readNetworks(places);
   const network = emptyNetwork("bridge", newId());
   network.EnableIPv6 = ipv6;
   network.Options = { [BRIDGE_DEFAULT]: "true", [BRIDGE_NAME]: defaultBridgeName(places) };
   const enabled = { ipv4: true, ipv6 };
   network.IPAM.Config = completeConfigs("default", [], enabled, others);
-  addNetwork(places, network);
   return network;
 }
 
