@@ -61,6 +61,19 @@ function procMounts({ mounts = [] }: Spec): string | undefined {
   return undefined;
 }
 
+/** A string with a NUL would be another one to the kernel. */
+function nul(value: unknown): string | undefined {
+  if (typeof value === "string") {
+    return value.includes("\0") ? `${JSON.stringify(value)} has a NUL inside` : undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const [key, item] of Object.entries(value)) {
+    const problem = nul(key) ?? nul(item);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
 const CHECKS: readonly Check[] = [
   (spec) => /^1\./.test(spec.ociVersion) ? undefined : `version "${spec.ociVersion}" is not 1.x`,
   (spec) => spec.root?.path ? undefined : "root.path is empty",
@@ -98,6 +111,20 @@ const CHECKS: readonly Check[] = [
   },
   sysctls,
   procMounts,
+  nul,
+  (spec) => {
+    const { overlay } = spec.diplodock ?? {};
+    if (!overlay) return undefined;
+    const { lower, upper, work } = overlay;
+    const paths: unknown[] = [...(Array.isArray(lower) ? lower : [undefined]), upper, work];
+    if (paths.length > 2 && paths.every((path) => typeof path === "string")) return undefined;
+    return "diplodock.overlay wants lower, upper and work";
+  },
+  (spec) => {
+    const { preserveFds = 0 } = spec.diplodock ?? {};
+    if (Number.isInteger(preserveFds) && preserveFds >= 0 && preserveFds < 1024) return undefined;
+    return "diplodock.preserveFds wants 0 to 1023";
+  },
   (spec) => {
     const { domain, flags = [] } = spec.linux?.personality ?? { domain: "LINUX" };
     if (!Object.hasOwn(PERSONALITY, domain)) return `personality "${domain}" does not exist`;

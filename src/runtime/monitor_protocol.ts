@@ -99,11 +99,8 @@ export interface ProcessIdentity {
 export function parseStat(line: string): ProcessIdentity | undefined {
   const close = line.lastIndexOf(")");
   const fields = line.slice(close + 2).split(" ");
-  if (close < 0 || fields.length < 20) return undefined;
-  return {
-    pid: parseInt(line),
-    state: fields[0],
-    parent: Number(fields[1]),
-    startTime: fields[19],
-  };
+  const pid = parseInt(line), parent = Number(fields[1]), startTime = fields[19];
+  const isWhole = close >= 0 && pid > 0 && Number.isInteger(parent) &&
+    /^\d+$/.test(startTime ?? "");
+  return isWhole ? { pid, state: fields[0], parent, startTime } : undefined;
 }

@@ -1,7 +1,7 @@
 /** Profiles of `--security-opt seccomp=…`: reading docker's JSON format, resolving it for a container. */
 import { UserError } from "../base/errors.ts";
 import { DEFAULT_CAPABILITIES } from "./capabilities.ts";
-import { parseExactJson } from "./exact_json.ts";
+import { exactInteger, parseExactJson } from "./exact_json.ts";
 import { defaultText } from "./seccomp_default.ts";
 import { defaultProfile, type ProfileCondition, type ProfileTarget } from "./seccomp_profile.ts";
 import type { ProfileRule, SeccompProfile } from "./seccomp_profile.ts";
@@ -42,6 +42,7 @@ export function parseProfile(text: string): SeccompProfile {
   const rules = ((value.syscalls ?? []) as unknown[]).map(profileRule);
   checkStrings(value.architectures, "architectures");
   checkStrings(value.flags, "flags");
+  checkNumber(value.defaultErrnoRet, "defaultErrnoRet");
   return { ...value, syscalls: rules } as unknown as SeccompProfile;
 }
 
@@ -58,6 +59,11 @@ function checkStrings(value: unknown, where: string): void {
   if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
     fail(`${where} is not a list of strings`);
   }
+}
+
+function checkNumber(value: unknown, where: string): void {
+  if (value === undefined || value === null || typeof value === "number") return;
+  if (exactInteger(value) === undefined) fail(`${where} is not a number`);
 }
 
 /** One entry of `syscalls`; old profiles have `name` instead of `names`. */
@@ -79,6 +85,11 @@ function profileRule(entry: unknown, index: number): ProfileRule {
   if (rest.args === null) delete rest.args; // Go writes an absent list so
   if (rest.args !== undefined && !(Array.isArray(rest.args) && rest.args.every(isObject))) {
     fail(`${where}.args is not a list of objects`);
+  }
+  checkNumber(rest.errnoRet, `${where}.errnoRet`);
+  for (const arg of (rest.args ?? []) as Record<string, unknown>[]) {
+    for (const key of ["index", "value", "valueTwo"]) checkNumber(arg[key], `${where}.args ${key}`);
+    if (typeof arg.op !== "string") fail(`${where}.args has no op`);
   }
   for (const key of ["includes", "excludes"]) checkCondition(rest[key], `${where}.${key}`);
   return rest as unknown as ProfileRule;

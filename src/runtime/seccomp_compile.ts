@@ -100,7 +100,7 @@ interface Range {
  * numbers out of range or more instructions than the kernel takes.
  */
 export function compileSeccomp(seccomp: Seccomp, arch: Arch): SeccompFilter {
-  const flags = filterFlags(seccomp.flags);
+  const flags = filterFlags(seccomp.flags ?? undefined);
   const ready = readyFilter(seccomp, arch);
   if (ready !== undefined) return { program: ready, flags, notify: false, unknown: [] };
   const { code, unknown } = filterCode(seccomp, arch);
@@ -140,7 +140,9 @@ function actionWord(name: string, errnoRet: number | undefined): number {
   if (action !== RET_ERRNO && action !== RET_TRACE) return action;
   const data = errnoRet ?? EPERM;
   if (!Number.isInteger(data) || data < 0 || data > MAX_ERRNO) {
-    throw new UserError(`Cannot use seccomp errnoRet ${data}: want 0 to ${MAX_ERRNO}`);
+    throw new UserError(
+      `Cannot use seccomp errnoRet ${JSON.stringify(data)}: want 0 to ${MAX_ERRNO}`,
+    );
   }
   return action | data;
 }

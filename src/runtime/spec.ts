@@ -68,7 +68,8 @@ function conform(value: unknown, shape: Shape, path: string, what: string): unkn
     }
     return list;
   }
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+  const isNumber = exactInteger(value) !== undefined; // a great one is an object here
+  if (value === null || typeof value !== "object" || Array.isArray(value) || isNumber) {
     throw wrong(path, "an object", value, what);
   }
   const object = value as Record<string, unknown>;
