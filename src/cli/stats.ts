@@ -12,9 +12,10 @@ export const spec = {
   usage: "[OPTIONS] [CONTAINER...]",
   summary: "Display a live stream of container(s) resource usage statistics",
   description:
-    "Show what containers use: CPU in percent of one CPU, memory without idle page cache, " +
-    "network and block device traffic since they started, processes. On a terminal the table is " +
-    "redrawn in place every second, with graphs of the last minute; elsewhere it is printed again.",
+    "Show what containers use: CPU in percent of one CPU, memory without idle page cache,\n" +
+    "network and disk traffic since they started, processes. On a terminal the table is\n" +
+    "redrawn in place every second, with graphs of the last minute; elsewhere it is\n" +
+    "printed again.",
   aliases: ["container stats", "stats"],
   args: [0, Infinity],
   complete: ["running"],

@@ -125,7 +125,12 @@ function refuse({ limit, choices }: PlannedWrite, result: number, warnings: Set<
   }
   const { file, text } = choices[0];
   const name = limit.flags === "" ? limit.field : limit.flags.split(", ").at(-1);
-  throw new UserError(`Cannot set ${name}: write "${text}" to ${file}: ${errnoText(-result)}`);
+  const hint = file === "cpu.rt_runtime_us" && result === -EINVAL
+    ? " (more than cpu.rt_runtime_us of the cgroup above has left)"
+    : "";
+  throw new UserError(
+    `Cannot set ${name}: write "${text}" to ${file}: ${errnoText(-result)}${hint}`,
+  );
 }
 
 function writeUnified(
