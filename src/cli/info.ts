@@ -43,7 +43,7 @@ export async function command(words: string[]): Promise<number> {
     return 0;
   }
   await writeOut(page(info));
-  for (const warning of info.Warnings as string[]) console.error(warning);
+  for (const line of (info.Warnings ?? []) as string[]) console.error(line);
   return 0;
 }
 

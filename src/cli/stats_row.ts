@@ -32,20 +32,34 @@ const NOTHING: Usage = {
   pids: 0,
 };
 
+/** docker's signs for what cannot be read. */
+const UNKNOWN = {
+  BlockIO: "--",
+  CPUPerc: "--",
+  MemPerc: "--",
+  MemUsage: "-- / --",
+  NetIO: "--",
+  PIDs: "--",
+};
+
 const percent = (value: number) => `${value.toFixed(2)}%`;
 
 /** The row of one container. */
 export function statsRow(container: ContainerUsage, noTrunc: boolean): Row {
   const { id, name, reference, usage = NOTHING } = container;
-  const { memoryBytes, memoryLimitBytes } = usage;
-  return {
-    BlockIO: `${formatSize(usage.readBytes)} / ${formatSize(usage.writtenBytes)}`,
-    CPUPerc: percent(usage.cpuPercent),
+  const who = {
     Container: reference === id ? shortId(id) : reference,
     ID: shortId(id, noTrunc),
+    Name: name,
+  };
+  if (usage === "unknown") return { ...who, ...UNKNOWN };
+  const { memoryBytes, memoryLimitBytes } = usage;
+  return {
+    ...who,
+    BlockIO: `${formatSize(usage.readBytes)} / ${formatSize(usage.writtenBytes)}`,
+    CPUPerc: percent(usage.cpuPercent),
     MemPerc: percent(memoryLimitBytes > 0 ? memoryBytes / memoryLimitBytes * 100 : 0),
     MemUsage: `${formatMemory(memoryBytes)} / ${formatMemory(memoryLimitBytes)}`,
-    Name: name,
     NetIO: `${formatSize(usage.receivedBytes)} / ${formatSize(usage.sentBytes)}`,
     PIDs: String(usage.pids),
   };

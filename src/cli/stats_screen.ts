@@ -187,8 +187,9 @@ export class StatsScreen {
   #remember({ id, usage }: ContainerUsage): Past {
     const past = this.#past.get(id) ?? { cpuPercent: [], memoryPercent: [] };
     this.#past.set(id, past);
-    past.cpuPercent.push(usage?.cpuPercent ?? 0);
-    past.memoryPercent.push(usage === undefined ? 0 : memoryPercent(usage));
+    const isKnown = usage !== undefined && usage !== "unknown";
+    past.cpuPercent.push(isKnown ? usage.cpuPercent : 0);
+    past.memoryPercent.push(isKnown ? memoryPercent(usage) : 0);
     for (const values of [past.cpuPercent, past.memoryPercent]) {
       if (values.length > HISTORY) values.shift();
     }

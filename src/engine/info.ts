@@ -82,7 +82,7 @@ function securityOptions(): string[] {
 export async function engineInfo(): Promise<Record<string, unknown>> {
   const { name, version } = distribution();
   const layout = cgroupLayout();
-  const { limits, controllers, missing, warnings } = machineLimits();
+  const { limits, controllers, missing, usable, warnings } = machineLimits();
   const forwards = readIfThere("/proc/sys/net/ipv4/ip_forward")?.trim() === "1";
   const lines = [...warnings, ...(forwards ? [] : ["WARNING: IPv4 forwarding is disabled"])];
   const memory = /^MemTotal:\s+(\d+) kB$/m.exec(readIfThere("/proc/meminfo") ?? "");
@@ -103,7 +103,7 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
     Debug: false,
     SystemTime: formatTimePadded(nowNanoseconds()),
     LoggingDriver: "json-file",
-    CgroupDriver: layout.version === undefined ? "none" : "cgroupfs",
+    CgroupDriver: usable ? "cgroupfs" : "none",
     CgroupVersion: String(layout.version ?? ""),
     CgroupControllers: controllers,
     CgroupControllersMissing: missing,

@@ -1,5 +1,12 @@
 /** Which limits this kernel takes, for `info`: found by the files that limits are written to. */
-import { type CgroupLayout, cgroupLayout, hierarchyOf } from "../runtime/cgroup_layout.ts";
+import { isRootless } from "../base/places.ts";
+import { delegatedCgroup } from "../runtime/cgroup.ts";
+import {
+  cgroupDirectory,
+  type CgroupLayout,
+  cgroupLayout,
+  hierarchyOf,
+} from "../runtime/cgroup_layout.ts";
 import { readControl } from "../runtime/cgroup_files.ts";
 import { LIMITS } from "../runtime/cgroup_table.ts";
 
@@ -16,6 +23,8 @@ export interface LimitFacts {
   readonly limits: Readonly<Record<string, boolean>>;
   readonly controllers: readonly string[];
   readonly missing: readonly string[];
+  /** Whether containers get a cgroup. */
+  readonly usable: boolean;
   /** docker's lines for what is not there. */
   readonly warnings: readonly string[];
 }
@@ -69,6 +78,7 @@ export function limitFacts(
   return {
     limits: Object.fromEntries(KEYS.map(([key, field]) => [key, takes(field)])),
     controllers,
+    usable: version !== undefined,
     missing: known.filter((name) => !controllers.includes(name)),
     warnings: version === undefined
       ? ["WARNING: No cgroups are mounted: there are no limits, pause and stats"]
@@ -76,18 +86,32 @@ export function limitFacts(
   };
 }
 
-/** The facts of this machine. */
+/** docker's words to an ordinary user who may make no cgroup. */
+const ROOTLESS = "WARNING: Running in rootless-mode without cgroups. ";
+const ROOTLESS_V1 =
+  "To enable cgroups in rootless-mode, you need to boot the system in cgroup v2 mode.";
+const ROOTLESS_V2 = "Systemd is required to enable cgroups in rootless-mode.";
+
+/** The facts of this machine, for an ordinary user those of what was delegated to him. */
 export function machineLimits(): LimitFacts {
   const layout = cgroupLayout();
-  return limitFacts(layout.version, controllersOf(layout).sort(), (controller, file) => {
-    const mount = hierarchyOf(layout, controller)?.mountPoint;
-    return mount === undefined ? false : fileIn(mount, file);
+  const delegated = isRootless() ? delegatedCgroup() : "/";
+  if (layout.version !== undefined && delegated === undefined) {
+    const facts = limitFacts(undefined, [], () => false);
+    const hint = layout.version === 1 ? ROOTLESS_V1 : ROOTLESS_V2;
+    return { ...facts, warnings: [ROOTLESS + hint] };
+  }
+  const controllers = controllersOf(layout, delegated ?? "/").sort();
+  return limitFacts(layout.version, controllers, (controller, file) => {
+    const hierarchy = hierarchyOf(layout, controller);
+    return hierarchy !== undefined && fileIn(cgroupDirectory(hierarchy, delegated ?? "/"), file);
   });
 }
 
-function controllersOf(layout: CgroupLayout): string[] {
+function controllersOf(layout: CgroupLayout, path: string): string[] {
   if (layout.version !== 2) return layout.hierarchies.flatMap(({ controllers }) => controllers);
-  const text = readControl(`${layout.hierarchies[0].mountPoint}/cgroup.controllers`) ?? "";
+  const directory = cgroupDirectory(layout.hierarchies[0], path);
+  const text = readControl(`${directory}/cgroup.controllers`) ?? "";
   return text.split(/\s+/).filter((word) => word !== "");
 }
 

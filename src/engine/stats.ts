@@ -28,8 +28,8 @@ export interface ContainerUsage {
   readonly name: string;
   /** As the user typed it; the id where it was not named. */
   readonly reference: string;
-  /** undefined: it does not run. */
-  readonly usage: Usage | undefined;
+  /** "unknown": it runs without a cgroup, as where none may be made; undefined: it does not run. */
+  readonly usage: Usage | "unknown" | undefined;
 }
 
 /** Sums what all interfaces but lo received and sent, of the text of /proc/PID/net/dev. Pure. */
@@ -76,7 +76,9 @@ export class StatsSampler {
       const state = stateOf(record.Id);
       const isUp = state.kind === "running" || state.kind === "restarting";
       if (this.#named.length === 0 && !this.all && !isUp) return [];
-      const usage = state.kind === "running" ? this.#usageOf(record, state.run) : undefined;
+      const usage = state.kind === "running"
+        ? this.#usageOf(record, state.run) ?? "unknown"
+        : undefined;
       return [{ id: record.Id, name: record.Name.replace(/^\//, ""), reference, usage }];
     });
   }

@@ -176,6 +176,9 @@ async function prepare(cgroup: Cgroup, resources: Resources): Promise<string[]> 
  * warnings; throws UserError for values the kernel refuses, and then nothing has changed.
  */
 export async function updateCgroup(cgroup: Cgroup, resources: Resources): Promise<string[]> {
+  if (cgroup.version === undefined) {
+    return hasLimits(resources) ? ["The container has no cgroup. Limits discarded."] : [];
+  }
   const { WrittenFiles } = await import("./cgroup_undo.ts");
   // A controller that nobody asked for before is not switched on yet.
   const refused = cgroup.version === 2
@@ -293,14 +296,19 @@ export function containerCgroupPath(id: string, parent = ""): string {
 }
 
 function defaultParent(): string {
+  if (!isRootless() || cgroupLayout().version !== 2) return "/diplodock";
+  return `${delegatedCgroup() ?? ""}/diplodock`;
+}
+
+/** The part of a v2 tree that was delegated to this user; undefined where none was, and on v1. */
+export function delegatedCgroup(): string | undefined {
   const { version, hierarchies } = cgroupLayout();
-  if (!isRootless() || version !== 2) return "/diplodock";
+  if (version !== 2) return undefined;
   const own = parseOwnCgroups(Deno.readTextFileSync("/proc/self/cgroup"))
     .find(({ controllers }) => controllers.length === 0);
-  const delegated = delegatedPath(own?.path ?? "/", (path) => {
+  return delegatedPath(own?.path ?? "/", (path) => {
     const directory = cgroupDirectory(hierarchies[0], path);
     return ["", "/cgroup.procs", "/cgroup.subtree_control"]
       .every((file) => isWritable(directory + file));
   });
-  return `${delegated ?? ""}/diplodock`;
 }

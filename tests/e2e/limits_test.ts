@@ -206,4 +206,7 @@ test("info names the version and the controllers", async () => {
   assertEquals([info.CgroupVersion, info.CgroupDriver], [String(VERSION), "cgroupfs"]);
   for (const name of ["cpu", "memory", "pids"]) assert(info.CgroupControllers.includes(name), name);
   assertEquals(info.MemoryLimit, true);
+  const { code, stdout, stderr } = await engine.dd("info");
+  assertEquals([code, stderr.trimEnd()], [0, (info.Warnings ?? []).join("\n")]);
+  assertStringIncludes(stdout, ` Cgroup Version: ${VERSION}\n  Controllers: `);
 });
