@@ -58,7 +58,11 @@ export function makeDirectories(path: string, mode = 0o700): void {
   Deno.mkdirSync(path, { recursive: true, mode });
 }
 
-/** Whether an error of a Deno file call means that the path, or a directory of it, is not there. */
+/**
+ * Whether an error of a Deno file call means that the path, or a directory of it, is not there. A
+ * file of /proc whose process ended between open and read gives ESRCH, an error without a class.
+ */
 export function isAbsent(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
+    (error as { code?: string } | undefined)?.code === "ESRCH";
 }

@@ -11,7 +11,7 @@ Deno.test({
   ...skipUnless(why === undefined, `netem: ${why}`),
   async fn() {
     const { code, output } = await runMachine({
-      programs: [Deno.execPath()],
+      programs: [Deno.execPath(), "/bin/sh"],
       copies: Object.fromEntries(
         ["deno.json", "ffi", "src", "tests/lib", ...TESTS].map((path) => [
           `${PROJECT}/${path}`,
