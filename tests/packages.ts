@@ -16,6 +16,8 @@ export const PACKAGES: readonly string[] = [
   "fuse-overlayfs",
   "uidmap",
   "slirp4netns",
+  "passt",
+  "catatonit",
   // network
   "iptables",
   "nftables",

@@ -49,7 +49,7 @@ function moment(text: string | undefined): bigint | undefined {
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
   const render = await renderer(options.format ?? "");
-  const [since, until] = await daemon(() => [moment(options.since), moment(options.until)]);
+  const since = moment(options.since), until = moment(options.until);
   const test = eventTest(collectFilters(options.filter));
   await followEvents({ since, until }, async (event) => {
     if (test(event)) await writeOut(render(event) + "\n");
