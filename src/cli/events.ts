@@ -4,7 +4,6 @@ import { parseMoment } from "../base/time.ts";
 import { followEvents, type LoggedEvent } from "../engine/event_log.ts";
 import { eventTest } from "../engine/event_filters.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
 import { writeOut } from "./output.ts";
 
 export const spec = {
