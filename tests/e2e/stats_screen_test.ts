@@ -14,6 +14,22 @@ function test(name: string, fn: () => Promise<void>, more = true, reason = ""): 
   Deno.test({ name, ...skipUnless(can, why === undefined ? reason : `cgroups: ${why}`), fn });
 }
 
+test("stats --no-stream is a table of running containers, or of those named", async () => {
+  const up = await engine.background("--name", "up", "host", "sleep", "600");
+  await engine.ok("create", "--name", "made", "host", "true");
+  const [titles, ...rows] = (await engine.ok("stats", "--no-stream")).split("\n");
+  assertEquals(titles.split(/ {2,}/), [
+    ...["CONTAINER ID", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O"],
+    "PIDS",
+  ]);
+  assertEquals(rows.map((row) => row.split(/ {2,}/)[1]), ["up"]);
+  const format = ["--no-stream", "--no-trunc", "--format", "{{.ID}} {{.Container}}"];
+  const named = await engine.ok("stats", ...format, "made", "up");
+  assertEquals(named.split("\n").map((line) => line.split(" ")[1]), ["made", "up"]);
+  assertEquals(named.split("\n")[1].split(" ")[0], up);
+  await engine.ok("rm", "-f", "up", "made");
+});
+
 test("a name that is none is refused, and so is a field", async () => {
   const none = await engine.dd("stats", "--no-stream", "nosuch");
   assertEquals([none.code, none.stderr], [

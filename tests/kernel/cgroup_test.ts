@@ -229,6 +229,7 @@ test("killCgroup() kills what is frozen", {}, async (box) => {
 test("readStats() counts memory, CPU and processes", {}, async (box) => {
   box.start("sleep 60 & touch ready; wait");
   await until("the shell", () => exists(`${box.directory}/ready`));
+  await until("the end of touch", () => readStats(box.cgroup)!.pids === 2);
   const stats = readStats(box.cgroup)!;
   assertEquals([stats.pids, stats.pidsLimit, stats.memoryLimitBytes], [2, Infinity, Infinity]);
   assert(stats.memoryBytes > 0 && stats.memoryBytes < 64 * MIB, `${stats.memoryBytes}`);
