@@ -41,7 +41,9 @@ test("explain shows the files that are written, and why", async () => {
     ? [["memory.max", String(64 * MIB)], ["cpu.max", "50000 100000"]]
     : [["memory.limit_in_bytes", String(64 * MIB)], ["cpu.cfs_quota_us", "50000"]];
   for (const [file, value] of wanted) {
-    assert(lines.some((line) => line.includes(`/${file} `) && line.includes(value)), file);
+    // The path may be cut to its last part, where it is the same for many.
+    const isOf = (line: string) => line.startsWith(`${file} `) || line.includes(`/${file} `);
+    assert(lines.some((line) => isOf(line) && line.includes(value)), file);
   }
   assertStringIncludes(text, "-m, --memory: ");
 });
