@@ -110,6 +110,7 @@ cd /above
 exec /bin/busybox chroot . /bin/busybox sh /start
 `;
 
+// What came from this machine's /tmp (a checkout may be there) is not covered by a new one.
 const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
@@ -117,7 +118,7 @@ const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 /bin/busybox mkdir -p /dev/pts /dev/shm /dev/mqueue
 /bin/busybox mount -t devpts -o ptmxmode=666 devpts /dev/pts
 /bin/busybox mount -t tmpfs tmpfs /dev/shm
-/bin/busybox mount -t tmpfs tmpfs /tmp
+[ -n "$(/bin/busybox ls /tmp)" ] || /bin/busybox mount -t tmpfs tmpfs /tmp
 /bin/busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$module; done
 /bin/sh /script
