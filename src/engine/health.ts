@@ -44,9 +44,18 @@ export function healthCommand(
 
 /**
  * Starts the health program of a container that has just been started. It ends with the
- * container. Throws SyscallError when it cannot be started.
+ * container. Throws SyscallError when it cannot be started; a container that ends meanwhile takes
+ * with it what the start looks at, and needs no checks.
  */
 export function startHealthChecks(record: ContainerRecord): void {
+  try {
+    launchHealthProgram(record);
+  } catch (error) {
+    if (stateOf(record.Id).kind === "running") throw error;
+  }
+}
+
+function launchHealthProgram(record: ContainerRecord): void {
   const state = stateOf(record.Id);
   if (state.kind !== "running") return; // it has ended already
   const { run } = state;

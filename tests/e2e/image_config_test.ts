@@ -98,7 +98,7 @@ test("an image for another machine runs with a warning, unless the platform was 
   await makeImage(box, "other:1", "--platform", `linux/${there}`);
   const quick = ["run", "--rm", "--network", "none"];
   const warned = await box.run(...quick, "other:1", "true");
-  assertEquals([warned.code, warned.out], [0, ""]);
+  assertEquals([warned.code, warned.out], [0, ""], warned.err);
   assertEquals(
     warned.err,
     `WARNING: The requested image's platform (linux/${there}) does not match the detected host ` +

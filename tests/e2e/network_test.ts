@@ -198,7 +198,9 @@ test("a change of the host's resolvers reaches containers that left their file a
 });
 
 test("explain() tells links, addresses, ports and rules before the start", async () => {
-  const text = await engine.ok("explain", "run", "-p", "8089:80", "--net-rate", "1m", "host", "ls");
+  const words = ["run", "-p", "8089:80", "--net-rate", "1m", "host", "ls"];
+  // Lines that were wrapped for the terminal go on indented.
+  const text = (await engine.ok("explain", ...words)).replaceAll(/\n {2,}/g, " ");
   assertMatch(text, /^eth0 of network bridge: veth pair with dd[0-9a-f]{11}00 on bridge dip/m);
   assertMatch(text, /address 10\.\d+\.\d+\.\d+\/16, default route via 10\./);
   assertStringIncludes(text, "what it sends: at most 1000000 bit/s\n");
