@@ -2,7 +2,6 @@ import { UserError } from "../base/errors.ts";
 import { resolveContainer } from "../engine/containers.ts";
 import { readRecord } from "../engine/containers.ts";
 import { finish, startExisting } from "../engine/run.ts";
-import { stateOf } from "../engine/state.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
 
@@ -47,9 +46,8 @@ export async function command(words: string[]): Promise<number> {
 }
 
 async function startDetached(id: string): Promise<void> {
-  if (stateOf(id).kind === "running") return;
-  const { started } = await startExisting(id, false);
-  started.client[Symbol.dispose]();
+  const container = await startExisting(id, false);
+  container?.started.client[Symbol.dispose]();
 }
 
 async function startAttached(
@@ -58,15 +56,15 @@ async function startAttached(
   detachKeys: string,
 ): Promise<number> {
   const id = resolveContainer(reference);
-  if (stateOf(id).kind === "running") {
-    const { command: attach } = await import("./attach.ts");
-    return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);
-  }
   const { attachStarted } = await import("../engine/attach.ts");
   const { parseDetachKeys } = await import("../engine/detach_keys.ts");
   parseDetachKeys(detachKeys);
   const { Config } = readRecord(id);
   const container = await startExisting(id, true);
+  if (container === undefined) {
+    const { command: attach } = await import("./attach.ts");
+    return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);
+  }
   const code = await attachStarted(container, {
     attach: { stdin: interactive && Config.OpenStdin, stdout: true, stderr: true },
     tty: Config.Tty,

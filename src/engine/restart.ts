@@ -80,6 +80,7 @@ export async function restartNow(id: string): Promise<void> {
 export async function restartContainer(id: string, options: StopOptions): Promise<void> {
   await stopContainer(id, options);
   using lock = lockContainer(id);
+  if (stateOf(id).kind === "running") return; // another client was faster
   const record = readRecord(id);
   const warn = (text: string) => console.error(`WARNING: ${text}`);
   const { started } = await startContainer(record, lock, { attached: false, warn });

@@ -4,6 +4,7 @@ import { cleanUp, sweep } from "./cleanup.ts";
 import { createContainer, type CreateOptions, ImageMissingError } from "./create.ts";
 import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
 import { startContainer, type StartedContainer } from "./start.ts";
+import { stateOf } from "./state.ts";
 import { removeContainer } from "./stop.ts";
 import { strictly } from "./strict.ts";
 import type { ClientOptions, ContainerRecord, CreateRequest } from "./types.ts";
@@ -110,12 +111,17 @@ export async function finish({ record, started }: StartedContainer): Promise<voi
   started.client.acknowledge();
 }
 
-/** Starts a container that was made earlier. */
+/** Starts a container that was made earlier; undefined when it runs already. */
 export async function startExisting(
   id: string,
   attached: boolean,
-): Promise<StartedContainer> {
+): Promise<StartedContainer | undefined> {
   await sweep();
   using lock = lockContainer(id);
+  const state = stateOf(id); // another client may have started it while we waited for the lock
+  if (state.kind === "running") {
+    if (!state.paused) return undefined;
+    throw new UserError("cannot start a paused container, try unpause instead");
+  }
   return await startContainer(readRecord(id), lock, { attached, warn: print });
 }
