@@ -5,8 +5,10 @@
 import { cstr } from "./bytes.ts";
 import {
   type Block,
+  type Place,
   type Program,
   slot,
+  type SpentSteps,
   STATE,
   type Step,
   type Target,
@@ -32,6 +34,7 @@ const STEP_BYTES = 96;
 const PSEUDO_CALL = -1;
 const STEP_WORDS = STEP_BYTES / 8;
 const END = 1;
+const PAGE = 4096;
 
 /** A program as memory: what to write where, where to start, and how to name a failed step. */
 export interface Encoded {
@@ -68,6 +71,7 @@ export function encode(program: Program, base: number, arch: Arch = Deno.build.a
     writeStep(words, layout, placed[i].step, i, arch);
   }
   layout.writeBlocks(bytes);
+  if (program.spent !== undefined) writeSpent(words, layout, program.spent, base);
   const firstStep = layout.step(0);
   return {
     bytes: bytes.subarray(0, layout.size),
@@ -85,6 +89,14 @@ export function encode(program: Program, base: number, arch: Arch = Deno.build.a
     },
     addressOf: (of) => layout.block(of),
   };
+}
+
+function writeSpent(words: Uint32Array, layout: Layout, spent: SpentSteps, base: number): void {
+  const begin = Math.ceil(layout.label(spent.from) / PAGE) * PAGE;
+  const end = Math.floor(layout.stepsEnd / PAGE) * PAGE;
+  const at = ({ block, offset }: Place) => (layout.block(block) - base + offset) / 8;
+  putWord(words, at(spent.address), begin);
+  putWord(words, at(spent.length), Math.max(0, end - begin));
 }
 
 /** Writes a signed 64 bit number as word `index`. */
@@ -197,6 +209,10 @@ class Layout {
 
   step(index: number): number {
     return this.#base + this.#steps + index * STEP_BYTES;
+  }
+  /** Where the last step ends. */
+  get stepsEnd(): number {
+    return this.step(this.#count);
   }
   label(name: string): number {
     const index = this.#labels.get(name);

@@ -64,6 +64,16 @@ export interface Step {
 export interface Program {
   readonly steps: readonly Step[];
   readonly tail?: string;
+  /** What the steps may unmap when it has served. */
+  readonly spent?: SpentSteps;
+}
+
+/** The last steps of a program, from a label on: the whole pages that only they are on. */
+export interface SpentSteps {
+  readonly from: string;
+  /** Get the pages' address and length when the program is encoded; 0 bytes: there are none. */
+  readonly address: Place;
+  readonly length: Place;
 }
 
 /** The interpreter's own words: the failed step's address, its result, the tail's address. */

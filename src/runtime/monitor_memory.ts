@@ -92,6 +92,9 @@ export class MonitorMemory {
   readonly pidfd = slot("pidfd");
   readonly helper = slot("helper");
   readonly timer = slot("timer", NONE);
+  /** The pages that only init's steps are on. */
+  readonly initSteps = slot("init's steps");
+  readonly initStepsLength = slot("length of init's steps");
   readonly scratchFd = slot("scratch descriptor");
   readonly scratchLength = slot("scratch length");
   readonly timerCount = slot("timer count");

@@ -58,6 +58,11 @@ export function monitorProgram(plan: MonitorPlan): Program {
   const memory = new MonitorMemory(plan);
   return {
     tail: "monitor.failed",
+    spent: {
+      from: "init.start",
+      address: memory.initSteps,
+      length: memory.initStepsLength,
+    },
     steps: [
       ...startSteps(plan, memory),
       ...handOverSteps(plan, memory),
@@ -186,6 +191,12 @@ function handOverSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
         result: memory.logSize,
       }),
     ]),
+    // Init has its own copy, and is most of the program: it need not stay in this process.
+    on({
+      call: "munmap",
+      args: [memory.initSteps, memory.initStepsLength],
+      goal: "let go of init's steps",
+    }),
     goTo("@poll"),
   ];
 }

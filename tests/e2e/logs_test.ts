@@ -116,10 +116,14 @@ test("logs -f goes on through restarts until the container is stopped", async ()
 });
 
 test("logs -f ends when the container is removed", async () => {
-  const id = await engine.background("host", "sleep", "60");
-  const following = engine.dd("logs", "-f", id);
+  const id = await engine.background("host", "sh", "-c", "echo up; sleep 60");
+  const following = engine.spawn(["logs", "-f", id]);
+  const reader = following.stdout.getReader();
+  await reader.read(); // from here on it follows
   await engine.ok("rm", "-f", id);
-  assertEquals((await following).code, 0);
+  while (!(await reader.read()).done);
+  await following.stderr.cancel();
+  assertEquals((await following.status).code, 0);
 });
 
 test("logs --clear empties the log, and the container goes on writing to it", async () => {

@@ -276,3 +276,14 @@ test("run() with nobody left listening ends as after SIGPIPE", async () => {
   const [status] = await Promise.all([child.status, child.stderr.cancel()]);
   assertEquals(status.code, 141);
 });
+
+test("the monitor of a container has at most 64 kB in memory, with or without a terminal", async () => {
+  for (const flags of [[], ["-t"], ["--restart", "always"]]) {
+    const id = await engine.background(...flags, "host", "sleep", "1000");
+    const [{ pid }] = engine.processes()
+      .filter(({ words }) => words === `diplodock-monitor ${id.slice(0, 12)}`);
+    const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+    assert(Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]) <= 64, rollup);
+    await engine.ok("rm", "-f", id);
+  }
+});

@@ -109,3 +109,24 @@ Deno.test("encode() throws RangeError when a label is missing or used twice", ()
   const twice = { ...GETPID, label: "a" };
   assertThrows(() => encode({ steps: [twice, twice] }, BASE), RangeError, "used twice");
 });
+
+const PAGE = 4096;
+const SPENT: [name: string, count: number, from: number, want: [first: number, pages: number]][] = [
+  ["the whole pages of the last steps", 200, 100, [3, 1]],
+  ["nothing where they fill no page", 60, 30, [1, 0]],
+];
+for (const [name, count, from, [first, pages]] of SPENT) {
+  Deno.test(`encode() finds ${name} that may be let go`, () => {
+    const address = slot("address"), length = slot("length");
+    const steps = Array.from({ length: count }, (_, i): Step => ({
+      ...GETPID,
+      ...(i === from && { label: "spent" }),
+      ...(i === 0 && { args: [address, length] }),
+    }));
+    const encoded = encode({ steps, spent: { from: "spent", address, length } }, BASE, "x86_64");
+    const view = new DataView(encoded.bytes.buffer);
+    const read = ({ block }: typeof address) =>
+      Number(view.getBigUint64(encoded.addressOf(block) - BASE, true));
+    assertEquals([read(address), read(length)], [BASE + first * PAGE, pages * PAGE]);
+  });
+}
