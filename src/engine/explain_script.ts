@@ -71,21 +71,22 @@ function ownPath(path: string, { container }: Explanation): string {
   return `${shellWord(path.slice(0, at))}"by-hand-$id"${rest === "" ? "" : shellWord(rest)}`;
 }
 
+/** Directories that are made, without a value; the others are files. */
+function directories({ cgroup }: Explanation): string[] {
+  return cgroup.writes.filter(({ value }) => value === undefined).map(({ path }) => path);
+}
+
 function cgroupDirectories(explanation: Explanation): string[] {
-  return explanation.cgroup.writes.filter(({ value, why }) =>
-    value === undefined && !why.includes("born")
-  ).map(({ path }) => ownPath(path, explanation));
+  return directories(explanation).map((path) => ownPath(path, explanation));
 }
 
 function isEntrance(path: string): boolean {
-  return /\/(tasks|cgroup\.procs)$/.test(path);
+  return path.endsWith("/tasks");
 }
 
 function cgroupLines(explanation: Explanation): string[] {
   return explanation.cgroup.writes.flatMap(({ path, value, why }) => {
-    if (value === undefined) {
-      return why.includes("born") ? [] : [`mkdir -p ${ownPath(path, explanation)}`];
-    }
+    if (value === undefined) return [`mkdir -p ${ownPath(path, explanation)}`];
     if (isEntrance(path)) return [];
     const words = `printf %s ${shellWord(value)} > ${ownPath(path, explanation)}`;
     const cpuset = /^(.*)\/cpuset\.(cpus|mems)$/.test(path);
@@ -113,14 +114,13 @@ function parentOf(path: string): string {
 
 /** What the shell does before it becomes the container: each hierarchy by its own file. */
 function entering(explanation: Explanation): string {
-  const { writes } = explanation.cgroup;
-  const files = [
-    ...writes.filter(({ path }) => isEntrance(path)).map(({ path }) => path),
-    ...writes.filter(({ value, why }) => value === undefined && why.includes("born"))
-      .map(({ path }) => `${path}/cgroup.procs`),
-  ];
+  const entrances = explanation.cgroup.writes.map(({ path }) => path).filter(isEntrance);
+  // On v2 the engine writes nothing, its process is born there: no tool of the shell can do that.
   const own = (path: string) => path.replace(explanation.container.id, `by-hand-'"$id"'`);
-  return files.map((path) => `echo 0 > ${own(path)}; `).join("");
+  return directories(explanation).map((directory) => {
+    const tasks = entrances.find((path) => path === `${directory}/tasks`);
+    return `echo 0 > ${own(tasks ?? `${directory}/cgroup.procs`)}; `;
+  }).join("");
 }
 
 function networkLines({ network }: Explanation): string[] {
