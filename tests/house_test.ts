@@ -20,7 +20,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Commands that use a part below the engine: by the name of their file, where to. */
 const EXCEPTIONS: [file: RegExp, place: string][] = [
   [
-    /^src\/cli\/(image|system_prune|login|logout|run_pull|commit|export|inspect|system_df)/,
+    /^src\/cli\/(image|login|logout|run_pull|commit|export|inspect|system_df)/,
     "src/image",
   ],
   [/^src\/cli\/(oci|runtime)/, "src/runtime"],

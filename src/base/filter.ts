@@ -104,3 +104,11 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   if (parsed.size > 1) throw invalidFilter(key, values.join(","));
   return parsed.has(true);
 }
+
+/** Whether labels pass both the `label` and the `label!` filters, as all prune commands ask. */
+export function passesLabels(
+  filters: Filters,
+  labels: Parameters<typeof matchLabels>[1],
+): boolean {
+  return matchLabels(filters, labels) && matchNoLabels(filters, labels);
+}

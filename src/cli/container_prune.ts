@@ -5,6 +5,7 @@ import { pruneContainers } from "../engine/prune_containers.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
 import { confirm } from "./output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "container prune",
@@ -37,7 +38,7 @@ export async function command(words: string[]): Promise<number> {
     await sweep();
     return await pruneContainers(filters);
   });
-  if (ids.length > 0) console.log(`Deleted Containers:\n${ids.join("\n")}\n`);
+  printDeleted("Containers", ids);
   console.log(`Total reclaimed space: ${formatSize(bytes, 4)}`);
   return 0;
 }

@@ -1,10 +1,10 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
-import { parseMoment } from "../base/time.ts";
+import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
 import { pruneImages } from "../image/prune.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { containersUsing, daemon, imageStore, noteImage } from "./image_context.ts";
 import { confirm } from "./output.ts";
+import { printDeleted, untilMillis } from "./prune_output.ts";
 
 export const spec = {
   name: "image prune",
@@ -29,6 +29,26 @@ const WARNING = {
   all: "WARNING! This will remove all images without at least one container associated to them.",
 };
 
+/** Removes unused images as `filters` say and tells what is gone; the bytes that are free again. */
+export async function pruneAndTell(
+  filters: Filters,
+  all: boolean,
+  untilMs: readonly number[],
+): Promise<number> {
+  const { removals, bytes } = await daemon(() =>
+    pruneImages(imageStore(), {
+      all,
+      labels: filters.get("label") ?? [],
+      withoutLabels: filters.get("label!") ?? [],
+      ...(untilMs.length > 0 && { untilMs: Math.min(...untilMs) }),
+      using: containersUsing(),
+    })
+  );
+  printDeleted("Images", removals.map(({ kind, what }) => `${kind.toLowerCase()}: ${what}`));
+  noteImage("prune", "", { reclaimed: String(bytes) });
+  return bytes;
+}
+
 /** `diplodock image prune`. */
 export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
@@ -37,26 +57,12 @@ export async function command(args: string[]): Promise<number> {
   );
   const wantsAll = filters.get("dangling")?.some((value) => /^(?:0|f|false)$/i.test(value));
   const all = options.all || wantsAll === true;
-  const until = (filters.get("until") ?? []).map((text) => Number(parseMoment(text) / 1_000_000n));
+  const until = untilMillis(filters);
   if (!options.force) {
     console.log(all ? WARNING.all : WARNING.dangling);
     if (!confirm("Are you sure you want to continue?")) return 0;
   }
-  const { removals, bytes } = await daemon(() =>
-    pruneImages(imageStore(), {
-      all,
-      labels: filters.get("label") ?? [],
-      withoutLabels: filters.get("label!") ?? [],
-      ...(until.length > 0 && { untilMs: Math.min(...until) }),
-      using: containersUsing(),
-    })
-  );
-  if (removals.length > 0) {
-    console.log("Deleted Images:");
-    for (const { kind, what } of removals) console.log(`${kind.toLowerCase()}: ${what}`);
-    console.log();
-  }
-  noteImage("prune", "", { reclaimed: String(bytes) });
+  const bytes = await pruneAndTell(filters, all, until);
   console.log(`Total reclaimed space: ${formatSize(bytes, 4)}`);
   return 0;
 }

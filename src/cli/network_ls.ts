@@ -5,7 +5,6 @@ import {
   matchAny,
   matchLabels,
   matchName,
-  matchNoLabels,
   parseFilter,
 } from "../base/filter.ts";
 import { UserError } from "../base/errors.ts";
@@ -110,11 +109,4 @@ export async function command(words: string[]): Promise<number> {
     quiet: options.quiet,
   });
   return 0;
-}
-
-/** What `network prune` takes of the filters. */
-export function pruneFilter(networks: readonly NetworkRecord[], filters: Filters) {
-  return networks.filter((network) =>
-    matchLabels(filters, network.Labels) && matchNoLabels(filters, network.Labels)
-  );
 }

@@ -1,11 +1,10 @@
 import { collectFilters, parseFilter } from "../base/filter.ts";
-import { parseMoment } from "../base/time.ts";
 import { sweep } from "../engine/cleanup.ts";
 import { pruneNetworks } from "../engine/prune_networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
-import { pruneFilter } from "./network_ls.ts";
 import { confirm } from "./output.ts";
+import { printDeleted, untilMillis } from "./prune_output.ts";
 
 export const spec = {
   name: "network prune",
@@ -30,15 +29,12 @@ const WARNING = "WARNING! This will remove all custom networks not used by at le
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
   const filters = await daemon(() => collectFilters(options.filter, ["label", "label!", "until"]));
-  const until = (filters.get("until") ?? []).map((text) => Number(parseMoment(text) / 1_000_000n));
+  const until = untilMillis(filters);
   if (!options.force) {
     console.log(WARNING);
     if (!confirm("Are you sure you want to continue?")) return 0;
   }
   await sweep();
-  const names = await daemon(() =>
-    pruneNetworks((networks) => pruneFilter(networks, filters), until)
-  );
-  if (names.length > 0) console.log(`Deleted Networks:\n${names.join("\n")}\n`);
+  printDeleted("Networks", await daemon(() => pruneNetworks(filters, until)));
   return 0;
 }

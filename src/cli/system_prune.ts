@@ -1,22 +1,15 @@
 import { UserError } from "../base/errors.ts";
-import {
-  collectFilters,
-  type Filters,
-  matchLabels,
-  matchNoLabels,
-  parseFilter,
-} from "../base/filter.ts";
-import { parseMoment } from "../base/time.ts";
+import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
 import { sweep } from "../engine/cleanup.ts";
 import { pruneContainers } from "../engine/prune_containers.ts";
 import { pruneNetworks } from "../engine/prune_networks.ts";
 import { pruneVolumes } from "../engine/prune_volumes.ts";
-import { pruneImages } from "../image/prune.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { containersUsing, daemon, imageStore, noteImage } from "./image_context.ts";
-import { pruneFilter } from "./network_ls.ts";
+import { daemon } from "./engine_error.ts";
+import { pruneAndTell } from "./image_prune.ts";
 import { confirm } from "./output.ts";
+import { printDeleted, untilMillis } from "./prune_output.ts";
 
 export const spec = {
   name: "system prune",
@@ -49,10 +42,6 @@ function question(all: boolean, volumes: boolean): string {
     "\nAre you sure you want to continue?";
 }
 
-function list(title: string, lines: readonly string[]): void {
-  if (lines.length > 0) console.log(`Deleted ${title}:\n${lines.join("\n")}\n`);
-}
-
 /** `diplodock system prune`: containers first, then what only they needed. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
@@ -71,27 +60,15 @@ async function prune(
   filters: Filters,
   { all, volumes }: { all: boolean; volumes: boolean },
 ): Promise<number> {
-  const until = (filters.get("until") ?? []).map((text) => Number(parseMoment(text) / 1_000_000n));
+  const until = untilMillis(filters);
   const containers = await pruneContainers(filters);
-  list("Containers", containers.ids);
-  list("Networks", await pruneNetworks((networks) => pruneFilter(networks, filters), until));
+  printDeleted("Containers", containers.ids);
+  printDeleted("Networks", await pruneNetworks(filters, until));
   let bytes = containers.bytes;
   if (volumes) {
-    const pruned = await pruneVolumes(
-      false,
-      ({ Labels }) => matchLabels(filters, Labels) && matchNoLabels(filters, Labels),
-    );
-    list("Volumes", pruned.names);
+    const pruned = await pruneVolumes(false, filters);
+    printDeleted("Volumes", pruned.names);
     bytes += pruned.bytes;
   }
-  const images = pruneImages(imageStore(), {
-    all,
-    labels: filters.get("label") ?? [],
-    withoutLabels: filters.get("label!") ?? [],
-    ...(until.length > 0 && { untilMs: Math.min(...until) }),
-    using: containersUsing(),
-  });
-  list("Images", images.removals.map(({ kind, what }) => `${kind.toLowerCase()}: ${what}`));
-  noteImage("prune", "", { reclaimed: String(images.bytes) });
-  return bytes + images.bytes;
+  return bytes + await pruneAndTell(filters, all, until);
 }

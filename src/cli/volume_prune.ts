@@ -1,16 +1,11 @@
 import { UserError } from "../base/errors.ts";
-import {
-  booleanFilter,
-  collectFilters,
-  matchLabels,
-  matchNoLabels,
-  parseFilter,
-} from "../base/filter.ts";
+import { booleanFilter, collectFilters, parseFilter } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
 import { pruneVolumes } from "../engine/prune_volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
 import { confirm } from "./output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "volume prune",
@@ -46,13 +41,8 @@ export async function command(words: string[]): Promise<number> {
         "Are you sure you want to continue?",
     )
   ) return 0;
-  const { names, bytes } = await daemon(() =>
-    pruneVolumes(
-      all,
-      ({ Labels }) => matchLabels(filters, Labels) && matchNoLabels(filters, Labels),
-    )
-  );
-  if (names.length > 0) console.log(`Deleted Volumes:\n${names.join("\n")}\n`);
+  const { names, bytes } = await daemon(() => pruneVolumes(all, filters));
+  printDeleted("Volumes", names);
   console.log(`Total reclaimed space: ${formatSize(bytes, 4)}`);
   return 0;
 }

@@ -1,6 +1,6 @@
 /** Removes containers that don't run. */
 import { UserError } from "../base/errors.ts";
-import { type Filters, matchLabels, matchNoLabels } from "../base/filter.ts";
+import { type Filters, passesLabels } from "../base/filter.ts";
 import { parseMoment, parseTime } from "../base/time.ts";
 import { containerDirectory } from "../base/places.ts";
 import { listRecords } from "./containers.ts";
@@ -24,7 +24,7 @@ export async function pruneContainers(
     const { Labels } = record.Config;
     if (kind !== "created" && kind !== "exited") continue;
     if (until !== undefined && (parseTime(record.Created) ?? 0n) > until) continue;
-    if (!matchLabels(filters, Labels) || !matchNoLabels(filters, Labels)) continue;
+    if (!passesLabels(filters, Labels)) continue;
     const size = treeSize(`${containerDirectory(record.Id)}/upper`);
     try {
       await removeContainer(record.Id, { force: false, volumes: false });

@@ -1,19 +1,18 @@
 /** Removes networks that no container has. */
-import {
-  listNetworks,
-  type NetworkRecord,
-  PREDEFINED,
-  removeNetwork,
-  usedNetworks,
-} from "./networks.ts";
+import { type Filters, passesLabels } from "../base/filter.ts";
+import { listNetworks, PREDEFINED, removeNetwork, usedNetworks } from "./networks.ts";
 
-/** Removes the user's unused networks that `choose` leaves in the list; the names of what is gone. */
+/**
+ * Removes the user's unused networks whose labels pass `filters` and that were made before all of
+ * `untilMs`; the names of what is gone.
+ */
 export async function pruneNetworks(
-  choose: (networks: NetworkRecord[]) => NetworkRecord[],
+  filters: Filters,
   untilMs: readonly number[],
 ): Promise<string[]> {
   const used = usedNetworks();
-  const unused = choose(await listNetworks()).filter((network) =>
+  const unused = (await listNetworks()).filter((network) =>
+    passesLabels(filters, network.Labels) &&
     !PREDEFINED.includes(network.Name) && !used.has(network.Id) &&
     untilMs.every((moment) => Date.parse(network.Created) < moment)
   );

@@ -1,5 +1,6 @@
 /** Removes volumes that no container has. */
 import { UserError } from "../base/errors.ts";
+import { type Filters, passesLabels } from "../base/filter.ts";
 import { treeSize } from "./disk_usage.ts";
 import { emitEvent } from "./events.ts";
 import {
@@ -8,24 +9,26 @@ import {
   removeVolume,
   sweepVolumes,
   volumeData,
-  type VolumeRecord,
   volumeUsers,
 } from "./volumes.ts";
 
 /**
- * Removes unused volumes for which `test` holds; those with a name only when `all` is set.
+ * Removes unused volumes whose labels pass `filters`; those with a name only when `all` is set.
  * Returns what is gone, and how many bytes were in it.
  */
 export async function pruneVolumes(
   all: boolean,
-  test: (volume: VolumeRecord) => boolean,
+  filters: Filters,
 ): Promise<{ names: string[]; bytes: number }> {
   sweepVolumes();
   const users = volumeUsers();
   const names: string[] = [];
   let bytes = 0;
   for (const volume of listVolumes()) {
-    if (users.has(volume.Name) || (!all && !isAnonymous(volume)) || !test(volume)) continue;
+    if (
+      users.has(volume.Name) || (!all && !isAnonymous(volume)) ||
+      !passesLabels(filters, volume.Labels)
+    ) continue;
     const size = treeSize(volumeData(volume.Name));
     try {
       await removeVolume(volume.Name);
