@@ -3,6 +3,7 @@
  * Whatever was made is undone if a later part fails.
  */
 import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
+import { EAGAIN, SyscallError } from "../../ffi/errno.ts";
 import { Fd, isInherited } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
@@ -47,6 +48,9 @@ import { readRunState, stateOf, writeStartedAt, writeStartNote } from "./state.t
 import { oomKilledMark, stoppedMark } from "./marks.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
 import type { ContainerRecord, HostConfig } from "./types.ts";
+
+/** A container that keeps renaming directories of a shared volume may fail as many. */
+const MOST_LAUNCHES = 16;
 
 /** How a start is wanted. */
 export interface StartOptions {
@@ -106,7 +110,7 @@ export async function startContainer(
   // Before the launch: a stop that comes from here on leaves its mark for good.
   removeIfThere(stoppedMark(id));
   removeIfThere(oomKilledMark(id));
-  const started = launch({ record, spec, cgroup, attached, userns, lock, options });
+  const started = launchAgain({ record, spec, cgroup, attached, userns, lock, options });
   undo.move();
   userns?.[Symbol.dispose]();
   const finished = attached.finish(record, started.pid);
@@ -272,6 +276,24 @@ interface Launch {
   readonly options: StartOptions;
 }
 
+/**
+ * Launches; once more where a rename anywhere on the machine came between the lookup of a path
+ * with ".." in it: openat2(2) gives up with EAGAIN rather than leave the root. Nothing is left of
+ * a launch that failed. Throws UserError with docker's text.
+ */
+function launchAgain(wanted: Launch): Started {
+  const quiet = { ...wanted, options: { ...wanted.options, warn: () => {} } };
+  for (let attempt = 1;; attempt++) {
+    try {
+      return launch(attempt === 1 ? wanted : quiet);
+    } catch (error) {
+      const passing = error instanceof SyscallError && error.call === "openat2" &&
+        error.errno === EAGAIN;
+      if (!passing || attempt === MOST_LAUNCHES) throw startFailure(error, wanted.spec);
+    }
+  }
+}
+
 /** Builds the program of the container's first process and starts it under a monitor. */
 function launch(launch: Launch): Started {
   const { record, spec, attached, options } = launch;
@@ -289,36 +311,32 @@ function launch(launch: Launch): Started {
   const flags = BigInt(plan.namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n);
   const timeout = HostConfig.Diplodock?.TimeoutSeconds;
   const attachedStdin = Config.StdinOnce && options.attached;
-  try {
-    return startMonitored({
-      id: shortId(id),
-      init: {
-        steps: options.alterSteps?.(steps) ?? steps,
-        flags,
-        cgroup: door.into,
-        before: plan.namespaces.before,
-        preserveFds: HostConfig.Diplodock?.PreserveFds,
-        keep: [
-          ...(attached.netns ? [attached.netns] : []),
-          ...door.tasks,
-          ...shared.fds,
-          ...(mapped?.fds ?? []),
-          launch.lock,
-        ],
-      },
-      stdio: Config.Tty
-        ? { kind: "terminal" }
-        : { kind: "pipes", stdin: !Config.OpenStdin ? "null" : attachedStdin ? "client" : "hold" },
-      directory: containerDirectory(id),
-      runtime: containerRunDirectory(id),
-      log: logLimits(HostConfig),
-      timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
-      held: attached.held,
-      cleanup: cleanupCommand(id),
-    });
-  } catch (error) {
-    throw startFailure(error, spec);
-  }
+  return startMonitored({
+    id: shortId(id),
+    init: {
+      steps: options.alterSteps?.(steps) ?? steps,
+      flags,
+      cgroup: door.into,
+      before: plan.namespaces.before,
+      preserveFds: HostConfig.Diplodock?.PreserveFds,
+      keep: [
+        ...(attached.netns ? [attached.netns] : []),
+        ...door.tasks,
+        ...shared.fds,
+        ...(mapped?.fds ?? []),
+        launch.lock,
+      ],
+    },
+    stdio: Config.Tty
+      ? { kind: "terminal" }
+      : { kind: "pipes", stdin: !Config.OpenStdin ? "null" : attachedStdin ? "client" : "hold" },
+    directory: containerDirectory(id),
+    runtime: containerRunDirectory(id),
+    log: logLimits(HostConfig),
+    timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
+    held: attached.held,
+    cleanup: cleanupCommand(id),
+  });
 }
 
 /** Mounts of another container that the new one gets, by their index in the bundle. */

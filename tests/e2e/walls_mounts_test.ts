@@ -77,6 +77,8 @@ test("a container that exchanges directories for links while another one starts 
   const racing = engine.rootfs(`racing${flags.length}`, (directory) => {
     const pairs = [["/v/a", "/v/x"], ["/v/b/c", "/v/b/x"]] as const;
     writeProgram(`${directory}/exchange`, exchanger(pairs));
+    // What the links name is there in the root as well, so that no start fails for want of it.
+    Deno.mkdirSync(directory + outside, { recursive: true });
   });
   Deno.mkdirSync(`${data}/a/mnt`, { recursive: true });
   Deno.mkdirSync(`${data}/b/c/mnt`, { recursive: true });
