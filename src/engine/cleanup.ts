@@ -18,7 +18,7 @@ import {
 } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
-import { emptyNetworkSettings } from "./network_settings.ts";
+import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { oomKilledMark } from "./marks.ts";
@@ -38,14 +38,17 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
   const state = stateOf(id);
   if (state.kind === "running") return;
   const first = readStartNote(id) !== undefined;
-  if (first && state.kind === "created") await releaseResources(id); // its start was cut off
+  if (first && state.kind === "created") {
+    await releaseResources(id); // its start was cut off
+    forgetNetworks(record);
+  }
   if (first && state.kind === "exited") {
     // A client that was killed right after the start did not get to this.
     if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
     await noteOomKills(record, state.exit?.signal);
     emitContainerEvent(record, "die", { exitCode: String(exitCodeOf(state)) });
     await releaseResources(id);
-    if (record.NetworkSettings.SandboxID !== "") forgetNetworks(record);
+    forgetNetworks(record);
   }
   if (record.HostConfig.AutoRemove && state.kind === "exited") {
     return await removeLocked(record, true);
@@ -86,21 +89,9 @@ export async function releaseResources(id: string): Promise<void> {
 
 /** Addresses and ports are of the run that ended; what the user asked for stays. */
 function forgetNetworks(record: ContainerRecord): void {
-  const networks = Object.fromEntries(
-    Object.entries(record.NetworkSettings.Networks).map(([name, endpoint]) => [name, {
-      ...endpoint,
-      Gateway: "",
-      IPAddress: "",
-      IPPrefixLen: 0,
-      IPv6Gateway: "",
-      GlobalIPv6Address: "",
-      GlobalIPv6PrefixLen: 0,
-    }]),
-  );
-  writeRecord({
-    ...record,
-    NetworkSettings: { ...emptyNetworkSettings(), Networks: networks },
-  }, false);
+  if (record.NetworkSettings.SandboxID === "") return;
+  const NetworkSettings = withoutAddresses(record.NetworkSettings);
+  writeRecord({ ...record, NetworkSettings }, false);
 }
 
 /** Removes a container that does not run; with `volumes` its anonymous volumes too. */

@@ -2,34 +2,24 @@
 import { UserError } from "../base/errors.ts";
 import { resolveNetwork } from "../net/attach.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
-import { connectLive, disconnectLive, renameLive } from "../net/live.ts";
+import { connectLive, disconnectLive } from "../net/live.ts";
 import { findNetwork, type NetworkRecord } from "../net/networks.ts";
 import type { HostPort } from "../net/ports.ts";
 import { changePorts } from "../net/publish_live.ts";
 import { means, meansAddress, parseRemoval, type Removal } from "../net/removal.ts";
 import { joinSandbox } from "../net/sandbox.ts";
-import { type NetworkState, readState } from "../net/state.ts";
+import { readState } from "../net/state.ts";
 import { lockContainer, readRecord, resolveContainer, writeRecord } from "./containers.ts";
 import { emitEvent } from "./events.ts";
 import { joinedContainer } from "./modes.ts";
 import { endpointRequest, places } from "./network.ts";
-import { networkSettings } from "./network_settings.ts";
+import { withNetworks } from "./network_settings.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord, EndpointSettings, PortMap } from "./types.ts";
 
 function emit(network: NetworkRecord, action: string, record: ContainerRecord): void {
   const attributes = { container: record.Id, name: network.Name, type: network.Driver };
   emitEvent({ Type: "network", Action: action, id: network.Id, attributes });
-}
-
-/** The record with what the running container has now. */
-function withSettings(
-  record: ContainerRecord,
-  state: NetworkState,
-  asked: Record<string, EndpointSettings>,
-  pid: number,
-): ContainerRecord {
-  return { ...record, NetworkSettings: networkSettings(state, asked, pid) };
 }
 
 /** The network a record's key means: keys are as the user typed them. */
@@ -89,7 +79,7 @@ export async function connectNetwork(
     using sandbox = joinSandbox(running.run.pid);
     const request: EndpointRequest = endpointRequest(network.Name, wish);
     const next = await connectLive(places(), state, request, sandbox);
-    writeRecord(withSettings(record, next, asked, running.run.pid));
+    writeRecord(withNetworks(record, next, asked));
   }
   emit(network, "connect", record);
 }
@@ -120,20 +110,9 @@ export async function disconnectNetwork(
   } else {
     using sandbox = joinSandbox(running.run.pid);
     const next = await disconnectLive(places(), state, network.Id, sandbox);
-    writeRecord(withSettings(record, next, asked, running.run.pid));
+    writeRecord(withNetworks(record, next, asked));
   }
   emit(network, "disconnect", record);
-}
-
-/** Lets neighbours find a running container under its new name. The lock is held. */
-export async function renameOnNetworks(record: ContainerRecord, name: string): Promise<void> {
-  const state = readState(places(), record.Id);
-  if (state === undefined) return;
-  const next = await renameLive(places(), state, name);
-  const running = stateOf(record.Id);
-  if (running.kind !== "running") return;
-  const current = readRecord(record.Id);
-  writeRecord(withSettings(current, next, current.NetworkSettings.Networks, running.run.pid));
 }
 
 /** Is the host's side of a binding `port`, or can it be ("", "0", "8000-8010")? */
@@ -217,7 +196,7 @@ export async function changePublished(
     const { pid, monitorPid: holder } = running.run;
     const change = { add, remove: removals, pid, holder, userlandProxy: Diplodock?.UserlandProxy };
     const changed = await changePorts(places(), state, change);
-    next = withSettings(next, changed, record.NetworkSettings.Networks, pid);
+    next = withNetworks(next, changed);
   }
   writeRecord(next);
   return next;

@@ -7,6 +7,7 @@ import { oomKills } from "../runtime/oom_kills.ts";
 import { readRootLayers } from "./container_documents.ts";
 import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
+import { currentSettings } from "./network_settings.ts";
 import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
 import { finishedAt, type Sizes } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -53,8 +54,18 @@ export function inspectRecord(
   circumstances: Circumstances,
   sizes?: Sizes,
 ): Record<string, unknown> {
-  const { Id, Created, Path, Args, Image, HostConfig, Mounts, Config, NetworkSettings, ...rest } =
-    record;
+  const {
+    Id,
+    Created,
+    Path,
+    Args,
+    Image,
+    HostConfig,
+    Mounts,
+    Config,
+    NetworkSettings: _,
+    ...rest
+  } = record;
   const { CreateCommand, ...others } = rest;
   return {
     Id,
@@ -70,7 +81,10 @@ export function inspectRecord(
     ...(sizes !== undefined && { SizeRw: sizes.own, SizeRootFs: sizes.all }),
     Mounts,
     Config,
-    NetworkSettings,
+    NetworkSettings: currentSettings(
+      record,
+      state.kind === "running" ? state.run.pid : undefined,
+    ),
     CreateCommand,
   };
 }

@@ -1,6 +1,6 @@
 /** `NetworkSettings` of a container, in docker's shape. */
 import type { EndpointState, NetworkState } from "../net/state.ts";
-import type { EndpointSettings, NetworkSettings, PortMap } from "./types.ts";
+import type { ContainerRecord, EndpointSettings, NetworkSettings, PortMap } from "./types.ts";
 
 /** Everything empty: what `inspect` shows before the first start. */
 export function emptyNetworkSettings(): NetworkSettings {
@@ -47,6 +47,33 @@ function endpointSettings(endpoint: EndpointState, asked?: EndpointSettings): En
   };
 }
 
+/** What stays when a run has ended: its addresses and ports were its own, what was asked for not. */
+export function withoutAddresses({ Networks }: NetworkSettings): NetworkSettings {
+  const asked = Object.entries(Networks).map(([name, endpoint]) =>
+    [name, {
+      ...endpoint,
+      Gateway: "",
+      IPAddress: "",
+      IPPrefixLen: 0,
+      IPv6Gateway: "",
+      GlobalIPv6Address: "",
+      GlobalIPv6PrefixLen: 0,
+    }] as const
+  );
+  return { ...emptyNetworkSettings(), Networks: Object.fromEntries(asked) };
+}
+
+/** The settings as they are now: addresses and a namespace only while the container runs. */
+export function currentSettings(
+  { NetworkSettings }: ContainerRecord,
+  pid: number | undefined,
+): NetworkSettings {
+  if (NetworkSettings.SandboxID === "") return NetworkSettings;
+  return pid === undefined
+    ? withoutAddresses(NetworkSettings)
+    : { ...NetworkSettings, SandboxKey: `/proc/${pid}/ns/net` };
+}
+
 /** Exposed ports without a binding are null, published ones a list. */
 function portMap(state: NetworkState): PortMap {
   const ports: PortMap = {};
@@ -58,11 +85,21 @@ function portMap(state: NetworkState): PortMap {
   return ports;
 }
 
-/** `NetworkSettings` of a running container, from what its networks gave it. */
-export function networkSettings(
+/**
+ * A record with what its networks give the container. SandboxKey stays empty: it follows from the
+ * first process.
+ */
+export function withNetworks(
+  record: ContainerRecord,
+  state: NetworkState,
+  asked = record.NetworkSettings.Networks,
+): ContainerRecord {
+  return { ...record, NetworkSettings: networkSettings(state, asked) };
+}
+
+function networkSettings(
   state: NetworkState,
   asked: Record<string, EndpointSettings>,
-  pid: number,
 ): NetworkSettings {
   const bridge = state.endpoints.find(({ network }) => network === "bridge");
   const top = bridge && endpointSettings(bridge);
@@ -72,7 +109,6 @@ export function networkSettings(
   return {
     ...emptyNetworkSettings(),
     SandboxID: state.owner.id,
-    SandboxKey: `/proc/${pid}/ns/net`,
     Ports: portMap(state),
     ...(top && {
       EndpointID: top.EndpointID,

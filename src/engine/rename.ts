@@ -49,14 +49,7 @@ async function tellNeighbours(record: ContainerRecord): Promise<ContainerRecord>
   const state = readState(places(), record.Id);
   if (state === undefined) return record;
   const { renameLive } = await import("../net/live.ts");
+  const { withNetworks } = await import("./network_settings.ts");
   const next = await renameLive(places(), state, record.Name.slice(1));
-  const Networks = { ...record.NetworkSettings.Networks };
-  for (const { network, dnsNames } of next.endpoints) {
-    if (Networks[network] === undefined) continue;
-    Networks[network] = {
-      ...Networks[network],
-      DNSNames: dnsNames.length > 0 ? [...dnsNames] : null,
-    };
-  }
-  return { ...record, NetworkSettings: { ...record.NetworkSettings, Networks } };
+  return withNetworks(record, next);
 }

@@ -40,7 +40,7 @@ import {
 } from "./network.ts";
 import { hasHealthCheck } from "./health_state.ts";
 import { asksUserNamespace, joinedContainer } from "./modes.ts";
-import { networkSettings } from "./network_settings.ts";
+import { withNetworks } from "./network_settings.ts";
 import { firstProcess, specOf } from "./start_plan.ts";
 import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
@@ -73,7 +73,10 @@ interface Attached {
   readonly held: readonly Fd[];
   /** Waits until published ports and names work; rejects if the firewall took no rules. */
   readonly settle: () => Promise<void>;
-  readonly finish: (record: ContainerRecord, pid: number) => ContainerRecord;
+  /** The record with the addresses and ports that the container has from now on. */
+  readonly note: (record: ContainerRecord) => ContainerRecord;
+  /** Closes what the first process has now. */
+  readonly finish: () => void;
 }
 
 /**
@@ -110,18 +113,23 @@ export async function startContainer(
   // Before the launch: a stop that comes from here on leaves its mark for good.
   removeIfThere(stoppedMark(id));
   removeIfThere(oomKilledMark(id));
+  const noted = attached.note(record);
+  if (noted !== record) {
+    // Before the launch too: a client that is killed after it leaves a record that is right.
+    writeRecord(noted, false);
+    undo.defer(() => writeRecord(record, false));
+  }
   const started = launchAgain({ record, spec, cgroup, attached, userns, lock, options });
   undo.move();
   userns?.[Symbol.dispose]();
-  const finished = attached.finish(record, started.pid);
+  attached.finish();
   writeStartedAt(id, readRunState(id)?.startedAt ?? now());
-  if (finished !== record) writeRecord(finished, false);
-  emitContainerEvent(finished, "start");
-  if (hasHealthCheck(finished)) {
+  emitContainerEvent(noted, "start");
+  if (hasHealthCheck(noted)) {
     const { startHealthChecks } = await import("./health.ts");
-    startHealthChecks(finished);
+    startHealthChecks(noted);
   }
-  return { record: finished, started };
+  return { record: noted, started };
 }
 
 /** What `--preserve-fds` names must be the caller's: our own descriptors are not to be had. */
@@ -157,7 +165,12 @@ async function attachNetwork(
   const plan = planNetwork(record);
   if (plan.kind === "networks") return await attachOwn(record, undo, userNamespace, plan);
   const resolvConf = resolvConfOf(record, plan);
-  const nothing: Attached = { held: [], settle: () => Promise.resolve(), finish: (same) => same };
+  const nothing: Attached = {
+    held: [],
+    settle: () => Promise.resolve(),
+    note: (same) => same,
+    finish() {},
+  };
   if (plan.kind === "join") return nothing;
   Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
   writeNameFiles(record, hostsOf(record, undefined));
@@ -187,11 +200,10 @@ async function attachOwn(
     netns: sandbox.netns,
     held: connection.held,
     settle: () => connection.settle(),
-    finish: (same, pid) => {
-      const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
+    note: (same) => withNetworks(same, connection.state),
+    finish() {
       connection[Symbol.dispose]();
       sandbox[Symbol.dispose]();
-      return { ...same, NetworkSettings: settings };
     },
   };
 }
@@ -216,11 +228,10 @@ async function attachUser(
     netns: sandbox.netns,
     held: connection.held,
     settle: () => Promise.resolve(),
-    finish: (same, pid) => {
-      const settings = networkSettings(connection.state, same.NetworkSettings.Networks, pid);
+    note: (same) => withNetworks(same, connection.state),
+    finish() {
       connection[Symbol.dispose]();
       sandbox[Symbol.dispose]();
-      return { ...same, NetworkSettings: settings };
     },
   };
 }

@@ -163,3 +163,44 @@ Deno.test({
     await engine.ok("network", "rm", "app");
   },
 });
+
+/** Waits, without giving other work a chance, until the container's first process is there. */
+function hasInit(id: string): boolean {
+  try {
+    return Deno.statSync(`${engine.run}/containers/${id}/init`).size > 0;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test({
+  name: "a client killed right after the launch leaves a container with all its addresses",
+  ...skipUnless(isRoot(), "needs root"),
+  fn: async () => {
+    for (let n = 0; n < 12; n++) {
+      const name = `cut${n}`;
+      const port = 21_000 + n;
+      await engine.ok("create", "--name", name, "-p", `${port}:80`, "host", "sleep", "1000");
+      const id = await engine.inspect(name, "{{.Id}}");
+      const client = engine.spawn(["start", name]);
+      const deadline = Date.now() + 20_000;
+      while (!hasInit(id) && Date.now() < deadline);
+      kill(client.pid);
+      await client.output();
+      const [status, ip, published, key] = (await engine.inspect(
+        name,
+        "{{.State.Status}} {{.NetworkSettings.IPAddress}} " +
+          `{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}} ` +
+          "{{.NetworkSettings.SandboxKey}}",
+      )).split(" ");
+      assertEquals([status, published], ["running", String(port)]);
+      assert(/^10\.\d+\.\d+\.\d+$/.test(ip), ip);
+      assertEquals(key, `/proc/${await engine.inspect(name, "{{.State.Pid}}")}/ns/net`);
+      const ports = await engine.ok("ps", "--filter", `name=${name}$`, "--format", "{{.Ports}}");
+      assert(ports.includes(`0.0.0.0:${port}->80/tcp`), ports);
+      assert((await engine.ok("port", name)).includes(`80/tcp -> 0.0.0.0:${port}`));
+    }
+    await engine.ok("rm", "-f", ...engine.ids());
+    await waitFor(() => traces().length === 0).catch(() => assertEquals(traces(), []));
+  },
+});
