@@ -1,8 +1,7 @@
-import { UserError } from "../base/errors.ts";
 import { inspectImage } from "../image/inspect.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { asDaemonError, imageStore } from "./image_context.ts";
-import { printFormatted, writeOut } from "./output.ts";
+import { daemon, imageStore } from "./image_context.ts";
+import { FORMAT_HELP, printInspected } from "./inspect_output.ts";
 
 export const spec = {
   name: "image inspect",
@@ -14,9 +13,7 @@ export const spec = {
     format: {
       type: "string",
       short: "f",
-      help: "Format output using a custom template:\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
+      help: FORMAT_HELP,
     },
   },
   examples: ["diplodock image inspect -f '{{.Config.Cmd}}' busybox"],
@@ -26,22 +23,6 @@ export const spec = {
 export async function command(args: string[]): Promise<number> {
   const { options, args: names } = parseArgs(spec, args);
   const store = imageStore();
-  const found: unknown[] = [];
-  const errors: string[] = [];
-  for (const name of names) {
-    try {
-      found.push(inspectImage(store, name));
-    } catch (error) {
-      const shown = asDaemonError(error);
-      if (!(shown instanceof UserError)) throw error;
-      errors.push(shown.message);
-    }
-  }
-  const { format } = options;
-  if (format === undefined || format === "") {
-    await writeOut(`${JSON.stringify(found, undefined, 4)}\n`);
-  } else if (found.length === 0) await writeOut("\n");
-  else for (const value of found) await printFormatted(format, value);
-  for (const line of errors) console.error(line);
-  return errors.length > 0 ? 1 : 0;
+  const find = (name: string) => daemon(() => inspectImage(store, name));
+  return await printInspected(names, find, options.format);
 }

@@ -37,10 +37,8 @@ export async function command(words: string[]): Promise<number> {
     Warnings: null,
   };
   if (options.format !== undefined && options.format !== "") {
-    await printFormatted(options.format, { ...info, ClientInfo: client }, {
-      typeName: "system.dockerInfo",
-    });
-    return 0;
+    const facts = { ...info, ClientInfo: client };
+    return await printFormatted(options.format, facts, { typeName: "system.dockerInfo" });
   }
   await writeOut(page(info));
   for (const line of (info.Warnings ?? []) as string[]) console.error(line);

@@ -12,16 +12,17 @@ export const FORMAT_HELP = "Format output using a custom template:\n" +
 
 /**
  * Prints what is found, then the errors; the exit code. Nothing found: `[]`, or an empty line
- * with a template.
+ * with a template. `typedOnly`: a template's second attempt at the bare JSON is not made.
  */
 export async function printInspected(
   references: readonly string[],
   find: Find,
   format = "",
+  typedOnly = false,
 ): Promise<number> {
   const found: unknown[] = [];
   const errors: string[] = [];
-  const render = format === "" || format === "json" ? undefined : await renderer(format);
+  const render = format === "" || format === "json" ? undefined : await renderer(format, typedOnly);
   const rendered: string[] = [];
   for (const reference of references) {
     try {
@@ -40,8 +41,11 @@ export async function printInspected(
 }
 
 /** A template that does not parse is an error before anything is looked up: exit code 64. */
-async function renderer(format: string): Promise<(value: unknown) => string> {
-  const { renderValue } = await import("./list_template.ts");
+async function renderer(
+  format: string,
+  typedOnly: boolean,
+): Promise<(value: unknown) => string> {
+  const { renderInspected } = await import("./list_template.ts");
   const { parseTemplate, TemplateError } = await import("./template/template.ts");
   try {
     parseTemplate(format);
@@ -50,5 +54,5 @@ async function renderer(format: string): Promise<(value: unknown) => string> {
     const { UserError } = await import("../base/errors.ts");
     throw new UserError(`template parsing error: ${error.message}`, 64);
   }
-  return (value) => `${renderValue(format, value, {})}\n`;
+  return (value) => `${renderInspected(format, value, typedOnly)}\n`;
 }

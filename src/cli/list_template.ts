@@ -1,5 +1,7 @@
 import { UserError } from "../base/errors.ts";
+import { DOCKER_TYPES, inspectedType } from "./inspect_types.ts";
 import type { FormattedOptions, ListSpec, Row } from "./output.ts";
+import { toGo } from "./template/go_value.ts";
 import {
   executeTemplate,
   parseTemplate,
@@ -84,12 +86,44 @@ function titles(
 
 /** One value by a template. Throws UserError: 64 where it does not parse, 1 where it fails. */
 export function renderValue(text: string, data: unknown, options: FormattedOptions): string {
-  const prefix = () => PREFIX;
-  const template = worded(() => parseTemplate(text, options.name), prefix, 64);
+  const template = worded(() => parseTemplate(text, options.name), () => PREFIX, 64);
   const mode = options.typeName === undefined ? "map" : "struct";
   return worded(
     () => executeTemplate(template, data, { mode, typeName: options.typeName }),
-    prefix,
+    () => PREFIX,
     1,
   );
+}
+
+/**
+ * One value by a template for `version` and `info`: docker writes as far as the template comes,
+ * then the error, without a prefix. Throws UserError with exit code 64 where it does not parse.
+ */
+export function renderFacts(
+  text: string,
+  data: unknown,
+  options: FormattedOptions,
+): { written: string; error?: string } {
+  const template = worded(() => parseTemplate(text, options.name), () => PREFIX, 64);
+  const mode = options.typeName === undefined ? "map" : "struct";
+  try {
+    return { written: executeTemplate(template, data, { mode, typeName: options.typeName }) };
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    return { written: error.written, error: error.message };
+  }
+}
+
+/**
+ * Something that `inspect` found by a template: as docker's Go type and, where that fails, as the
+ * bare JSON, whose fields have other names. Throws UserError with the error of the last attempt.
+ */
+export function renderInspected(text: string, value: unknown, typedOnly: boolean): string {
+  const typed = toGo(value, inspectedType(value), DOCKER_TYPES);
+  try {
+    return renderValue(text, typed, {});
+  } catch (error) {
+    if (typedOnly || !(error instanceof UserError)) throw error;
+    return renderValue(text, value, {});
+  }
 }

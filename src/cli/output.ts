@@ -178,18 +178,24 @@ export interface FormattedOptions {
 }
 
 /**
- * Prints one value by the `--format` of version, info, events and the like: `json` or a
- * template, with a line break. Throws UserError: exit code 64 for a template that does not
- * parse, 1 for one that does not run.
+ * Prints one value by the `--format` of version and info: `json` or a template, with a line
+ * break; the exit code. Throws UserError, exit code 64, for a template that does not parse.
  */
 export async function printFormatted(
   format: string,
   data: unknown,
   options: FormattedOptions = {},
-): Promise<void> {
-  if (format === "json") return await writeOut(JSON.stringify(data) + "\n");
-  const { renderValue } = await import("./list_template.ts");
-  await writeOut(renderValue(format, data, options) + "\n");
+): Promise<number> {
+  if (format === "json") {
+    await writeOut(JSON.stringify(data) + "\n");
+    return 0;
+  }
+  const { renderFacts } = await import("./list_template.ts");
+  const { written, error } = renderFacts(format, data, options);
+  await writeOut(written + "\n");
+  if (error === undefined) return 0;
+  console.error(error);
+  return 1;
 }
 
 /** The first 12 hex digits of an ID, without `sha256:`; the whole of it with --no-trunc. */

@@ -40,8 +40,10 @@ export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
   if (options.format !== undefined && options.format !== "") {
     const { printFormatted } = await import("./output.ts");
-    await printFormatted(options.format, facts(), { name: "version" });
-    return 0;
+    const { toGo } = await import("./template/go_value.ts");
+    const { DOCKER_TYPES } = await import("./inspect_types.ts");
+    const typed = toGo(facts(), "VersionInfo", DOCKER_TYPES);
+    return await printFormatted(options.format, typed, { name: "version" });
   }
   const lines = [
     ["Version:", VERSION],

@@ -16,5 +16,6 @@ export const spec = {
 /** `diplodock volume inspect`. */
 export async function command(words: string[]): Promise<number> {
   const { options, args } = parseArgs(spec, words);
-  return await printInspected(args, (name) => daemon(() => inspectVolume(name)), options.format);
+  const find = (name: string) => daemon(() => inspectVolume(name));
+  return await printInspected(args, find, options.format, true);
 }

@@ -10,7 +10,8 @@ import {
   TemplateError,
 } from "./nodes.ts";
 import type { Template } from "./parse.ts";
-import { format, kindOf, NIL_LIST, NIL_MAP, print, sortedKeys, truth, typeName } from "./value.ts";
+import { isTypedMap, Struct } from "./go_value.ts";
+import { format, kindOf, print, sortedKeys, truth, typeName } from "./value.ts";
 
 /** How the data of an execution behave. */
 export interface Rules {
@@ -19,9 +20,6 @@ export interface Rules {
   readonly mode: "struct" | "map";
   /** Go's name of the root's type in `struct` mode. */
   readonly typeName: string;
-  /** Fields whose null is a list, or a map, and so prints as an empty one. */
-  readonly lists: ReadonlySet<string>;
-  readonly maps: ReadonlySet<string>;
 }
 
 /** Thrown through the lists of a range. */
@@ -32,9 +30,6 @@ class Leave {
 const NOTHING = Symbol("no value came through the pipe");
 // Go allows 100,000 nested templates; the stack of JavaScript holds fewer.
 const DEEPEST = 1000;
-
-/** A typed map's fields: what is absent from it is no value and no error. */
-const loose = new WeakSet<object>();
 
 class Run {
   output = "";
@@ -270,7 +265,16 @@ class Run {
       if (this.rules.mode === "struct" || nested) return undefined;
       this.fail(`nil data; no entry for key ${quoteGo(name)}`);
     }
-    if (kind === "nil") this.fail(`nil pointer evaluating interface {}.${name}`);
+    if (kind === "nil") this.fail(`nil pointer evaluating ${typeName(receiver)}.${name}`);
+    if (receiver instanceof Struct) {
+      if (!receiver.has(name)) {
+        this.fail(`can't evaluate field ${name} in type ${receiver.title}`);
+      }
+      if (args.length > 0 || final !== NOTHING) {
+        this.fail(`${name} has arguments but cannot be invoked as function`);
+      }
+      return receiver.get(name);
+    }
     if (kind !== "map") {
       const type = nested && this.rules.mode === "map" ? "interface {}" : typeName(receiver);
       this.fail(`can't evaluate field ${name} in type ${type}`);
@@ -280,7 +284,7 @@ class Run {
     if (!Object.prototype.propertyIsEnumerable.call(map, name)) {
       if (isRow) this.fail(`can't evaluate field ${name} in type ${this.rules.typeName}`);
       if (hasArguments) this.fail(`${name} is not a method but has arguments`);
-      if (loose.has(map) || this.rules.mode === "struct") return undefined;
+      if (isTypedMap(map) || this.rules.mode === "struct") return undefined;
       this.fail(`map has no entry for key ${quoteGo(name)}`);
     }
     const value = map[name];
@@ -289,15 +293,6 @@ class Run {
       return this.apply(dot, name, fn, this.node!, args, final);
     }
     if (hasArguments) this.fail(`${name} is not a method but has arguments`);
-    return this.typed(name, value);
-  }
-
-  /** Gives a null of a known field its type, and remembers which objects are typed maps. */
-  private typed(name: string, value: unknown): unknown {
-    if (this.rules.maps.has(name)) {
-      if (value === null) value = NIL_MAP;
-      if (kindOf(value) === "map") loose.add(value as object);
-    } else if (value === null && this.rules.lists.has(name)) value = NIL_LIST;
     return value;
   }
 
@@ -391,7 +386,12 @@ class Run {
 export function execute(template: Template, data: unknown, rules: Rules): string {
   const run = new Run(template, rules, template.name, 0, data, data);
   const list = template.lists.get(template.name);
-  if (list !== undefined) run.walk(data, list);
-  else run.fail(`${quoteGo(template.name)} is an incomplete or empty template`);
+  try {
+    if (list !== undefined) run.walk(data, list);
+    else run.fail(`${quoteGo(template.name)} is an incomplete or empty template`);
+  } catch (error) {
+    if (error instanceof TemplateError) error.written = run.output;
+    throw error;
+  }
   return run.output;
 }

@@ -119,6 +119,8 @@ export function show(node: Operand | Command | Node): string {
 /** A template that does not parse or does not run; `message` is Go's, from "template: " on. */
 export class TemplateError extends Error {
   override name = "TemplateError";
+  /** What the template had written before it failed. */
+  written = "";
   constructor(message: string, readonly phase: "parse" | "execute") {
     super(message);
   }

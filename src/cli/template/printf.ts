@@ -111,9 +111,9 @@ function one(value: unknown, verb: string, flags: Flags): string {
     if (verb === "v") return pad(format(value), flags);
     return `[${(value as unknown[]).map((item) => one(item, verb, flags)).join(" ")}]`;
   }
-  if (kind === "map") {
-    if (/[vs]/.test(verb)) return pad(format(value), flags);
-    if (verb === "q") return pad(format(value, true), flags);
+  if (kind === "map" || kind === "struct") {
+    if (/[vs]/.test(verb)) return pad(format(value, { names: flags.plus }), flags);
+    if (verb === "q") return pad(format(value, { quote: true }), flags);
   } else if (kind === "string") text = string(value as string, verb, flags);
   else if (kind === "int") text = integer(value, verb === "v" ? "d" : verb, flags);
   else if (kind === "float") text = float(toNumber(value), verb === "v" ? "g" : verb, flags);

@@ -17,58 +17,6 @@ export interface ExecuteOptions {
   readonly header?: boolean;
 }
 
-// The engine's records are JSON; docker's are Go structs, whose null lists and maps print as
-// empty ones and whose maps give no value, not an error, for an absent key.
-const MAPS: ReadonlySet<string> = new Set([
-  "Annotations",
-  "DriverOpts",
-  "ExposedPorts",
-  "Labels",
-  "Networks",
-  "Options",
-  "PortBindings",
-  "Ports",
-  "StorageOpt",
-  "Sysctls",
-  "Tmpfs",
-  "Volumes",
-]);
-const LISTS: ReadonlySet<string> = new Set([
-  "Aliases",
-  "Binds",
-  "BlkioDeviceReadBps",
-  "BlkioDeviceReadIOps",
-  "BlkioDeviceWriteBps",
-  "BlkioDeviceWriteIOps",
-  "BlkioWeightDevice",
-  "CapAdd",
-  "CapDrop",
-  "Cmd",
-  "DNSNames",
-  "DeviceCgroupRules",
-  "DeviceRequests",
-  "Devices",
-  "Dns",
-  "DnsOptions",
-  "DnsSearch",
-  "Entrypoint",
-  "Env",
-  "ExecIDs",
-  "ExtraHosts",
-  "GroupAdd",
-  "Links",
-  "MaskedPaths",
-  "Mounts",
-  "OnBuild",
-  "ReadonlyPaths",
-  "RepoDigests",
-  "RepoTags",
-  "SecurityOpt",
-  "Shell",
-  "Ulimits",
-  "VolumesFrom",
-]);
-
 /**
  * Parses a Go template with docker's functions. Throws TemplateError (`phase` "parse") whose
  * message is Go's, e.g. `template: :1: unclosed action`.
@@ -87,7 +35,5 @@ export function executeTemplate(
     functions: options.header ? HEADER_FUNCTIONS : FUNCTIONS,
     mode: options.mode,
     typeName: options.typeName ?? "map[string]interface {}",
-    lists: LISTS,
-    maps: MAPS,
   });
 }

@@ -1,8 +1,9 @@
 import { quoteGo } from "../../base/quote.ts";
+import { NilPointer, Struct } from "./go_value.ts";
 import { Float } from "./literals.ts";
 
 /**
- * The values of a template: JSON's, and Float, functions, the null list and the null map.
+ * The values of a template: JSON's, those of Go types (go_value.ts), Float and functions.
  * `undefined` is Go's "no value" (an absent key), `null` its nil.
  */
 export type Kind =
@@ -14,17 +15,12 @@ export type Kind =
   | "float"
   | "slice"
   | "map"
+  | "struct"
   | "func";
-
-/** A list that is null in the data: empty to templates, null to `json`. */
-export const NIL_LIST: readonly unknown[] = Object.assign([], { toJSON: () => null });
-
-/** A map that is null in the data. */
-export const NIL_MAP: Readonly<Record<string, unknown>> = Object.create({ toJSON: () => null });
 
 export function kindOf(value: unknown): Kind {
   if (value === undefined) return "none";
-  if (value === null) return "nil";
+  if (value === null || value instanceof NilPointer) return "nil";
   switch (typeof value) {
     case "boolean":
       return "bool";
@@ -38,6 +34,7 @@ export function kindOf(value: unknown): Kind {
       return "func";
   }
   if (value instanceof Float) return "float";
+  if (value instanceof Struct) return "struct";
   return Array.isArray(value) ? "slice" : "map";
 }
 
@@ -50,8 +47,11 @@ export function toNumber(value: unknown): number {
 export function typeName(value: unknown): string {
   switch (kindOf(value)) {
     case "none":
-    case "nil":
       return "interface {}";
+    case "nil":
+      return value instanceof NilPointer ? value.title : "interface {}";
+    case "struct":
+      return (value as Struct).title;
     case "float":
       return "float64";
     case "slice":
@@ -102,6 +102,7 @@ export function truth(value: unknown): boolean {
     case "map":
       return Object.keys(value as object).length > 0;
     case "func":
+    case "struct":
       return true;
   }
 }
@@ -121,8 +122,16 @@ export function formatFloat(value: number): string {
   return `${mantissa}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }
 
-/** A value as Go's %v; inside lists and maps too. `quote`: texts as %q, as %q does of a list. */
-export function format(value: unknown, quote = false): string {
+/** How format() goes inside lists, maps and structs. */
+export interface Shown {
+  /** Texts as %q, as %q does of a list. */
+  readonly quote?: boolean;
+  /** Fields with their names, as %+v. */
+  readonly names?: boolean;
+}
+
+/** A value as Go's %v; inside lists and maps too. */
+export function format(value: unknown, how: Shown = {}): string {
   switch (kindOf(value)) {
     case "none":
     case "nil":
@@ -130,13 +139,20 @@ export function format(value: unknown, quote = false): string {
     case "float":
       return formatFloat(toNumber(value));
     case "string":
-      return quote ? quoteGo(value as string) : value as string;
+      return how.quote ? quoteGo(value as string) : value as string;
     case "slice":
-      return `[${(value as unknown[]).map((item) => format(item, quote)).join(" ")}]`;
+      return `[${(value as unknown[]).map((item) => format(item, how)).join(" ")}]`;
     case "map": {
       const map = value as Record<string, unknown>;
-      const show = (key: string) => `${quote ? quoteGo(key) : key}:${format(map[key], quote)}`;
+      const show = (key: string) => `${how.quote ? quoteGo(key) : key}:${format(map[key], how)}`;
       return `map[${sortedKeys(map).map(show).join(" ")}]`;
+    }
+    case "struct": {
+      const { text, fields } = value as Struct;
+      if (text !== undefined) return text;
+      const show = ([name, item]: [string, unknown]) =>
+        (how.names ? `${name}:` : "") + format(item, how);
+      return `{${[...fields].map(show).join(" ")}}`;
     }
     default:
       return String(value);

@@ -1,4 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { UserError } from "../../../../src/base/errors.ts";
+import { renderInspected } from "../../../../src/cli/list_template.ts";
 import {
   executeTemplate,
   parseTemplate,
@@ -12,15 +14,15 @@ const seen: { data: unknown; cases: [template: string, want: string][] } = JSON.
 
 function run(text: string, data: unknown): string {
   try {
-    return executeTemplate(parseTemplate(text), data, { mode: "map" });
+    return renderInspected(text, data, false);
   } catch (error) {
-    if (error instanceof TemplateError) return error.message;
+    if (error instanceof UserError) return error.message.replace("template parsing error: ", "");
     throw error;
   }
 }
 
 for (const [template, want] of seen.cases) {
-  Deno.test(`executeTemplate() of ${JSON.stringify(template)} is docker's`, () => {
+  Deno.test(`renderInspected() of ${JSON.stringify(template)} is docker's`, () => {
     assertEquals(run(template, seen.data), want);
   });
 }
