@@ -4,7 +4,6 @@ import { parseMoment } from "../base/time.ts";
 import { followEvents, type LoggedEvent } from "../engine/event_log.ts";
 import { eventTest } from "../engine/event_filters.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
 import { writeOut } from "./output.ts";
 
 export const spec = {
@@ -49,7 +48,7 @@ function moment(text: string | undefined): bigint | undefined {
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
   const render = await renderer(options.format ?? "");
-  const [since, until] = await daemon(() => [moment(options.since), moment(options.until)]);
+  const [since, until] = [moment(options.since), moment(options.until)];
   const test = eventTest(collectFilters(options.filter));
   await followEvents({ since, until }, async (event) => {
     if (test(event)) await writeOut(render(event) + "\n");

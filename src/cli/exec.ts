@@ -52,16 +52,35 @@ export const spec = {
   examples: ["diplodock exec web ls /", "diplodock exec -it -u www-data web sh"],
 } as const satisfies CommandSpec;
 
+const NO_TERMINAL = "the input device is not a TTY";
+
+/** Throws UserError in the words in which docker's daemon refuses keys of an exec. */
+async function checkDetachKeys(text: string): Promise<void> {
+  const { parseDetachKeys } = await import("../engine/detach_keys.ts");
+  try {
+    parseDetachKeys(text);
+  } catch {
+    throw new UserError(`Invalid escape keys (${text}) provided`);
+  }
+}
+
+/** The variables of the files of --env-file; what is wrong with them is no flag's error. */
+function readEnvFiles(paths: readonly string[]): string[] {
+  const host = systemHost();
+  try {
+    return paths.flatMap((path) => parseKeyValueFile(path, host, (name) => host.env(name)));
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message) : error;
+  }
+}
+
 /** What the words behind `exec` ask for. */
 export function parseExec(words: readonly string[]) {
   const { options, args: [reference, ...args] } = parseArgs(spec, words);
-  const host = systemHost();
-  const fromFiles = options.envFile.flatMap((path) =>
-    parseKeyValueFile(path, host, (name) => host.env(name))
-  );
+  const fromFiles = readEnvFiles(options.envFile);
   const request = {
     args,
-    env: [...fromFiles, ...inheritEnv(options.env, host)],
+    env: [...fromFiles, ...inheritEnv(options.env, systemHost())],
     user: options.user ?? "",
     workingDir: options.workdir ?? "",
     tty: options.tty,
@@ -73,11 +92,12 @@ export function parseExec(words: readonly string[]) {
 /** `diplodock exec`: the exit code is the command's. Why it could not be started is on stderr. */
 export async function command(words: string[]): Promise<number> {
   const { options, reference, request } = parseExec(words);
-  if (options.tty && options.interactive && !options.detach && !Deno.stdin.isTerminal()) {
-    throw new UserError("the input device is not a TTY");
-  }
   try {
     const id = resolveContainer(reference);
+    if (options.tty && options.interactive && !options.detach && !Deno.stdin.isTerminal()) {
+      throw new UserError(NO_TERMINAL);
+    }
+    if (options.detachKeys) await checkDetachKeys(options.detachKeys);
     const { execDetached, execForeground } = await import("../engine/exec_client.ts");
     if (options.detach) return execDetached(id, request);
     return await execForeground(id, request, {
@@ -85,7 +105,9 @@ export async function command(words: string[]): Promise<number> {
       detachKeys: options.detachKeys ?? "",
     });
   } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode > 1) throw error;
+    if (!(error instanceof UserError) || error.exitCode > 1 || error.message === NO_TERMINAL) {
+      throw error;
+    }
     throw new UserError(`Error response from daemon: ${error.message}`);
   }
 }

@@ -7,16 +7,21 @@ type FrontRequest = Exclude<Request, { kind: "command" }>;
 async function unknown(path: string, word: string, names: string[]): Promise<never> {
   const { didYouMean } = await import("./suggest.ts");
   const full = `diplodock ${path}`.trimEnd();
-  const usage = path === "" ? "" : `Usage:  ${full}\n\n`;
+  const usage = path === "" ? "" : `Usage:  ${full}${verbOf(path)}\n\n`;
   throw new UserError(
     `diplodock: unknown command: ${full} ${word}\n\n${didYouMean(word, names, full + " ")}` +
       `${usage}Run '${full} --help' for more information`,
   );
 }
 
+/** One of docker's groups names its verb in short usage lines too. */
+function verbOf(group: string): string {
+  return group === "volume" ? " COMMAND" : "";
+}
+
 function flagError(line: string, path: string): UserError {
   const full = `diplodock ${path}`.trimEnd();
-  const usage = path === "" ? `${full} [OPTIONS] COMMAND [ARG...]` : full;
+  const usage = path === "" ? `${full} [OPTIONS] COMMAND [ARG...]` : full + verbOf(path);
   return new UserError(
     `${line}\n\nUsage:  ${usage}\n\nRun '${full} --help' for more information`,
     125,
@@ -36,22 +41,24 @@ async function help(words: string[]): Promise<number> {
   if (request.kind === "front" && words.length > 0) {
     throw new UserError(`unknown help topic: ${words.join(" ")}`);
   }
-  return await front({ ...request, rest: [] });
+  return await front({ ...request, rest: [] }, true);
 }
 
-async function write(page: string): Promise<void> {
-  await Deno.stdout.write(new TextEncoder().encode(page));
+/** A page that was asked for is a result; one shown for want of a verb is not. */
+async function write(page: string, stream: typeof Deno.stdout = Deno.stdout): Promise<void> {
+  await stream.write(new TextEncoder().encode(page));
 }
 
 /**
  * Does what is no command: the pages of the program and of its groups, `help`, --version, and
- * the errors of unknown words and flags. Returns the exit code.
+ * the errors of unknown words and flags. `wasAsked`: a page goes to stdout. The exit code.
  */
-export async function front(request: FrontRequest): Promise<number> {
+export async function front(request: FrontRequest, wasAsked = false): Promise<number> {
   const { path, rest: [word, ...more] } = request;
   if (word === undefined || word === "--help" || word === "-h") {
     const { frontPage, groupPage } = await import("./help.ts");
-    await write(request.kind === "group" ? groupPage(path) : frontPage());
+    const page = request.kind === "group" ? groupPage(path) : frontPage();
+    await write(page, word === undefined && !wasAsked ? Deno.stderr : Deno.stdout);
     return 0;
   }
   if (word === "help") return await help(request.kind === "group" ? [path, ...more] : more);

@@ -1,5 +1,6 @@
 import { addNetwork } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { parseLabel } from "./flags/env.ts";
 import { daemon } from "./engine_error.ts";
 
 /** "k=v" of --opt and --label; a word alone is a key without a value. */
@@ -41,7 +42,11 @@ export const spec = {
       help: "Enable or disable IPv4 address assignment",
     },
     ipv6: { type: "bool", help: "Enable or disable IPv6 address assignment" },
-    label: { type: "list", help: "Set metadata on a network", parse: parsePair },
+    label: {
+      type: "list",
+      help: "Set metadata on a network",
+      parse: (text) => parsePair(parseLabel(text)),
+    },
     opt: {
       type: "list",
       short: "o",

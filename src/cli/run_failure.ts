@@ -1,4 +1,5 @@
 import { UserError } from "../base/errors.ts";
+import { CLIENT } from "../engine/run.ts";
 
 /**
  * docker's form of what the engine refuses in `run` and `create`: the prefix, and for `run` the
@@ -9,9 +10,14 @@ export function engineFailure(error: unknown, verb: "run" | "create"): unknown {
     (error instanceof Error && error.name === "SyscallError");
   if (!known) return error;
   const message = error.message.replace(/^Error response from daemon: /, "");
-  if (verb === "create") return new UserError(`Error response from daemon: ${message}`);
+  const isClients = message.startsWith(CLIENT);
+  if (verb === "create") {
+    return new UserError(
+      isClients ? message.slice(CLIENT.length) : `Error response from daemon: ${message}`,
+    );
+  }
   const code = error instanceof UserError && error.exitCode > 1 ? error.exitCode : 125;
   const hint = "Run 'diplodock run --help' for more information";
-  const prefix = message.startsWith("diplodock: ") ? "" : "diplodock: Error response from daemon: ";
+  const prefix = isClients ? "" : `${CLIENT}Error response from daemon: `;
   return new UserError(`${prefix}${message}\n\n${hint}`, code);
 }

@@ -4,6 +4,7 @@ import { readRecord } from "../engine/containers.ts";
 import { finish, startExisting } from "../engine/run.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
+import { daemon } from "./engine_error.ts";
 
 export const spec = {
   name: "start",
@@ -55,7 +56,7 @@ async function startAttached(
   interactive: boolean,
   detachKeys: string,
 ): Promise<number> {
-  const id = resolveContainer(reference);
+  const id = await daemon(() => resolveContainer(reference));
   const { attachStarted } = await import("../engine/attach.ts");
   const { parseDetachKeys } = await import("../engine/detach_keys.ts");
   parseDetachKeys(detachKeys);

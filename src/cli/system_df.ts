@@ -1,10 +1,11 @@
 import { UserError } from "../base/errors.ts";
-import { humanAgo, parseTime } from "../base/time.ts";
+import { humanAgo, nowNanoseconds, parseTime } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { listRecords } from "../engine/containers.ts";
 import { treeSize } from "../engine/disk_usage.ts";
 import { containerSizes } from "../engine/sizes.ts";
-import { stateOf } from "../engine/state.ts";
+import { look } from "../engine/listing.ts";
+import { statusText } from "../engine/summary.ts";
 import type { ContainerRecord } from "../engine/types.ts";
 import { listVolumes, volumeData, volumeUsers } from "../engine/volumes.ts";
 import { type ListedImage, listImages, rowsOf, sizeOf } from "../image/list.ts";
@@ -47,6 +48,8 @@ interface Container {
   record: ContainerRecord;
   size: number;
   active: boolean;
+  /** As `ps` has it: Up 2 minutes. */
+  status: string;
 }
 
 interface Volume {
@@ -64,9 +67,12 @@ interface Usage {
 async function measure(): Promise<Usage> {
   const containers: Container[] = [];
   for (const record of listRecords(() => {})) {
-    const { kind } = stateOf(record.Id);
+    const listed = look(record);
+    const { kind } = listed.state;
     const { own } = await containerSizes(record);
-    containers.push({ record, size: own, active: kind === "running" || kind === "restarting" });
+    const active = kind === "running" || kind === "restarting";
+    const status = statusText(listed, nowNanoseconds());
+    containers.push({ record, size: own, active, status });
   }
   const users = volumeUsers();
   const volumes = listVolumes().map(({ Name: name }) => ({
@@ -151,7 +157,7 @@ function imageTable(usage: Usage): string[] {
 
 function containerTable(usage: Usage): string[] {
   const lines = ["CONTAINER ID\tIMAGE\tCOMMAND\tLOCAL VOLUMES\tSIZE\tCREATED\tSTATUS\tNAMES"];
-  for (const { record, size, active } of usage.containers) {
+  for (const { record, size, status } of usage.containers) {
     const command = JSON.stringify([record.Path, ...record.Args].join(" "));
     lines.push([
       shortId(record.Id),
@@ -160,7 +166,7 @@ function containerTable(usage: Usage): string[] {
       String(record.Mounts.filter((mount) => mount.Type === "volume").length),
       formatSize(size),
       humanAgo(parseTime(record.Created) ?? 0n),
-      active ? "Up" : "Exited",
+      status,
       record.Name.slice(1),
     ].join("\t"));
   }
@@ -176,7 +182,8 @@ async function printVerbose(usage: Usage): Promise<void> {
       `Containers space usage:\n\n${alignColumns(containerTable(usage))}\n` +
       `Local Volumes space usage:\n\n` +
       `${alignColumns(["VOLUME NAME\tLINKS\tSIZE", ...volumes])}\n` +
-      "Build cache usage: 0B\n\n",
+      "Build cache usage: 0B\n\n" +
+      alignColumns(["CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tUSAGE\tSHARED"]),
   );
 }
 

@@ -3,6 +3,7 @@ import { newId } from "../engine/containers.ts";
 import { emitEvent } from "../engine/events.ts";
 import { createVolume } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { parseLabel } from "./flags/env.ts";
 import { daemon } from "./engine_error.ts";
 
 /** "k=v" of --opt and --label; a word alone is a key without a value. */
@@ -18,7 +19,11 @@ export const spec = {
   args: [0, 1],
   flags: {
     driver: { type: "string", short: "d", default: "local", help: "Specify volume driver name" },
-    label: { type: "list", help: "Set metadata for a volume", parse: parsePair },
+    label: {
+      type: "list",
+      help: "Set metadata for a volume",
+      parse: (text) => parsePair(parseLabel(text)),
+    },
     name: { type: "string", hidden: true, help: "Specify volume name" },
     opt: {
       type: "list",

@@ -56,8 +56,8 @@ export async function connectNetwork(
   container: string,
   wish: EndpointSettings,
 ): Promise<void> {
-  const network = await resolveNetwork(places(), reference);
   const id = resolveContainer(container);
+  const network = await resolveNetwork(places(), reference);
   using _lock = lockContainer(id);
   const record = readRecord(id);
   checkMode(record);
@@ -90,8 +90,8 @@ export async function disconnectNetwork(
   container: string,
   force: boolean,
 ): Promise<void> {
-  const network = findNetwork(places(), reference);
   const id = resolveContainer(container);
+  const network = findNetwork(places(), reference);
   using _lock = lockContainer(id);
   const record = readRecord(id);
   const key = keyOf(record, network);

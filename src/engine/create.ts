@@ -81,9 +81,21 @@ export function planContainer(
     joined: joinedNames(request.HostConfig),
     thermalPaths: thermalPaths(),
   });
+  for (const link of request.HostConfig.Links ?? []) checkLink(link);
   const mounts = planMounts(complete, mountsOf);
   if (request.Name !== "") checkContainerName(request.Name);
   return { id, request: complete, source, mounts };
+}
+
+/** Throws UserError unless the container of a `--link` is there. */
+function checkLink(link: string): void {
+  const [name] = link.split(":");
+  try {
+    resolveContainer(name);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`could not get container for ${name}: ${error.message}`);
+  }
 }
 
 /**
@@ -193,7 +205,7 @@ export function recordOf(
     LogPath: HostConfig.LogConfig.Type === "none" ? "" : `${directory}/log`,
     Name: `/${name}`,
     RestartCount: 0,
-    Driver: "overlay",
+    Driver: "overlay2",
     Platform: source.platform,
     MountLabel: "",
     ProcessLabel: "",

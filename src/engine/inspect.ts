@@ -9,7 +9,7 @@ import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { currentSettings } from "./network_settings.ts";
 import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
-import { finishedAt, type Sizes } from "./summary.ts";
+import { finishedAt, shownMounts, type Sizes } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** What cannot be told from the state alone. */
@@ -61,9 +61,9 @@ export function inspectRecord(
     Args,
     Image,
     HostConfig,
-    Mounts,
+    Mounts: _mounts,
     Config,
-    NetworkSettings: _,
+    NetworkSettings: _settings,
     ...rest
   } = record;
   const { CreateCommand, ...others } = rest;
@@ -79,7 +79,7 @@ export function inspectRecord(
     HostConfig,
     GraphDriver: graphDriver(record),
     ...(sizes !== undefined && { SizeRw: sizes.own, SizeRootFs: sizes.all }),
-    Mounts,
+    Mounts: shownMounts(record),
     Config,
     NetworkSettings: currentSettings(
       record,

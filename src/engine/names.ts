@@ -3,11 +3,11 @@ import { UserError } from "../base/errors.ts";
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
-/** Throws a UserError with docker's text unless `name` can be a container's. */
-export function checkContainerName(name: string): void {
+/** Throws a UserError with docker's text, which shows `shown`, unless `name` is a container's. */
+export function checkContainerName(name: string, shown = name): void {
   if (NAME.test(name)) return;
   throw new UserError(
-    `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
+    `Invalid container name (${shown}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
   );
 }
 

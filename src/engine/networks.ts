@@ -90,10 +90,12 @@ async function takeAway(network: NetworkRecord): Promise<void> {
 
 /** Removes a network. Throws UserError with docker's texts if it is predefined or in use. */
 export async function removeNetwork(reference: string): Promise<void> {
+  const refuse = (name: string) => {
+    throw new UserError(`${name} is a pre-defined network and cannot be removed`);
+  };
+  if (PREDEFINED.includes(reference)) refuse(reference); // also the bridge before its first use
   const network = findNetwork(places(), reference);
-  if (PREDEFINED.includes(network.Name)) {
-    throw new UserError(`${network.Name} is a pre-defined network and cannot be removed`);
-  }
+  if (PREDEFINED.includes(network.Name)) refuse(network.Name);
   await locked(places(), async () => {
     const users = Object.values(containersOn(network, readStates(places())));
     if (users.length > 0) {

@@ -26,7 +26,7 @@ export async function renameContainer(reference: string, wanted: string): Promis
     throw new UserError("Renaming a container with the same name as its current name");
   }
   try {
-    checkContainerName(name);
+    checkContainerName(name, `/${name}`);
     claimName(name, id);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

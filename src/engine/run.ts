@@ -12,6 +12,9 @@ import type { ClientOptions, ContainerRecord, CreateRequest } from "./types.ts";
 /** Progress and warnings go to stderr: stdout is for results. */
 const print = (text: string) => console.error(`WARNING: ${text}`);
 
+/** Before the text of an error that docker's client finds, not its daemon. */
+export const CLIENT = "diplodock: ";
+
 /** Brings an image here and shows the progress. */
 export type Pull = (image: string, request: CreateRequest, client: ClientOptions) => Promise<void>;
 
@@ -43,12 +46,24 @@ async function createOrPull(
     return await createContainer(request, options);
   } catch (error) {
     if (!(error instanceof ImageMissingError) || client.pull === "never") throw error;
+    await checkReference(error.image);
     const named = /[:@]/.test(error.image.split("/").at(-1)!)
       ? error.image
       : `${error.image}:latest`;
     console.error(`Unable to find image '${named}' locally`);
     await pull(request.Image, request, client);
     return await createContainer(request, options);
+  }
+}
+
+/** A name that no image can have is not looked for anywhere. Throws UserError. */
+async function checkReference(image: string): Promise<void> {
+  const { BadNameError, parseReference } = await import("../image/reference.ts");
+  try {
+    parseReference(image);
+  } catch (error) {
+    if (!(error instanceof BadNameError)) throw error;
+    throw new UserError(`${CLIENT}${error.message}`, 125);
   }
 }
 
@@ -70,7 +85,7 @@ function checkCidFile(path: string): void {
     return;
   }
   throw new UserError(
-    `container ID file found, make sure the other container isn't running or delete ${path}`,
+    `${CLIENT}container ID file found, make sure the other container isn't running or delete ${path}`,
     125,
   );
 }
@@ -80,7 +95,7 @@ function writeCidFile(path: string, id: string): void {
     Deno.writeTextFileSync(path, id, { createNew: true });
   } catch (error) {
     throw new UserError(
-      `failed to create the container ID file: ${(error as Error).message}`,
+      `${CLIENT}failed to create the container ID file: ${(error as Error).message}`,
       125,
     );
   }

@@ -35,6 +35,7 @@ export function execFailure(
   process: Process,
 ): { text: string; exitCode: number } {
   const command = process.args?.[0] ?? "";
+  if (command === "") errno = ENOENT; // the kernel was given a directory of PATH
   const quoted = `exec: ${JSON.stringify(command)}`;
   if (errno === ENOENT || errno === ENOTDIR || (errno === ELOOP && !command.includes("/"))) {
     const why = command.includes("/")

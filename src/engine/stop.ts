@@ -4,7 +4,7 @@ import { ESRCH, SyscallError } from "../../ffi/errno.ts";
 import { check, sys, sysAsync } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
-import { parseSignal, SIGKILL, SIGTERM } from "../runtime/signals.ts";
+import { parseSignal, RTMAX, SIGKILL, SIGTERM } from "../runtime/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
 import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
@@ -134,7 +134,8 @@ export function cancelRestart(id: string): void {
  * with docker's texts for a signal that is none and a container that does not run.
  */
 export async function killContainer(reference: string, signal: string): Promise<void> {
-  const number = parseSignal(signal);
+  // A number that no signal has is refused by the container, not by the parser.
+  const number = /^\d{2,3}$/.test(signal) ? Number(signal) : parseSignal(signal);
   try {
     await kill(resolveContainer(reference), number);
   } catch (error) {
@@ -147,6 +148,7 @@ async function kill(id: string, signal: number): Promise<void> {
   const record = readRecord(id);
   const state = stateOf(id);
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+  if (signal > RTMAX) throw new UserError(`The linux daemon does not support signal ${signal}`);
   if (signal === SIGKILL || signal === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
   signalContainer(state.run, signal);
   emitContainerEvent(record, "kill", { signal: String(signal) });

@@ -5,7 +5,7 @@ import { formatTimeTable, parseTime } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { portsText } from "./ports.ts";
 import { exitCodeOf, type State, statusWord } from "./state.ts";
-import type { ContainerRecord } from "./types.ts";
+import type { ContainerRecord, MountPoint } from "./types.ts";
 
 /** docker's words for what a health check says; "none": there is no check. */
 export type HealthStatus = "starting" | "healthy" | "unhealthy" | "none";
@@ -56,7 +56,7 @@ export function summarize(listed: Listed, { now, noTrunc }: SummaryOptions): Sum
     Image: imageText(record, noTrunc),
     Labels: Object.keys(labels).sort().map((key) => `${key}=${labels[key]}`).join(","),
     LocalVolumes: String(record.Mounts.filter(({ Driver }) => Driver === "local").length),
-    Mounts: record.Mounts.map((mount) => cut(mountName(mount), MOUNT_LENGTH)).join(","),
+    Mounts: shownMounts(record).map((mount) => cut(mountName(mount), MOUNT_LENGTH)).join(","),
     Names: record.Name.replace(/^\//, ""),
     Networks: Object.keys(record.NetworkSettings.Networks).sort().join(","),
     Platform: null,
@@ -85,6 +85,13 @@ function imageText({ Config, Image }: ContainerRecord, noTrunc: boolean): string
   if (Config.Image === "") return "<no image>";
   const isId = Config.Image === Image || `sha256:${Config.Image}` === Image;
   return isId && !noTrunc ? Image.replace(/^sha256:/, "").slice(0, 12) : Config.Image;
+}
+
+/** The mounts that docker lists: what --tmpfs asked for is under HostConfig only. */
+export function shownMounts({ Mounts, HostConfig: { Tmpfs = {} } }: ContainerRecord): MountPoint[] {
+  return Mounts.filter(({ Type, Destination }) =>
+    Type !== "tmpfs" || !Object.hasOwn(Tmpfs, Destination)
+  );
 }
 
 function mountName({ Name, Source, Destination }: ContainerRecord["Mounts"][number]): string {

@@ -40,7 +40,9 @@ function unavailable(
   what: string,
 ): string | undefined {
   const wanted = parseCpuList(asked);
-  if (wanted === undefined) return `Invalid value ${asked} for cpuset ${kind}: invalid format`;
+  if (wanted === undefined) {
+    return `Invalid value ${asked} for cpuset ${kind}: invalid format: ${asked}`;
+  }
   const there = parseCpuList(available) ?? new Set();
   if ([...wanted].every((number) => there.has(number))) return undefined;
   return `Requested ${what} are not available - requested ${asked}, available: ${available}`;

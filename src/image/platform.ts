@@ -38,6 +38,9 @@ export function normalize(platform: ImagePlatform): ImagePlatform {
  */
 export function parsePlatform(text: string): ImagePlatform {
   const parts = text.split("/");
+  if (parts.length > 3) {
+    throw new SyntaxError(`"${text}": cannot parse platform specifier: invalid argument`);
+  }
   for (const part of parts) {
     if (!/^[A-Za-z0-9_.-]+$/.test(part)) {
       throw new SyntaxError(
@@ -52,9 +55,6 @@ export function parsePlatform(text: string): ImagePlatform {
     return known
       ? normalize({ os: parts[0], architecture: host.architecture })
       : normalize({ os: host.os, architecture: parts[0] });
-  }
-  if (parts.length > 3) {
-    throw new SyntaxError(`"${text}": cannot parse platform specifier: invalid argument`);
   }
   const [os, architecture, variant] = parts;
   return normalize({ os, architecture, ...(variant && { variant }) });

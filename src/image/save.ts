@@ -20,7 +20,6 @@ import {
   repositoryOf,
   storedName,
 } from "./reference.ts";
-import { NoSuchImageError } from "./no_such_image.ts";
 import type { Store } from "./store.ts";
 import { endMark, entryHeader, padding, plainEntry } from "./tar_writer.ts";
 import { type Descriptor, type Index, type Manifest, OCI_INDEX } from "./types.ts";
@@ -74,7 +73,7 @@ function select(store: Store, names: readonly string[]): Saved[] {
     }
     const id = resolveId(entries, name);
     if (id === undefined) {
-      throw new NoSuchImageError(name);
+      throw new UserError(`No such image: ${name}`); // without the tag, unlike all others
     }
     add(id, referencesFor(entries, name));
   }

@@ -9,7 +9,7 @@ const NAMES =
 const ALIASES: Record<string, number> = { IOT: 6, CLD: 17, POLL: 29, UNUSED: 31 };
 /** Real-time signals as the C library counts them: it keeps 32 and 33 for itself. */
 const RTMIN = 34;
-const RTMAX = 64;
+export const RTMAX = 64;
 
 export const SIGINT = 2;
 export const SIGKILL = 9;

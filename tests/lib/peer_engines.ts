@@ -5,7 +5,7 @@
 import { openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
 import { pidsBelow } from "../../src/runtime/cgroup_processes.ts";
 import { type Result, waitFor } from "./engine.ts";
-import { busyboxRoot, linkRuntime, read, runProgram } from "./oci_box.ts";
+import { busyboxRoot, linkRuntime, read, runProgram, type RuntimeName } from "./oci_box.ts";
 
 /** What the three have in common. */
 export class PeerPlace implements AsyncDisposable {
@@ -166,14 +166,14 @@ async function daemon(
   return stop;
 }
 
-/** dockerd with our runtime beside runc. */
-export async function startDocker(): Promise<Peer> {
+/** dockerd, with our runtime in runc's place unless it is told to use runc. */
+export async function startDocker(runtime: RuntimeName = "diplodock"): Promise<Peer> {
   const place = new PeerPlace("docker");
   const config = place.file(
     "daemon.json",
     JSON.stringify({
       runtimes: { diplodock: { path: place.runtime } },
-      "default-runtime": "diplodock",
+      "default-runtime": runtime,
       "data-root": `${place.top}/data`,
       "exec-root": `${place.top}/exec`,
       pidfile: `${place.top}/docker.pid`,

@@ -24,6 +24,12 @@ export function parsePlatform(text: string): Platform {
         `${quoteGo(text)}: ${pattern}: invalid argument`,
     );
   const parts = text.toLowerCase().split("/");
+  if (parts.length > 3) {
+    badFlag(
+      `error parsing specified platform: ${quoteGo(text)}: cannot parse platform specifier: ` +
+        "invalid argument",
+    );
+  }
   for (const [index, part] of parts.entries()) {
     if (/^[a-z0-9_.-]+$/.test(part)) continue;
     if (index === 0) {
@@ -31,13 +37,6 @@ export function parsePlatform(text: string): Platform {
       fail(part, `OSAndVersion specifier component must match "${pattern}"`, "OS ");
     }
     fail(part, 'platform specifier component must match "^[A-Za-z0-9_.-]+$"', "");
-  }
-  if (parts.length > 3) {
-    fail(
-      parts.slice(2).join("/"),
-      'platform specifier component must match "^[A-Za-z0-9_.-]+$"',
-      "",
-    );
   }
   const [first, second, third] = parts;
   if (second === undefined && SYSTEMS.includes(first)) return { os: first };

@@ -162,7 +162,7 @@ const REFUSED: [change: Change, error: string][] = [
     { host: { CpusetMems: "1" } },
     "Requested memory nodes are not available - requested 1, available: 0",
   ],
-  [{ host: { CpusetCpus: "a" } }, "Invalid value a for cpuset cpus: invalid format"],
+  [{ host: { CpusetCpus: "a" } }, "Invalid value a for cpuset cpus: invalid format: a"],
   [{ host: { BlkioWeight: 5 } }, "Range of blkio weight is from 10 to 1000"],
   [
     { host: { OomScoreAdj: 2000 } },
