@@ -210,8 +210,9 @@ type WeightDevice = { major: number; minor: number; weight?: number };
 const deviceWeight =
   (convert: (weight: number) => number | string) => ({ major, minor, weight }: WeightDevice) =>
     weight === undefined ? undefined : `${major}:${minor} ${convert(weight)}`;
-/** 0 takes a device's weight back. */
+/** 0 takes a device's weight back. BFQ wants a word for it. */
 const same = (weight: number) => weight;
+const orDefault = (weight: number) => weight || "default";
 const ioWeightOrDefault = (weight: number) => weight === 0 ? "default" : ioWeight(weight);
 
 /** The four throttles differ in names only. */
@@ -269,11 +270,11 @@ const BLOCK_IO: Limit[] = [
     missing: discarded("Block I/O weight_device", "Weight-device"),
     values: ({ blockIO }) => blockIO?.weightDevice ?? [],
     v1: [
-      target("blkio", "blkio.bfq.weight_device", "M:m weight", deviceWeight(same)),
+      target("blkio", "blkio.bfq.weight_device", "M:m weight", deviceWeight(orDefault)),
       target("blkio", "blkio.weight_device", "M:m weight", deviceWeight(same)),
     ],
     v2: [
-      target("io", "io.bfq.weight", "M:m weight", deviceWeight((weight) => weight || "default")),
+      target("io", "io.bfq.weight", "M:m weight", deviceWeight(orDefault)),
       target("io", "io.weight", "M:m weight, converted as above", deviceWeight(ioWeightOrDefault)),
     ],
   }),

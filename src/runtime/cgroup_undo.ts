@@ -6,6 +6,7 @@ const FORGET: Readonly<Record<string, string>> = {
   "io.max": "rbps=max wbps=max riops=max wiops=max",
   "io.weight": "default",
   "io.bfq.weight": "default",
+  "blkio.bfq.weight_device": "default",
 };
 
 /**

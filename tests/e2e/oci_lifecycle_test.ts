@@ -6,9 +6,6 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { waitFor } from "../lib/engine.ts";
 import { type OciBox, ociTest as test, read } from "../lib/oci_box.ts";
 
-/** How long a command may print nothing that is waited for. */
-const LIMIT_MS = 15_000;
-
 /** A container that runs `sleep`. */
 async function sleeping(box: OciBox): Promise<string> {
   const id = box.id();
@@ -117,88 +114,6 @@ test("list() has a table, JSON and ids", async (box) => {
   await box.ok("delete", "--force", id);
   assertEquals(await box.ok("list", "-f", "json"), "null\n");
   assertEquals(await box.ok("list", "-q"), "");
-});
-
-test("pause stops the processes, resume lets them go on", async (box) => {
-  const id = await sleeping(box);
-  await box.ok("pause", id);
-  assertEquals((await box.state(id)).status, "paused");
-  const refused = await box.oci("exec", id, "true");
-  assertStringIncludes(refused.stderr, "cannot exec in a paused container");
-  await box.ok("resume", id);
-  assertEquals((await box.state(id)).status, "running");
-  await box.ok("pause", id);
-  await box.ok("delete", "--force", id);
-});
-
-test("update() changes limits by options, by a file and from standard input", async (box) => {
-  const id = await sleeping(box);
-  const pid = Number((await box.state(id)).pid);
-  const limit = () => {
-    const at = read(`/proc/${pid}/cgroup`);
-    const v1 = /^\d+:memory:(.*)$/m.exec(at)?.[1], v2 = /^0::(.*)$/m.exec(at)?.[1];
-    return v1 === undefined
-      ? read(`/sys/fs/cgroup${v2}/memory.max`)
-      : read(`/sys/fs/cgroup/memory${v1}/memory.limit_in_bytes`);
-  };
-  await box.ok("update", "--memory", "64m", id);
-  assertEquals(limit(), "67108864\n");
-  Deno.writeTextFileSync(`${box.top}/limits`, JSON.stringify({ memory: { limit: 50 << 20 } }));
-  await box.ok("update", "-r", `${box.top}/limits`, id);
-  assertEquals(limit(), "52428800\n");
-  const words = ["sh", "-c", `echo '{"memory":{"limit":41943040}}' | "$@"`, "sh"];
-  const command = new Deno.Command("/bin/sh", {
-    args: [...words.slice(1), ...box.argv, "update", "-r", "-", id],
-  });
-  assertEquals((await command.output()).code, 0);
-  assertEquals(limit(), "41943040\n");
-});
-
-test("events prints the figures of now, and at intervals until the end", async (box) => {
-  const id = await sleeping(box);
-  const now = JSON.parse(await box.ok("events", "--stats", id));
-  assertEquals([now.type, now.id], ["stats", id]);
-  assert(now.data.memory.usage.usage > 0 && now.data.cpu.usage.total > 0);
-  // A process that has not called execve yet may have threads.
-  assert(now.data.pids.current >= 1);
-  const child = new Deno.Command(box.argv[0], {
-    args: [...box.argv.slice(1), "events", "--interval", "50ms", id],
-    stdout: "piped",
-  }).spawn();
-  const reader = child.stdout.getReader();
-  const first = new TextDecoder().decode((await reader.read()).value).split("\n")[0];
-  assert(JSON.parse(first).data.pids.current >= 1);
-  reader.releaseLock();
-  await end(box, id);
-  await box.ok("delete", id);
-  await Promise.all([child.stdout.cancel(), child.status]);
-  assertStringIncludes((await box.oci("events", "--stats", id)).stderr, "does not exist");
-});
-
-test("events tells when memory runs out", async (box) => {
-  const id = box.id();
-  const script = "while ! test -e /go; do sleep 0.02; done; x=a; while :; do x=$x$x; done";
-  const args = ["sh", "-c", 'sh -c "$0"; exec sleep 1000', script];
-  const bundle = box.command(args, (spec) => {
-    spec.linux!.resources!.memory = { limit: 20 << 20, swap: 20 << 20 };
-  });
-  await box.detached(["run", "-d", "--bundle", bundle, id]);
-  const child = new Deno.Command(box.argv[0], {
-    args: [...box.argv.slice(1), "events", "--interval", "20ms", id],
-    stdout: "piped",
-  }).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
-  let seen = "";
-  for await (const bytes of child.stdout.pipeThrough(new TextDecoderStream())) {
-    // The first figures say that the watch stands.
-    if (seen === "") Deno.writeTextFileSync(`${box.rootfs}/go`, "");
-    seen += bytes;
-    if (seen.includes('"oom"')) break;
-  }
-  clearTimeout(timer);
-  assertMatch(seen, new RegExp(`\\{"type":"oom","id":"${id}"(,"data":null)?\\}`));
-  child.kill("SIGKILL");
-  await child.status;
 });
 
 test("features() is the document of the specification", async (box) => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../src/base/errors.ts";
 import { directoryOf, updateCgroup } from "../../src/runtime/cgroup.ts";
-import { cgroupLayout, hierarchyOf } from "../../src/runtime/cgroup_layout.ts";
+import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import type { Resources } from "../../src/runtime/spec_types.ts";
 import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";
 import { skipUnless } from "../lib/skip.ts";
@@ -30,22 +30,6 @@ test("a burst and idleness reach the CPU controller", {
   assertEquals(control(box, "cpu", "cpu.cfs_burst_us", "cpu.max.burst"), "10000");
   assertEquals(await updateCgroup(box.cgroup, { cpu: { idle: 1 } }), []);
   assertEquals(control(box, "cpu", "cpu.idle", "cpu.idle"), "1");
-});
-
-test("a limit of huge pages is set, or said to be missing", {
-  hugepageLimits: [{ pageSize: "2MB", limit: 4 * MIB }],
-}, (box) => {
-  // v2 always has the controller where the kernel has it; v1 where it is mounted.
-  const isHere = hierarchyOf(cgroupLayout(), "hugetlb") !== undefined;
-  if (isHere) {
-    const set = control(box, "hugetlb", "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.max");
-    assertEquals([set, box.warnings.length], [String(4 * MIB), 0]);
-    return;
-  }
-  assertEquals(box.warnings, [
-    "Your kernel does not support hugetlb limits of that page size or the cgroup is not mounted. " +
-    "Hugepage limit discarded.",
-  ]);
 });
 
 test("files that a bundle names itself are written on v2, and refused on v1", {}, async (box) => {

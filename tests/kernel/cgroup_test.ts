@@ -20,6 +20,7 @@ import { readStats } from "../../src/runtime/cgroup_stats.ts";
 import { oomKills } from "../../src/runtime/oom_kills.ts";
 import type { DeviceRule, Resources } from "../../src/runtime/spec_types.ts";
 import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";
+import { withLoop } from "../lib/loop_device.ts";
 import { skipUnless } from "../lib/skip.ts";
 
 const why = whyNoCgroups();
@@ -236,41 +237,8 @@ test("readStats() counts memory, CPU and processes", {}, async (box) => {
   assert(stats.cpuNanos > 0);
 });
 
-/** A loop device over `bytes`, or undefined where this machine has none. */
-function attachLoop(file: string, bytes: number): string | undefined {
-  Deno.writeFileSync(file, new Uint8Array(bytes));
-  try {
-    const { success, stdout } = new Deno.Command("losetup", {
-      args: ["-f", "--show", file],
-      stderr: "null",
-    }).outputSync();
-    return success ? new TextDecoder().decode(stdout).trim() : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** Calls `body` with the numbers and the path of a loop device of 8 MiB. */
-async function withLoop(
-  box: Box,
-  body: (place: { major: number; minor: number }, path: string) => Promise<void>,
-): Promise<void> {
-  const loop = attachLoop(`${box.directory}/disk`, 8 * MIB);
-  if (loop === undefined) {
-    console.log("not tested: this machine gives no loop device");
-    return;
-  }
-  try {
-    const { rdev } = Deno.statSync(loop);
-    await body({ major: rdev! >> 8, minor: rdev! & 0xff }, loop);
-  } finally {
-    new Deno.Command("losetup", { args: ["-d", loop] }).outputSync();
-  }
-}
-
 test("writes to a disk are held to their rate", {}, async (box) => {
-  await withLoop(box, async (place, loop) => {
+  await withLoop(async (place, loop) => {
     const warnings = await updateCgroup(box.cgroup, {
       blockIO: { throttleWriteBpsDevice: [{ ...place, rate: MIB }] },
     });
@@ -293,7 +261,7 @@ test("writes to a disk are held to their rate", {}, async (box) => {
 });
 
 test("reads of a disk are held to their number", {}, async (box) => {
-  await withLoop(box, async (place, loop) => {
+  await withLoop(async (place, loop) => {
     await updateCgroup(box.cgroup, {
       blockIO: { throttleReadIOPSDevice: [{ ...place, rate: 20 }] },
     });
@@ -306,7 +274,7 @@ test("reads of a disk are held to their number", {}, async (box) => {
 });
 
 test("readStats() does not count page cache that nobody touches", {}, async (box) => {
-  await withLoop(box, (_, loop) => {
+  await withLoop((_, loop) => {
     using _open = Deno.openSync(loop); // the last close of a disk throws its cache away
     assertEquals(box.run(`dd if=${loop} of=/dev/null bs=256k 2> errors`), 0);
     const directory = directoryOf(box.cgroup, "memory")!;
@@ -321,7 +289,7 @@ test("readStats() does not count page cache that nobody touches", {}, async (box
 });
 
 test("what a disk's scheduler does not know is a warning", {}, async (box) => {
-  await withLoop(box, async (place) => {
+  await withLoop(async (place) => {
     const warnings = await updateCgroup(box.cgroup, {
       blockIO: { weightDevice: [{ ...place, weight: 200 }] },
     });

@@ -9,7 +9,7 @@ import {
   removeCgroup,
 } from "../../src/runtime/cgroup.ts";
 import { openControl } from "../../src/runtime/cgroup_files.ts";
-import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
+import { cgroupLayout, hierarchyOf } from "../../src/runtime/cgroup_layout.ts";
 import { killCgroup } from "../../src/runtime/cgroup_processes.ts";
 import type { Resources } from "../../src/runtime/spec_types.ts";
 
@@ -20,6 +20,14 @@ let made = 0;
 export function whyNoCgroups(): string | undefined {
   if (Deno.uid() !== 0) return "needs root";
   return cgroupLayout().version === undefined ? "no cgroups are mounted" : undefined;
+}
+
+/** Whether this machine can limit what `controller` does: v1 mounts it, or v2 has it. */
+export function hasController(controller: string): boolean {
+  const hierarchy = hierarchyOf(cgroupLayout(), controller);
+  if (hierarchy === undefined || hierarchy.version === 1) return hierarchy !== undefined;
+  return Deno.readTextFileSync(`${hierarchy.mountPoint}/cgroup.controllers`)
+    .split(/\s+/).includes(controller);
 }
 
 /** A cgroup, what was said when it was made, and a directory for what its processes write. */

@@ -2,6 +2,7 @@
  * OCI runtimes under test, each with a state directory and bundles of its own. The same tests run
  * with ours and with runc, which proves the tests.
  */
+import { cgroupLayout, hierarchyOf } from "../../src/runtime/cgroup_layout.ts";
 import type { Spec } from "../../src/runtime/spec_types.ts";
 import { defaultSpec } from "../../src/runtime/oci_default_spec.ts";
 import { PROGRAM, type Result, waitFor } from "./engine.ts";
@@ -160,6 +161,21 @@ export function read(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** What a control file says of the cgroup that a container's first process is in. */
+export async function ociControl(
+  box: OciBox,
+  id: string,
+  controller: string,
+  [v1, v2]: readonly [v1: string, v2: string],
+): Promise<string> {
+  const own = read(`/proc/${(await box.state(id)).pid}/cgroup`);
+  const hierarchy = hierarchyOf(cgroupLayout(), controller);
+  if (hierarchy === undefined) throw new Error(`no hierarchy of ${controller}`);
+  const { version, mountPoint } = hierarchy;
+  const line = version === 2 ? /^0::(.*)$/m : new RegExp(`^\\d+:${controller}:(.*)$`, "m");
+  return read(`${mountPoint}${line.exec(own)?.[1]}/${version === 2 ? v2 : v1}`).trim();
 }
 
 /** One test for each of `runtimes`, with a box of its own; skipped where it cannot run. */

@@ -1,13 +1,22 @@
 /**
- * A virtual machine with a kernel of its own, for what this machine's kernel cannot show: cgroup v2.
- * Debian's cloud kernel (apt-get download, nothing is installed) under qemu without KVM; the root
- * file system is an initramfs with chosen programs of this machine. No network.
+ * A virtual machine with a kernel of its own, for what this machine's kernel cannot show: cgroup v2,
+ * controllers that are not mounted here. A kernel of Debian's (apt-get download, nothing is
+ * installed) under qemu without KVM; the root file system is an initramfs with chosen programs of
+ * this machine. No network.
  */
 import { cpioArchive, type CpioEntry } from "./cpio.ts";
 
 /** Where the kernel is kept between runs. */
 const CACHE = Deno.env.get("DIPLODOCK_VM_CACHE") ?? "/var/tmp/diplodock-vm";
-const KERNEL_PACKAGE = "linux-image-cloud-amd64";
+/** Debian's packages of the kernel for virtual machines, and of that for every computer. */
+const KERNEL_PACKAGES = { cloud: "linux-image-cloud-amd64", full: "linux-image-amd64" } as const;
+/** What is unpacked of them, of 400 MB. */
+const KERNEL_PARTS = [
+  "./boot/vmlinuz-*",
+  ...["block", "crypto", "drivers/block", "drivers/infiniband"]
+    .concat("drivers/net/dummy.ko", "drivers/net/veth.ko", "fs/overlayfs", "net")
+    .map((path) => `./lib/modules/*/kernel/${path}`),
+];
 const QEMU = "qemu-system-x86_64";
 
 /** A program's exit code and output; undefined where there is no such program. */
@@ -25,6 +34,9 @@ function command(
   }
 }
 
+/** "cloud" boots and runs faster; "full" has more modules. */
+export type KernelKind = keyof typeof KERNEL_PACKAGES;
+
 /** A kernel and where its modules are. */
 interface Kernel {
   image: string;
@@ -32,26 +44,31 @@ interface Kernel {
 }
 
 /** The kernel, downloaded at the first call; or why there is none. */
-function findKernel(): Kernel | string {
-  const unpacked = `${CACHE}/kernel`;
-  const found = kernelIn(unpacked) ?? download(unpacked);
+function findKernel(kind: KernelKind): Kernel | string {
+  const packageName = KERNEL_PACKAGES[kind];
+  const unpacked = `${CACHE}/${packageName}`;
+  const found = kernelIn(unpacked) ?? download(packageName, unpacked);
   if (typeof found !== "string" || Deno.uid() !== 0) return found;
   // A machine may come without the lists, or with old ones.
   command("apt-get", ["update", "-qq"]);
-  return download(unpacked);
+  return download(packageName, unpacked);
 }
 
-/** Downloads the package of the kernel and unpacks it to `unpacked`. */
-function download(unpacked: string): Kernel | string {
-  const depends = command("apt-cache", ["depends", KERNEL_PACKAGE]);
+/** Downloads the kernel that `packageName` stands for and unpacks it to `unpacked`. */
+function download(packageName: string, unpacked: string): Kernel | string {
+  const depends = command("apt-cache", ["depends", packageName]);
   const name = /Depends: (linux-image-\S+)/.exec(depends?.stdout ?? "")?.[1];
-  if (name === undefined) return `no package ${KERNEL_PACKAGE} in apt's lists`;
+  if (name === undefined) return `no package ${packageName} in apt's lists`;
   Deno.mkdirSync(CACHE, { recursive: true });
   const work = Deno.makeTempDirSync({ dir: CACHE });
   try {
     if (command("apt-get", ["download", name], work)?.code !== 0) return `cannot download ${name}`;
     const file = [...Deno.readDirSync(work)].find((entry) => entry.name.endsWith(".deb"))!.name;
-    if (command("dpkg-deb", ["-x", file, "root"], work)?.code !== 0) return `cannot unpack ${file}`;
+    Deno.mkdirSync(`${work}/root`);
+    const script = 'dpkg-deb --fsys-tarfile "$0" | tar -x -C root --wildcards "$@"';
+    if (command("sh", ["-c", script, file, ...KERNEL_PARTS], work)?.code !== 0) {
+      return `cannot unpack ${file}`;
+    }
     Deno.renameSync(`${work}/root`, unpacked);
   } finally {
     Deno.removeSync(work, { recursive: true });
@@ -76,10 +93,10 @@ function kernelIn(directory: string): Kernel | undefined {
 }
 
 /** Why no virtual machine can be started here, or undefined. */
-export function whyNoMachine(): string | undefined {
+export function whyNoMachine(kind: KernelKind = "cloud"): string | undefined {
   if (Deno.build.arch !== "x86_64") return "the kernel for it is x86_64";
   if (command(QEMU, ["--version"]) === undefined) return `${QEMU} is not installed`;
-  const kernel = findKernel();
+  const kernel = findKernel(kind);
   return typeof kernel === "string" ? kernel : undefined;
 }
 
@@ -94,7 +111,10 @@ export interface MachineContents {
   copies: Readonly<Record<string, string>>;
   /** Kernel modules in the order of loading: paths below lib/modules/…/kernel. */
   modules: readonly string[];
+  /** "v2" where absent. */
   hierarchies?: Hierarchies;
+  /** "cloud" where absent. */
+  kernel?: KernelKind;
   /** What /bin/sh, one of the programs, runs once /proc, /sys, /dev, /tmp and cgroups are mounted. */
   script: string;
 }
@@ -148,7 +168,7 @@ export async function runMachine(
   contents: MachineContents,
   timeoutSeconds = 280,
 ): Promise<MachineRun> {
-  const kernel = findKernel();
+  const kernel = findKernel(contents.kernel ?? "cloud");
   if (typeof kernel === "string") throw new Error(`Cannot start a machine: ${kernel}`);
   const initramfs = Deno.makeTempFileSync({ dir: CACHE, suffix: ".cpio" });
   try {

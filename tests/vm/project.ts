@@ -1,7 +1,7 @@
 /** A machine that runs tests of this project: its sources, its binary, the programs they call. */
 import { assert, assertEquals } from "@std/assert";
 import { PROGRAM } from "../lib/engine.ts";
-import { type Hierarchies, runMachine } from "./machine.ts";
+import { type MachineContents, runMachine } from "./machine.ts";
 
 const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -9,7 +9,7 @@ const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const PROGRAMS = [
   "cat chmod chown cp cut dd dirname env grep head hostname id ln ls mkdir mknod mktemp mv ps rm",
   "rmdir sed sh sleep sync tail touch tr true wc",
-  "ip losetup mount nsenter setpriv setsid umount unshare",
+  "ip losetup mount nsenter rdma setpriv setsid umount unshare",
 ].join(" ").split(" ").map(pathOf).filter((path) => path !== undefined);
 
 function pathOf(name: string): string | undefined {
@@ -42,11 +42,9 @@ function unpacked(): string | undefined {
 }
 
 /** Which tests, and in what machine. */
-export interface ProjectRun {
+export interface ProjectRun extends Omit<MachineContents, "programs" | "copies" | "script"> {
   /** Test files, from the project's folder. */
   readonly tests: readonly string[];
-  readonly hierarchies: Hierarchies;
-  readonly modules: readonly string[];
   /** Lines of sh that come first. */
   readonly prepare?: string;
 }
@@ -58,6 +56,7 @@ export interface ProjectRun {
 export async function testInMachine(run: ProjectRun, least: number): Promise<void> {
   const folder = unpacked();
   const { code, output } = await runMachine({
+    ...run,
     programs: [...PROGRAMS.map((path) => Deno.realPathSync(path)), Deno.execPath()],
     copies: {
       ...Object.fromEntries(PROGRAMS.map((path) => [path, path])),
@@ -68,8 +67,6 @@ export async function testInMachine(run: ProjectRun, least: number): Promise<voi
           .map((path) => [`${PROJECT}/${path}`, `/project/${path}`]),
       ),
     },
-    hierarchies: run.hierarchies,
-    modules: run.modules,
     script: `${run.prepare ?? ""}
       cd /project && NO_COLOR=1 ${Deno.execPath()} test -A --no-check --no-remote --no-lock \\
         ${run.tests.join(" ")} 2>&1`,

@@ -55,6 +55,16 @@ const CASES: [name: string, resources: Resources, v1: string[], v2: string[]][] 
     "blkio.bfq.weight=500|blkio.weight=500",
     "blkio.bfq.weight_device=8:0 10|blkio.weight_device=8:0 10",
   ], ["io.bfq.weight=500|io.weight=4950", "io.bfq.weight=8:0 10|io.weight=8:0 1"]],
+  [
+    "a device's weight taken back",
+    {
+      blockIO: { weightDevice: [{ major: 8, minor: 0, weight: 0 }] },
+    },
+    ["blkio.bfq.weight_device=8:0 default|blkio.weight_device=8:0 0"],
+    [
+      "io.bfq.weight=8:0 default|io.weight=8:0 default",
+    ],
+  ],
   ["throttles", {
     blockIO: {
       throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 1048576 }],

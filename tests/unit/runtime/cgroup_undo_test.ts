@@ -27,6 +27,7 @@ const CASES: [name: string, file: string, before: string, text: string, want: st
     "8:0 wbps=9",
     "8:0 rbps=max wbps=max riops=max wiops=max",
   ],
+  ["a device that BFQ gave no weight", "blkio.bfq.weight_device", "100\n", "8:0 9", "8:0 default"],
   ["a device without a weight", "io.bfq.weight", "default 100\n", "8:0 9", "8:0 default"],
 ];
 for (const [name, file, before, text, want] of CASES) {
