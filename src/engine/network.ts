@@ -6,9 +6,9 @@ import { leftBehind } from "../net/dead.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
 import { hostsText } from "../net/hosts_file.ts";
 import { readNetworks } from "../net/networks.ts";
-import { type NetPlaces, netPlaces, statePath } from "../net/places.ts";
+import { type NetPlaces, netPlaces } from "../net/places.ts";
 import { containerResolvConf, hostResolvConf, hostResolversChanged } from "../net/resolv_conf.ts";
-import type { NetworkState, ResolvConfState } from "../net/state.ts";
+import { type NetworkState, readState, type ResolvConfState } from "../net/state.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
@@ -175,9 +175,6 @@ export async function connect(
 export async function disconnect(id: string): Promise<void> {
   if (isRootless()) return (await import("./user_network.ts")).disconnectUser(id);
   const at = places();
-  // Looked at before anything is loaded: most containers that end here had no network.
-  if (readIfThere(statePath(at, id)) === undefined) return;
-  const { readState } = await import("../net/state.ts");
   const state = readState(at, id);
   if (state === undefined) return;
   const { disconnectContainer } = await import("../net/attach.ts");

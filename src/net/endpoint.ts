@@ -190,15 +190,14 @@ function makePair(
   ends: { host: LinkFields & { name: string }; peer: LinkFields & { name: string } },
   hostSteps: readonly Message[],
 ): number {
-  const pair = addVeth({ ...ends, peerNamespace: sandbox.netns.raw });
-  const refused = host.tryBatch([pair]);
+  const steps = [addVeth({ ...ends, peerNamespace: sandbox.netns.raw }), ...hostSteps];
+  const refused = host.tryBatch(steps);
   if (refused !== undefined) {
     if (![EEXIST, EBUSY].includes(refused.errno)) throw refused;
     // A pair of a dead namesake has not gone yet.
     host.batch([deleteLink(ends.host.name)]);
-    host.batch([pair]);
+    host.batch(steps);
   }
-  host.batch(hostSteps);
   return sandbox.netlink.link(ends.peer.name)!.index;
 }
 
