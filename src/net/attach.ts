@@ -326,12 +326,21 @@ export async function connectContainer(
  */
 export async function disconnectContainer(places: NetPlaces, state: NetworkState): Promise<void> {
   silence(state.endpoints);
+  await endProxies(state);
   if (isAnnounced(state)) {
     writeState(places, { ...state, leaving: true });
     await announce(places, state);
   }
   for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint, state.owner.id);
   forgetState(places, state.owner.id);
+}
+
+/** Ends the proxies of containers that have ended: they would go by themselves, but later. */
+export async function endProxies(...states: readonly NetworkState[]): Promise<void> {
+  const proxies = states.flatMap((state) => state.proxies);
+  if (proxies.length === 0) return;
+  const { endProxy } = await import("./proxy.ts");
+  proxies.forEach(endProxy);
 }
 
 /**

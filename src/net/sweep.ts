@@ -8,7 +8,7 @@ import { sweepLeases } from "./leases.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import type { NetPlaces } from "./places.ts";
-import { hasRules, namedOn, silence } from "./attach.ts";
+import { endProxies, hasRules, namedOn, silence } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
@@ -29,6 +29,7 @@ export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<
   return await locked(places, async () => {
     const dead = deadStates(places, isLive);
     silence(dead.flatMap((state) => state.endpoints));
+    await endProxies(...dead);
     for (const state of dead) writeState(places, { ...state, leaving: true });
     if (dead.some(hasRules)) await refreshRules(places, "ports");
     const named = dead.flatMap(namedOn);

@@ -76,7 +76,7 @@ export interface MonitoredStart {
     /** Descriptors 3 to 2+N stay open in the command. */
     readonly preserveFds?: number;
   };
-  /** Descriptors that the monitor holds as long as it lives: bound ports. */
+  /** Descriptors that the monitor holds as long as init lives: bound ports. */
   readonly held?: readonly Fd[];
   readonly stdio: StartStdio;
   /** The container's directory: gets `log` and `exit`. */
@@ -237,6 +237,7 @@ function launch(start: MonitoredStart): Launched {
       nullFile: nullFile.raw,
       stdinHold: streams.stdinHold,
     },
+    held: (start.held ?? []).map((fd) => fd.raw),
     stdio: streams.stdio,
     consoleSocket: CONSOLE_SOCKET,
     logLimit: start.log,
@@ -244,16 +245,14 @@ function launch(start: MonitoredStart): Launched {
     cleanup: start.cleanup,
   };
   const { encoded, bytes } = executable(monitorProgram(plan));
-  const held = (start.held ?? []).map((fd) => fd.raw);
-  const inherited = [...descriptors(plan), ...held];
-  const monitorPid = execute(bytes, inherited, ["diplodock-monitor", start.id]);
+  const monitorPid = execute(bytes, descriptors(plan), ["diplodock-monitor", start.id]);
   undo.move();
   return { encoded, monitorPid, report: report.read, client: mine };
 }
 
 /** The numbers in `plan` that the monitor must have open. */
-function descriptors({ fds, stdio, init }: MonitorPlan): number[] {
-  const list = [...Object.values(fds), ...init.keep, init.cgroup ?? -1];
+function descriptors({ fds, held, stdio, init }: MonitorPlan): number[] {
+  const list = [...Object.values(fds), ...held, ...init.keep, init.cgroup ?? -1];
   for (let fd = 3; fd < 3 + init.preserveFds; fd++) list.push(fd);
   for (const { from } of init.before) if (typeof from === "number") list.push(from);
   if (stdio.kind === "terminal") list.push(stdio.console.monitor, stdio.console.init);

@@ -245,11 +245,13 @@ export function reapSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
  * Tells everybody. The client that started the container then says that it cleans up; if it does
  * not, because it went away, cleaning up is left to us.
  */
-export function endSteps(memory: MonitorMemory): Step[] {
+export function endSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
   const [first, ...others] = memory.clients;
   const gone = { onNegative: "@cleanup", onZero: "@cleanup" } as const;
   return [
     { ...goTo("next"), label: "ended" },
+    // Before anybody hears of it: the next container may want the same ports at once.
+    ...plan.held.map((fd) => lenient({ call: "close", args: [fd], goal: "let go of a port" })),
     ...others.flatMap((client) => [
       memory.send(client, memory.goodbye, MSG_DONTWAIT | MSG_NOSIGNAL, "tell a client the end"),
       lenient({ call: "close", args: [client], goal: "let a client go" }),

@@ -75,6 +75,8 @@ export interface MonitorPlan {
     readonly keep: readonly number[];
   };
   readonly fds: MonitorFds;
+  /** Kept open until init has ended: ports of the host. */
+  readonly held: readonly number[];
   readonly stdio: MonitorStdio;
   /** Set to the number of init's socket before init's steps, with a terminal. */
   readonly consoleSocket: Place;

@@ -69,7 +69,7 @@ export function monitorProgram(plan: MonitorPlan): Program {
       ...pollSteps(plan, memory),
       ...recordSteps(plan, memory),
       ...reapSteps(plan, memory),
-      ...endSteps(memory),
+      ...endSteps(plan, memory),
       ...cleanupSteps(plan.cleanup),
       ...failureSteps("monitor", plan.fds.report),
       ...initSteps(plan, memory),

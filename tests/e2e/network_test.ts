@@ -170,6 +170,22 @@ test("ports are added to and taken from a running container, and kept", async ()
   await engine.ok("rm", "-f", "live");
 });
 
+test("the ports of a container that has ended can be had at once", async () => {
+  const ports = ["-p", "8083:80", "-p", "8083:80/udp", "-p", "[::1]:8084:80"];
+  await start("again", ...ports, "host", "sleep", "1000");
+  for (let n = 0; n < 6; n++) {
+    await engine.ok("restart", "-t", "0", "again");
+    await engine.ok("kill", "again");
+    await engine.ok("start", "again");
+  }
+  await engine.ok("rm", "-f", "again");
+  for (let n = 0; n < 6; n++) {
+    await engine.ok("run", "--rm", ...ports, "host", "true");
+    await start("again", "--userland-proxy", ...ports, "host", "sleep", "1000");
+    await engine.ok("rm", "-f", "again");
+  }
+});
+
 /** Runs a command of the engine where /etc/resolv.conf is another file. */
 async function withResolvConf(text: string, ...args: string[]): Promise<void> {
   const file = engine.file("resolv.conf", text);
