@@ -3,6 +3,7 @@ import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { exportContainer } from "../engine/export.ts";
 import type { ContainerRecord } from "../engine/types.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { checkOutputPath } from "./output_path.ts";
 import { daemon, imageStore } from "./image_context.ts";
 
 export const spec = {
@@ -43,6 +44,7 @@ export async function command(words: string[]): Promise<number> {
   const { options, args: [reference] } = parseArgs(spec, words);
   const record = await daemon(() => readRecord(resolveContainer(reference)));
   if (options.output !== undefined) {
+    checkOutputPath(options.output, "export container");
     await daemon(() => exportToFile(record, options.output!));
     return 0;
   }

@@ -53,8 +53,9 @@ export async function command(args: string[]): Promise<number> {
   const { options, args: [source, name] } = parseArgs(spec, args);
   const target = name === undefined ? undefined : newTagName(name, (reason) => reason);
   const { platform } = options;
-  const record = await daemon(async () =>
-    importArchive(imageStore(), await open(source), {
+  const archive = await open(source);
+  const record = await daemon(() =>
+    importArchive(imageStore(), archive, {
       changes: options.change,
       message: options.message ?? `Imported from ${source}`,
       ...(target && { name: target }),

@@ -47,9 +47,6 @@ export function readReference(name: string): Reference {
 }
 
 async function tagsOf(reference: Reference): Promise<Reference[]> {
-  if (reference.tag !== undefined || reference.digest !== undefined) {
-    throw new UserError("tag can't be used with --all-tags/-a");
-  }
   const repository = await openRepository(reference, "pull");
   return (await repository.tags()).map((tag) => ({ ...reference, tag }));
 }
@@ -58,6 +55,9 @@ async function tagsOf(reference: Reference): Promise<Reference[]> {
 export async function command(args: string[]): Promise<number> {
   const { options, args: [name] } = parseArgs(spec, args);
   const reference = readReference(name);
+  if (options.allTags && (reference.tag !== undefined || reference.digest !== undefined)) {
+    throw new UserError("tag can't be used with --all-tags/-a");
+  }
   const wanted = options.allTags ? await daemon(() => tagsOf(reference)) : [reference];
   const write = (line: string) => console.log(line);
   const platformText = options.platform ?? defaultPlatform();

@@ -36,6 +36,8 @@ export interface PullOutput {
   display: LayerDisplay;
   /** Only the last line. */
   quiet: boolean;
+  /** It was not asked for: `run` has said already that the image is missing. */
+  implicit?: boolean;
   write: (line: string) => void;
 }
 
@@ -67,7 +69,8 @@ export async function pullWithOutput(
 ): Promise<Pulled> {
   const reference = withDefaultTag(wanted);
   const { display, quiet } = output;
-  if (!quiet && wanted.tag === undefined && wanted.digest === undefined) {
+  const isBare = wanted.tag === undefined && wanted.digest === undefined;
+  if (!quiet && isBare && output.implicit !== true) {
     output.write("Using default tag: latest");
   }
   try {

@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { type ArchiveFormat, saveArchive } from "../image/save.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { checkOutputPath } from "./output_path.ts";
 import { daemon, imageStore } from "./image_context.ts";
 
 function parseFormat(text: string): ArchiveFormat {
@@ -41,13 +42,7 @@ async function saveTo(
 ): Promise<void> {
   const isSpecial = isThereAndNoFile(path);
   const target = isSpecial ? path : `${path}.tmp-${Deno.pid}`;
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(target, { write: true, create: true, truncate: true, mode: 0o600 });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(`invalid output path: "${path}" does not exist: its directory is missing`);
-  }
+  const file = Deno.openSync(target, { write: true, create: true, truncate: true, mode: 0o600 });
   try {
     await saveArchive(imageStore(), names, format, (chunk) => {
       for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
@@ -74,6 +69,7 @@ function isThereAndNoFile(path: string): boolean {
 export async function command(args: string[]): Promise<number> {
   const { options, args: names } = parseArgs(spec, args);
   if (options.output !== undefined) {
+    checkOutputPath(options.output, "save image");
     await daemon(() => saveTo(options.output!, names, options.format as ArchiveFormat));
     return 0;
   }

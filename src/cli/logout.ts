@@ -16,10 +16,7 @@ export async function command(args: string[]): Promise<number> {
   const { args: [server] } = parseArgs(spec, args);
   const domain = serverOf(server);
   const shown = shownServer(domain);
-  console.log(
-    await eraseCredentials(domain)
-      ? `Removing login credentials for ${shown}`
-      : `Not logged in to ${shown}`,
-  );
+  console.log(`Removing login credentials for ${shown}`);
+  await eraseCredentials(domain);
   return 0;
 }

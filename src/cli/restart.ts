@@ -1,7 +1,9 @@
+import { UserError } from "../base/errors.ts";
 import { resolveContainer } from "../engine/containers.ts";
 import { restartContainer } from "../engine/restart.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
+import { isRefusal } from "./engine_error.ts";
 
 export const spec = {
   name: "restart",
@@ -26,8 +28,13 @@ export const spec = {
 export function command(words: string[]): Promise<number> {
   const { options, args } = parseArgs(spec, words);
   const { signal, timeout: timeoutSeconds } = options;
-  return forEach(
-    args,
-    (reference) => restartContainer(resolveContainer(reference), { signal, timeoutSeconds }),
-  );
+  return forEach(args, async (reference) => {
+    const id = resolveContainer(reference);
+    try {
+      await restartContainer(id, { signal, timeoutSeconds });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new UserError(`Cannot restart container ${reference}: ${error.message}`);
+    }
+  });
 }

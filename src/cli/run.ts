@@ -40,7 +40,7 @@ export async function command(words: string[]): Promise<number> {
     await finish(container);
     return code;
   } catch (error) {
-    if (detach && !record.HostConfig.AutoRemove) console.log(record.Id);
+    if (detach) console.log(record.Id);
     throw engineFailure(error, "run");
   }
 }

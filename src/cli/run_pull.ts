@@ -16,6 +16,7 @@ export const pullForRun: Pull = async (image, request, client) => {
         pullWithOutput(imageStore(), readReference(image), { ...(platform && { platform }) }, {
           display: plainDisplay(write),
           quiet: client.quiet,
+          implicit: true,
           write,
         })
       );

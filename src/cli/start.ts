@@ -2,9 +2,10 @@ import { UserError } from "../base/errors.ts";
 import { resolveContainer } from "../engine/containers.ts";
 import { readRecord } from "../engine/containers.ts";
 import { finish, startExisting } from "../engine/run.ts";
+import type { StartedContainer } from "../engine/start.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
-import { daemon } from "./engine_error.ts";
+import { asDaemonError, daemon } from "./engine_error.ts";
 
 export const spec = {
   name: "start",
@@ -51,6 +52,16 @@ async function startDetached(id: string): Promise<void> {
   container?.started.client[Symbol.dispose]();
 }
 
+/** What is refused has exit code 1, also where `run` would give 126 or 127. */
+async function startRefused(id: string): Promise<StartedContainer | undefined> {
+  try {
+    return await startExisting(id, true);
+  } catch (error) {
+    const shown = asDaemonError(error);
+    throw shown instanceof UserError ? new UserError(shown.message) : shown;
+  }
+}
+
 async function startAttached(
   reference: string,
   interactive: boolean,
@@ -61,7 +72,7 @@ async function startAttached(
   const { parseDetachKeys } = await import("../engine/detach_keys.ts");
   parseDetachKeys(detachKeys);
   const { Config } = readRecord(id);
-  const container = await startExisting(id, true);
+  const container = await startRefused(id);
   if (container === undefined) {
     const { command: attach } = await import("./attach.ts");
     return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);

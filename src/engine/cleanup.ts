@@ -17,6 +17,7 @@ import {
   writeRecord,
 } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
+import { hasHealthCheck, keepHealth } from "./health_state.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
 import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
@@ -47,6 +48,7 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
     if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
     await noteOomKills(record, state.exit?.signal);
     emitContainerEvent(record, "die", { exitCode: String(exitCodeOf(state)) });
+    if (hasHealthCheck(record)) keepHealth(id);
     await releaseResources(id);
     forgetNetworks(record);
   }

@@ -1,6 +1,6 @@
 /** What a container's health checks have said since its start: read from their records. */
 import { isAbsent } from "../base/files.ts";
-import { containerRunDirectory } from "../base/places.ts";
+import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { formatTime } from "../base/time.ts";
 import { parseHealthRecords } from "../runtime/health_records.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -34,17 +34,33 @@ export function hasHealthCheck({ Config: { Healthcheck } }: ContainerRecord): bo
   return test.length > 0 && test[0] !== "NONE";
 }
 
-/** The health of a running container; undefined: it has no check. */
-export function readHealth(record: ContainerRecord): Health | undefined {
-  if (!hasHealthCheck(record)) return undefined;
-  return deriveHealth(readFileIfThere(healthFile(record.Id)));
+/** What stays of the checks of a run that has ended. */
+function keptFile(id: string): string {
+  return `${containerDirectory(id)}/health`;
 }
 
-function readFileIfThere(path: string): Uint8Array<ArrayBuffer> {
+/** Keeps what the checks said, for `inspect`, when the run is being cleaned up. */
+export function keepHealth(id: string): void {
+  const bytes = readFileIfThere(healthFile(id));
+  if (bytes !== undefined) Deno.writeFileSync(keptFile(id), bytes);
+}
+
+/**
+ * The health of a container: of this run, or of the last one. Undefined: it has no check, or was
+ * never started.
+ */
+export function readHealth(record: ContainerRecord, isRunning: boolean): Health | undefined {
+  if (!hasHealthCheck(record)) return undefined;
+  if (isRunning) return deriveHealth(readFileIfThere(healthFile(record.Id)) ?? new Uint8Array(0));
+  const kept = readFileIfThere(keptFile(record.Id));
+  return kept && deriveHealth(kept);
+}
+
+function readFileIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
   try {
     return Deno.readFileSync(path);
   } catch (error) {
-    if (isAbsent(error)) return new Uint8Array(0);
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }

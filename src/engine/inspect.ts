@@ -8,6 +8,7 @@ import { readRootLayers } from "./container_documents.ts";
 import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { currentSettings } from "./network_settings.ts";
+import { readStartError, type StartError } from "./start_error.ts";
 import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
 import { finishedAt, shownMounts, type Sizes } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -17,12 +18,14 @@ export interface Circumstances {
   readonly health?: Health;
   /** The OOM killer took a process of the last run. */
   readonly oomKilled: boolean;
+  /** Why the last start failed. */
+  readonly startError?: StartError;
 }
 
 /** `State` of `inspect`, in docker's order. */
 export function inspectState(
   state: State,
-  { health, oomKilled }: Circumstances,
+  { health, oomKilled, startError }: Circumstances,
 ): Record<string, unknown> {
   const isRunning = state.kind === "running";
   const finished = finishedAt(state);
@@ -39,8 +42,8 @@ export function inspectState(
     OOMKilled: oomKilled,
     Dead: false,
     Pid: isRunning ? state.run.pid : 0,
-    ExitCode: exitCodeOf(state),
-    Error: "",
+    ExitCode: startError?.code ?? exitCodeOf(state),
+    Error: startError?.text ?? "",
     StartedAt: startedAt,
     FinishedAt: finished === undefined ? ZERO_TIME : formatTime(finished),
     ...(health !== undefined && { Health: health }),
@@ -111,8 +114,10 @@ function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string
 /** Looks a recorded container up as `inspect` does. */
 export function inspectContainer(record: ContainerRecord, sizes?: Sizes): Record<string, unknown> {
   const state = stateOf(record.Id);
-  const health = state.kind === "running" ? readHealth(record) : undefined;
-  return inspectRecord(record, state, { health, oomKilled: wasOomKilled(record.Id, state) }, sizes);
+  const health = readHealth(record, state.kind === "running");
+  const startError = state.kind === "running" ? undefined : readStartError(record.Id);
+  const oomKilled = wasOomKilled(record.Id, state);
+  return inspectRecord(record, state, { health, oomKilled, startError }, sizes);
 }
 
 /** Whether the OOM killer took a process in this run, or in the last one: noted when it ended. */

@@ -42,7 +42,7 @@ export async function listContainers(wish: ListWish): Promise<Listed[]> {
 /** A record with its state and health. */
 export function look(record: ContainerRecord): Listed {
   const state = stateOf(record.Id);
-  const health = state.kind === "running" ? readHealth(record)?.Status : undefined;
+  const health = readHealth(record, state.kind === "running")?.Status;
   return { record, state, health: health ?? "none" };
 }
 

@@ -9,7 +9,7 @@ import { selfCommand } from "../base/self.ts";
 import { spawnSleeper } from "../runtime/sleeper.ts";
 import { containerIds, lockContainer, readRecord, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
-import { startContainer } from "./start.ts";
+import { startNoted } from "./start_noted.ts";
 import { exitCodeOf, processStartTime, readStartedAt, sleeperPath, stateOf } from "./state.ts";
 import { stoppedMark } from "./marks.ts";
 import { stopContainer, type StopOptions } from "./stop.ts";
@@ -67,10 +67,9 @@ export async function restartNow(id: string): Promise<void> {
   const counted = { ...record, RestartCount: record.RestartCount + 1 };
   writeRecord(counted, false);
   try {
-    const { started } = await startContainer(counted, lock, { attached: false, warn: () => {} });
+    const { started } = await startNoted(counted, lock, { attached: false, warn: () => {} });
     started.client[Symbol.dispose]();
   } catch (error) {
-    writeAtomic(`${containerDirectory(id)}/start-error`, (error as Error).message);
     restartIfWanted(counted, lock);
     throw error;
   }
@@ -83,7 +82,7 @@ export async function restartContainer(id: string, options: StopOptions): Promis
   if (stateOf(id).kind === "running") return; // another client was faster
   const record = readRecord(id);
   const warn = (text: string) => console.error(`WARNING: ${text}`);
-  const { started } = await startContainer(record, lock, { attached: false, warn });
+  const { started } = await startNoted(record, lock, { attached: false, warn });
   started.client[Symbol.dispose]();
   emitContainerEvent(record, "restart");
 }
@@ -104,7 +103,7 @@ export async function startAtBoot(): Promise<{ id: string; error?: Error }[]> {
     if (!wanted) continue;
     try {
       using lock = lockContainer(id);
-      const { started } = await startContainer(record, lock, { attached: false, warn: () => {} });
+      const { started } = await startNoted(record, lock, { attached: false, warn: () => {} });
       started.client[Symbol.dispose]();
       results.push({ id });
     } catch (error) {

@@ -3,7 +3,8 @@ import { UserError } from "../base/errors.ts";
 import { cleanUp, sweep } from "./cleanup.ts";
 import { createContainer, type CreateOptions, ImageMissingError } from "./create.ts";
 import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
-import { startContainer, type StartedContainer } from "./start.ts";
+import type { StartedContainer } from "./start.ts";
+import { startNoted } from "./start_noted.ts";
 import { stateOf } from "./state.ts";
 import { removeContainer } from "./stop.ts";
 import { strictly } from "./strict.ts";
@@ -111,7 +112,7 @@ export async function startNew(
 ): Promise<StartedContainer> {
   try {
     using lock = lockContainer(record.Id);
-    return await startContainer(record, lock, { attached, warn: print });
+    return await startNoted(record, lock, { attached, warn: print });
   } catch (error) {
     if (record.HostConfig.AutoRemove) {
       await removeContainer(record.Id, { force: true, volumes: true });
@@ -138,5 +139,5 @@ export async function startExisting(
     if (!state.paused) return undefined;
     throw new UserError("cannot start a paused container, try unpause instead");
   }
-  return await startContainer(readRecord(id), lock, { attached, warn: print });
+  return await startNoted(readRecord(id), lock, { attached, warn: print });
 }

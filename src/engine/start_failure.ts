@@ -55,7 +55,10 @@ export function execFailure(
 /** docker's client decides 126 and 127 by words in the text; so do we, to be the same for scripts. */
 function otherFailure(error: SyscallError): { text: string; exitCode: number } {
   // move_mount(2) says EINVAL where mount(2) says ENOTDIR.
-  const hint = error.call === "move_mount" && [ENOTDIR, EINVAL].includes(error.errno)
+  const isMismatch = error.call === "move_mount" && [ENOTDIR, EINVAL].includes(error.errno) ||
+    // The target is made as a directory first where a directory is to be bound.
+    error.call === "openat2" && error.errno === ENOTDIR && /^Cannot bind /.test(error.message);
+  const hint = isMismatch
     ? ": Are you trying to mount a directory onto a file (or vice-versa)? " +
       "Check if the specified host path exists and is the expected type"
     : "";

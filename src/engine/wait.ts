@@ -6,6 +6,7 @@ import { readIfThere } from "../base/files.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { readRecord } from "./containers.ts";
 import { eventLogPath, oldEventLogPath } from "./events.ts";
+import { readStartError } from "./start_error.ts";
 import { exitCodeOf, isAlive, readStartNote, type RunState, stateOf } from "./state.ts";
 import { waitForMonitor } from "./stop.ts";
 
@@ -53,7 +54,9 @@ export async function waitForExit(id: string): Promise<number> {
       // A container that removes itself takes its exit record along; the log of events keeps it.
       const code = loggedExitCode(id, began);
       if (code !== undefined) return code;
-      if (state.kind === "created" && readStartNote(id) === undefined) return 0;
+      if (state.kind === "created" && readStartNote(id) === undefined) {
+        return readStartError(id)?.code ?? 0;
+      }
       if (state.kind === "exited" && patience <= 0) return exitCodeOf(state);
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

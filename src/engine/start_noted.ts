@@ -1,0 +1,15 @@
+/** Starts that leave a note where they failed. */
+import { startContainer } from "./start.ts";
+import { forgetStartError, noteStartError } from "./start_error.ts";
+
+/** startContainer(), and a note of its error; one of an earlier start is taken away. */
+export const startNoted: typeof startContainer = async (record, lock, options) => {
+  try {
+    const container = await startContainer(record, lock, options);
+    forgetStartError(record.Id);
+    return container;
+  } catch (error) {
+    noteStartError(record.Id, error);
+    throw error;
+  }
+};
