@@ -46,7 +46,12 @@ export interface Explanation {
   readonly kind: "run" | "start" | "running" | "exec";
   readonly container: { readonly id: string; readonly name: string };
   readonly namespaces: readonly ExplainedNamespace[];
-  readonly cgroup: { readonly path: string; readonly writes: readonly CgroupWrite[] };
+  readonly cgroup: {
+    readonly path: string;
+    /** The container's directory in each hierarchy; one without a name on cgroup v2. */
+    readonly hierarchies: readonly { readonly name: string; readonly directory: string }[];
+    readonly writes: readonly CgroupWrite[];
+  };
   readonly network: ExplainedNetwork;
   readonly descriptors: readonly Descriptor[];
   readonly programs: readonly ExplainedProgram[];
@@ -117,7 +122,11 @@ async function explain(
     kind,
     container: { id: record.Id, name: record.Name.slice(1) },
     namespaces: explainNamespaces(record, spec, run?.pid),
-    cgroup: { path: cgroup.path, writes: cgroupWrites(cgroup, spec, run !== undefined) },
+    cgroup: {
+      path: cgroup.path,
+      hierarchies: cgroup.directories.map(({ name, directory }) => ({ name, directory })),
+      writes: cgroupWrites(cgroup, spec, run !== undefined),
+    },
     network: await explainNetwork(record),
     descriptors,
     programs: [

@@ -1,8 +1,10 @@
 /** The files of a container's cgroup: what is written to each, and what it says now. */
 import { isAbsent } from "../base/files.ts";
 import { type Cgroup, directoryOf } from "../runtime/cgroup.ts";
+import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { deviceLines } from "../runtime/cgroup_devices.ts";
 import { plannedWrites } from "../runtime/cgroup_limits.ts";
+import { plannedControllers } from "../runtime/cgroup_v2.ts";
 import type { Resources, Spec } from "../runtime/spec_types.ts";
 
 /** One write to a file of the cgroup, or a directory that is made. */
@@ -11,6 +13,8 @@ export interface CgroupWrite {
   /** Absent: the directory `path` is made. */
   readonly value?: string;
   readonly why: string;
+  /** v2: no write, but a rule of the eBPF program that is attached to the directory `path`. */
+  readonly program?: true;
   /** Of a running container: what the file says. */
   readonly now?: string;
 }
@@ -31,10 +35,21 @@ export function cgroupWrites(cgroup: Cgroup, spec: Spec, running: boolean): Cgro
       path: directory,
       why: "make the cgroup",
     })),
+    ...controllerWrites(cgroup, resources),
     ...deviceWrites(cgroup, resources),
     ...limitWrites(cgroup, resources, running),
     ...joins,
   ];
+}
+
+function controllerWrites(cgroup: Cgroup, { devices: _, ...limits }: Resources): CgroupWrite[] {
+  if (cgroup.version !== 2) return [];
+  const { mountPoint } = cgroupLayout().hierarchies[0];
+  return plannedControllers(mountPoint, cgroup, limits).map(({ path, text }) => ({
+    path,
+    value: text,
+    why: "switch controllers on for the cgroups below",
+  }));
 }
 
 function deviceWrites(cgroup: Cgroup, { devices = [] }: Resources): CgroupWrite[] {
@@ -44,9 +59,12 @@ function deviceWrites(cgroup: Cgroup, { devices = [] }: Resources): CgroupWrite[
     deviceLines(rule).map((value): CgroupWrite => {
       const why = rule.allow ? "allow devices" : "refuse devices";
       const file = rule.allow ? "devices.allow" : "devices.deny";
-      return cgroup.version === 1
-        ? { path: `${directory}/${file}`, value, why }
-        : { path: directory, value, why: `${why}: a rule of the BPF program that is attached` };
+      return cgroup.version === 1 ? { path: `${directory}/${file}`, value, why } : {
+        path: directory,
+        value,
+        why: `${why}: a rule of the eBPF program that is attached`,
+        program: true,
+      };
     })
   );
 }

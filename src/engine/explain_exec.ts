@@ -48,7 +48,11 @@ export async function explainExec(reference: string, request: ExecRequest): Prom
       origin: row.origin === "host" ? "host" : "joined",
       ...(row.origin !== "host" && { from: `container ${record.Name.slice(1)}` }),
     })),
-    cgroup: { path: cgroup.path, writes },
+    cgroup: {
+      path: cgroup.path,
+      hierarchies: cgroup.directories.map(({ name, directory }) => ({ name, directory })),
+      writes,
+    },
     network: await explainNetwork(record),
     descriptors,
     programs: [{ title, steps: describeSteps(execProgram(plan, REPORT, HELLO).steps) }],

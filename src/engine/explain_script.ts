@@ -4,7 +4,7 @@
  */
 import { DEFAULT_DEVICES } from "../runtime/devices.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
-import type { Spec, SpecMount } from "../runtime/spec_types.ts";
+import type { NamespaceType, Spec, SpecMount } from "../runtime/spec_types.ts";
 import type { Explained, Explanation } from "./explain.ts";
 
 /** `text` as one word of a shell. */
@@ -12,8 +12,10 @@ export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-const NAMESPACE_FLAGS: Readonly<Record<string, string>> = {
+/** Flags of unshare and nsenter. A network by name is entered, a user namespace left out. */
+const NAMESPACE_FLAGS: Readonly<Partial<Record<NamespaceType, string>>> = {
   mount: "--mount",
+  network: "--net",
   uts: "--uts",
   ipc: "--ipc",
   pid: "--pid",
@@ -22,21 +24,17 @@ const NAMESPACE_FLAGS: Readonly<Record<string, string>> = {
 
 /** The script. Of a container that runs it makes another one like it. */
 export function scriptOf({ explanation, spec }: Explained): string {
-  const network = explanation.network.mode === "networks"
-    ? "named"
-    : spec.linux?.namespaces?.some(({ type }) => type === "network")
-    ? "new"
-    : "host";
+  const named = explanation.network.mode === "networks";
   return [
     "#!/bin/sh",
     `# Container ${explanation.container.name} by hand. Run it as root.`,
     "set -eu",
     "work=$(mktemp -d)",
     `id=${explanation.container.id.slice(0, 12)}`,
-    ...(network === "named" ? ["made="] : []),
+    ...(named ? ["made="] : []),
     "undo() {",
     ...cgroupDirectories(explanation).map((path) => `  rmdir ${path} 2> /dev/null || true`),
-    ...(network === "named"
+    ...(named
       ? [
         '  ip netns del "$id" 2> /dev/null || true',
         '  for link in $made; do ip link del "$link" 2> /dev/null || true; done',
@@ -48,16 +46,19 @@ export function scriptOf({ explanation, spec }: Explained): string {
     "",
     "# cgroup: limits first, then the first process enters.",
     ...cgroupLines(explanation),
-    ...(network === "named" ? networkLines(explanation) : []),
+    ...(named ? networkLines(explanation) : []),
     "",
     ...fileLines(spec),
     "cat > \"$work/inside\" << 'INSIDE'",
-    ...insideLines(spec),
+    ...insideLines(spec, explanation),
     "INSIDE",
     "",
+    ...(spec.linux?.namespaces?.some(({ type }) => type === "user")
+      ? ["# run makes a user namespace too. Here the container's users are the machine's."]
+      : []),
     "# The namespaces. The shell enters the cgroup, and all it starts is born there.",
     "code=0",
-    `sh -c '${entering(explanation)}exec "$@"' sh ${command(spec, network)} || code=$?`,
+    `sh -c '${entering(explanation)}exec "$@"' sh ${command(spec, named)} || code=$?`,
     'exit "$code"',
     "",
   ].join("\n");
@@ -85,13 +86,19 @@ function isEntrance(path: string): boolean {
 }
 
 function cgroupLines(explanation: Explanation): string[] {
-  return explanation.cgroup.writes.flatMap(({ path, value, why }) => {
+  const { writes } = explanation.cgroup;
+  const lines = writes.filter(({ program }) => !program).flatMap(({ path, value, why }) => {
     if (value === undefined) return [`mkdir -p ${ownPath(path, explanation)}`];
     if (isEntrance(path)) return [];
     const words = `printf %s ${shellWord(value)} > ${ownPath(path, explanation)}`;
     const cpuset = /^(.*)\/cpuset\.(cpus|mems)$/.test(path);
     return [`${words}${cpuset ? "" : ` # ${why}`}`];
-  }).concat(cpusetLines(explanation));
+  });
+  const rules = writes.filter(({ program }) => program).map(({ value, why }) =>
+    `#   ${why.split(":")[0]}: ${value}`
+  );
+  const about = "# run attaches an eBPF program to the cgroup, which no tool of the shell does:";
+  return [...lines, ...(rules.length === 0 ? [] : [about, ...rules]), ...cpusetLines(explanation)];
 }
 
 /** A new cpuset of cgroup v1 has no processors: nothing can enter it before it has. */
@@ -158,39 +165,43 @@ function fileLines(spec: Spec): string[] {
   return [
     "# Files that are bound into the container.",
     'mkdir -p "$work/upper" "$work/work" "$work/root"',
-    'cp /etc/resolv.conf "$work/resolv.conf"',
+    'cp /etc/resolv.conf "$work/resolv.conf" 2> /dev/null || : > "$work/resolv.conf"',
     `echo ${name} > "$work/hostname"`,
     `printf '127.0.0.1\\tlocalhost\\n' > "$work/hosts"`,
   ];
 }
 
-function command(spec: Spec, network: "named" | "new" | "host"): string {
-  const flags = (spec.linux?.namespaces ?? []).flatMap(({ type, path }) => {
+/** Enters what is there, by nsenter, then makes what is new: unshare would make both. */
+function command(spec: Spec, named: boolean): string {
+  const joined = named ? ['--net="/run/netns/$id"'] : [];
+  const made: string[] = [];
+  for (const { type, path } of spec.linux?.namespaces ?? []) {
     const flag = NAMESPACE_FLAGS[type];
-    return flag === undefined ? [] : [path ? `${flag}=${shellWord(path)}` : flag];
-  });
-  const joined = network === "named" ? 'nsenter --net="/run/netns/$id" ' : "";
-  const net = network === "new" ? ["--net"] : [];
-  const all = [...flags, ...net, "--fork", "--kill-child"].join(" ");
-  return `${joined}unshare ${all} sh "$work/inside" "$work"`;
+    if (flag === undefined || (named && type === "network")) continue;
+    if (path) joined.push(`${flag}=${shellWord(path)}`);
+    else made.push(flag);
+  }
+  const enter = joined.length === 0 ? "" : `nsenter ${joined.join(" ")} `;
+  const all = [...made, "--fork", "--kill-child"].join(" ");
+  return `${enter}unshare ${all} sh "$work/inside" "$work" "$id"`;
 }
 
 /** The second script: from the new namespaces to the command. */
-function insideLines(spec: Spec): string[] {
+function insideLines(spec: Spec, explanation: Explanation): string[] {
   const overlay = spec.diplodock?.overlay;
   const lower = overlay?.lower.join(":") ?? "";
   const rootLine = overlay === undefined
     ? `mount --bind ${shellWord(spec.root!.path)} "$root"`
     : `mount -t overlay overlay -o "lowerdir=${lower},upperdir=$work/upper,workdir=$work/work" "$root"`;
   return [
-    "work=$1; root=$work/root",
+    "work=$1; id=$2; root=$work/root",
     ...(spec.linux?.namespaces?.some(({ type, path }) => type === "network" && !path)
       ? ["ip link set lo up"]
       : []),
     "# Nothing that is mounted here shall be seen outside.",
     "mount --make-rprivate /",
     rootLine,
-    ...(spec.mounts ?? []).flatMap(mountLines),
+    ...(spec.mounts ?? []).flatMap((mount) => mountLines(mount, explanation)),
     ...deviceLines(),
     ...Object.entries(spec.linux?.sysctl ?? {}).map(([key, value]) =>
       `printf %s ${shellWord(value)} > "$root/proc/sys/${key.replaceAll(".", "/")}"`
@@ -222,18 +233,17 @@ function insideLines(spec: Spec): string[] {
   ];
 }
 
-function mountLines({ destination, type, source, options = [] }: SpecMount): string[] {
+function mountLines(
+  { destination, type, source, options = [] }: SpecMount,
+  explanation: Explanation,
+): string[] {
   const at = `"$root"${shellWord(destination)}`;
   const words = options.filter((word) =>
     !/^r?(bind|private|shared|slave|unbindable|ro|rw)$|^rro$/.test(word)
   );
   const { bind, recursiveBind } = parseMountOptions(options);
   const readonly = options.some((word) => word === "ro" || word === "rro");
-  if (type === "cgroup") {
-    return [`mkdir -p ${at}`, `mount --rbind /sys/fs/cgroup ${at}`].concat(
-      readonly ? [`mount -o remount,bind,ro ${at}`] : [],
-    );
-  }
+  if (type === "cgroup") return cgroupMounts(at, readonly, explanation);
   if (!bind && type !== "bind") {
     const list = [...words, ...(readonly ? ["ro"] : [])].join(",");
     return [
@@ -248,6 +258,26 @@ function mountLines({ destination, type, source, options = [] }: SpecMount): str
     `if [ -d ${from} ]; then mkdir -p ${at}; else mkdir -p "$(dirname ${at})"; [ -e ${at} ] || : > ${at}; fi`,
     `mount --${recursiveBind ? "rbind" : "bind"} ${from} ${at}`,
     ...(readonly ? [`mount -o remount,bind,ro ${at}`] : []),
+  ];
+}
+
+/** The container's own directory of each hierarchy, on v2 the only one. */
+function cgroupMounts(at: string, readonly: boolean, explanation: Explanation): string[] {
+  const { hierarchies } = explanation.cgroup;
+  const several = hierarchies.some(({ name }) => name !== "");
+  const lock = (place: string) => readonly ? [`mount -o remount,bind,ro ${place}`] : [];
+  return [
+    `mkdir -p ${at}`,
+    ...(several ? [`mount -t tmpfs -o mode=755 tmpfs ${at}`] : []),
+    ...hierarchies.flatMap(({ name, directory }) => {
+      const place = name === "" ? at : `${at}/${shellWord(name)}`;
+      return [
+        ...(several ? [`mkdir ${place}`] : []),
+        `mount --bind ${ownPath(directory, explanation)} ${place}`,
+        ...lock(place),
+      ];
+    }),
+    ...(several ? lock(at) : []),
   ];
 }
 

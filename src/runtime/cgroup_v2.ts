@@ -28,6 +28,36 @@ function neededControllers(resources: Resources): Set<string> {
 const words = (text: string | undefined): string[] =>
   (text ?? "").split(/\s+/).filter((word) => word !== "");
 
+function wantedControllers(needed: ReadonlySet<string>): string[] {
+  return [...new Set([...USUAL, ...needed])];
+}
+
+/** The cgroups from the mount down to the parent of `directory`. */
+function levelsAbove(mountPoint: string, directory: string): string[] {
+  const parts = directory.slice(mountPoint.length + 1).split("/");
+  return parts.map((_, depth) => [mountPoint, ...parts.slice(0, depth)].join("/"));
+}
+
+/**
+ * What `enableControllers` would write: files and texts, from the mount down. A cgroup that is yet
+ * to be made has nothing switched on.
+ */
+export function plannedControllers(
+  mountPoint: string,
+  { directories: [{ directory }] }: Cgroup,
+  limits: Resources,
+): { path: string; text: string }[] {
+  const available = words(readControl(`${mountPoint}/cgroup.controllers`));
+  const wanted = wantedControllers(neededControllers(limits))
+    .filter((name) => available.includes(name));
+  return levelsAbove(mountPoint, directory).flatMap((level) => {
+    const path = `${level}/cgroup.subtree_control`;
+    const enabled = words(readControl(path));
+    const names = wanted.filter((name) => !enabled.includes(name));
+    return names.length === 0 ? [] : [{ path, text: names.map((name) => `+${name}`).join(" ") }];
+  });
+}
+
 /**
  * Switches the controllers on in every cgroup from the mount down to the parent of `cgroup`. A level
  * that refuses one (it has processes of its own, or is not ours) is a warning only where a limit
@@ -41,11 +71,10 @@ export function enableControllers(
   const { directory } = cgroup.directories[0];
   const needed = neededControllers(limits);
   const have = words(readControl(`${directory}/cgroup.controllers`));
-  let missing = [...new Set([...USUAL, ...needed])].filter((name) => !have.includes(name));
-  const parts = directory.slice(mountPoint.length + 1).split("/");
+  let missing = wantedControllers(needed).filter((name) => !have.includes(name));
   const warnings: string[] = [];
-  for (let depth = 0; depth < parts.length && missing.length > 0; depth++) {
-    const level = [mountPoint, ...parts.slice(0, depth)].join("/");
+  for (const level of levelsAbove(mountPoint, directory)) {
+    if (missing.length === 0) break;
     const available = words(readControl(`${level}/cgroup.controllers`));
     missing = missing.filter((name) => available.includes(name));
     const enabled = words(readControl(`${level}/cgroup.subtree_control`));

@@ -1,5 +1,6 @@
 /** `explain`: the program that `run` executes, and the same by hand. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { bothWays } from "../lib/by_hand.ts";
 import { Engine } from "../lib/engine.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
@@ -35,21 +36,11 @@ for (const flags of FLAGS) {
     `a script does what run does with "${flags.join(" ")}"`,
     isRoot() && tools,
     "needs root, unshare, setpriv, mount",
-    async () => {
-      const words = ["run", "--rm", "--network", "none", ...flags];
-      const command = [...words, "--rootfs", `${box}:O`, "/bin/sh", "-c", QUESTIONS];
-      const script = engine.file(
-        "by-hand.sh",
-        await engine.ok("explain", "--as", "sh", ...command),
-      );
-      const byHand = new Deno.Command("sh", { args: [script] }).outputSync();
-      const text = new TextDecoder().decode(byHand.stdout);
-      assertEquals(
-        text,
-        (await engine.dd(...command)).stdout,
-        new TextDecoder().decode(byHand.stderr),
-      );
-    },
+    () =>
+      bothWays(engine, [
+        ...["run", "--rm", "--network", "none", ...flags],
+        ...["--rootfs", `${box}:O`, "/bin/sh", "-c", QUESTIONS],
+      ]),
   );
 }
 

@@ -30,6 +30,7 @@ const EXPLANATION: Explanation = {
     isolates: "mounts: what the file tree is made of, in more words than fit the rest of the line",
   }],
   cgroup: {
+    hierarchies: [],
     path: `/diplodock/${ID}`,
     writes: [
       ...["cpu", "pids"].map((name) => ({
