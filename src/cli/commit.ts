@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { containerDirectory } from "../base/places.ts";
+import { emitContainerEvent } from "../engine/events.ts";
 import { containerChanges } from "../engine/diff.ts";
 import { canPause, pauseContainer, unpauseContainer } from "../engine/pause.ts";
 import { diskOwners } from "../engine/userns.ts";
@@ -12,7 +13,7 @@ import { newTagName } from "../image/names.ts";
 import { isThere } from "../image/store.ts";
 import type { ImageRunConfig } from "../image/types.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteImage } from "./image_context.ts";
+import { daemon, imageStore, noteTag } from "./image_context.ts";
 
 export const spec = {
   name: "commit",
@@ -103,7 +104,12 @@ export async function command(words: string[]): Promise<number> {
   const name = target === undefined ? undefined : newTagName(target, (reason) => reason);
   const record = await daemon(() => readRecord(resolveContainer(reference)));
   const image = await daemon(() => commit(record, options, name));
-  noteImage("commit", image.id, { name: target ?? image.id });
+  const imageRef = name === undefined ? "" : noteTag(image.id, name);
+  emitContainerEvent(record, "commit", {
+    comment: options.message ?? "",
+    imageID: image.id,
+    imageRef,
+  });
   console.log(image.id);
   return 0;
 }

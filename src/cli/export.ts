@@ -2,6 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { exportContainer } from "../engine/export.ts";
 import type { ContainerRecord } from "../engine/types.ts";
+import { emitContainerEvent } from "../engine/events.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { checkOutputPath } from "./output_path.ts";
 import { daemon, imageStore } from "./image_context.ts";
@@ -43,9 +44,11 @@ function exportToFile(record: ContainerRecord, path: string): void {
 export async function command(words: string[]): Promise<number> {
   const { options, args: [reference] } = parseArgs(spec, words);
   const record = await daemon(() => readRecord(resolveContainer(reference)));
+  const tell = () => emitContainerEvent(record, "export");
   if (options.output !== undefined) {
     checkOutputPath(options.output, "export container");
     await daemon(() => exportToFile(record, options.output!));
+    tell();
     return 0;
   }
   if (Deno.stdout.isTerminal()) {
@@ -56,5 +59,6 @@ export async function command(words: string[]): Promise<number> {
       for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
     })
   );
+  tell();
   return 0;
 }

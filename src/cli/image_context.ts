@@ -2,9 +2,10 @@
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
 import { emitEvent } from "../engine/events.ts";
+import { familiarName, parseReference } from "../image/reference.ts";
 import { Store } from "../image/store.ts";
 
-export { containersUsing } from "../engine/image_users.ts";
+export { containersUsing, tellRemoved } from "../engine/image_users.ts";
 
 /** The user's store of images. */
 export function imageStore(): Store {
@@ -36,6 +37,13 @@ export function noteImage(
   attributes: Readonly<Record<string, string>> = { name: id },
 ): void {
   emitEvent({ Type: "image", Action: action, id, attributes });
+}
+
+/** Notes a new name of an image; as people write it. */
+export function noteTag(id: string, fullName: string): string {
+  const name = familiarName(parseReference(fullName));
+  noteImage("tag", id, { name });
+  return name;
 }
 
 /** Does `work` for each name; errors are printed one by one and make the exit code 1. */

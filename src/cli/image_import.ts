@@ -4,7 +4,7 @@ import { importArchive } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteImage } from "./image_context.ts";
+import { daemon, imageStore, noteImage, noteTag } from "./image_context.ts";
 
 export const spec = {
   name: "import",
@@ -62,7 +62,8 @@ export async function command(args: string[]): Promise<number> {
       ...(platform && { platform }),
     })
   );
-  noteImage("import", record.id, { name: name ?? record.id });
+  if (target !== undefined) noteTag(record.id, target);
+  noteImage("import", record.id);
   console.log(record.id);
   return 0;
 }

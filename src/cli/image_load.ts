@@ -56,7 +56,7 @@ export async function command(args: string[]): Promise<number> {
     loadArchive(imageStore(), chunks, { ...(platform && { platform }) })
   );
   for (const { record, names } of images) {
-    noteImage("load", record.id, { name: names[0] ?? record.id });
+    noteImage("load", record.id);
     if (names.length === 0) console.log(`Loaded image ID: ${record.id}`);
     for (const name of names) console.log(`Loaded image: ${name}`);
   }

@@ -2,7 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { NoSuchImageError } from "../image/no_such_image.ts";
 import { removeImage } from "../image/remove.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { asDaemonError, containersUsing, imageStore, noteImage } from "./image_context.ts";
+import { asDaemonError, containersUsing, imageStore, tellRemoved } from "./image_context.ts";
 
 export const spec = {
   name: "rmi",
@@ -32,10 +32,8 @@ export function command(args: string[]): number {
         prune: !options.noPrune,
         using,
       });
-      for (const { kind, what } of removed) {
-        noteImage(kind === "Untagged" ? "untag" : "delete", what);
-        console.log(`${kind}: ${what}`);
-      }
+      tellRemoved(removed);
+      for (const { kind, what } of removed.removals) console.log(`${kind}: ${what}`);
     } catch (error) {
       const shown = asDaemonError(error);
       if (!(shown instanceof UserError)) throw error;

@@ -2,7 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { type ArchiveFormat, saveArchive } from "../image/save.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { checkOutputPath } from "./output_path.ts";
-import { daemon, imageStore } from "./image_context.ts";
+import { daemon, imageStore, noteImage } from "./image_context.ts";
 
 function parseFormat(text: string): ArchiveFormat {
   if (text === "docker-archive" || text === "oci-archive") return text;
@@ -44,10 +44,11 @@ async function saveTo(
   const target = isSpecial ? path : `${path}.tmp-${Deno.pid}`;
   const file = Deno.openSync(target, { write: true, create: true, truncate: true, mode: 0o600 });
   try {
-    await saveArchive(imageStore(), names, format, (chunk) => {
+    const ids = await saveArchive(imageStore(), names, format, (chunk) => {
       for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
     });
     if (!isSpecial) Deno.renameSync(target, path);
+    for (const id of ids) noteImage("save", id);
   } catch (error) {
     if (!isSpecial) Deno.removeSync(target);
     throw error;
@@ -76,10 +77,11 @@ export async function command(args: string[]): Promise<number> {
   if (Deno.stdout.isTerminal()) {
     throw new UserError("cowardly refusing to save to a terminal. Use the -o flag or redirect");
   }
-  await daemon(() =>
+  const ids = await daemon(() =>
     saveArchive(imageStore(), names, options.format as ArchiveFormat, async (chunk) => {
       for (let at = 0; at < chunk.length;) at += await Deno.stdout.write(chunk.subarray(at));
     })
   );
+  for (const id of ids) noteImage("save", id);
   return 0;
 }

@@ -1,6 +1,6 @@
 import { tagImage } from "../image/names.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteImage } from "./image_context.ts";
+import { daemon, imageStore, noteTag } from "./image_context.ts";
 
 export const spec = {
   name: "tag",
@@ -16,7 +16,7 @@ export const spec = {
 /** `diplodock tag`. */
 export async function command(args: string[]): Promise<number> {
   const { args: [source, target] } = parseArgs(spec, args);
-  await daemon(() => tagImage(imageStore(), source, target));
-  noteImage("tag", source, { name: target });
+  const { id, name } = await daemon(() => tagImage(imageStore(), source, target));
+  noteTag(id, name);
   return 0;
 }

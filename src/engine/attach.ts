@@ -15,12 +15,14 @@ import { UserError } from "../base/errors.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { attachMonitored, type MonitorClient } from "../runtime/monitor.ts";
 import { CONSOLE, EXITED, readExit, STDERR, STDOUT } from "../runtime/monitor_protocol.ts";
+import { readRecord } from "./containers.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
+import { emitContainerEvent } from "./events.ts";
 import { endOnSignals, forwardSignals, forwardWindowSize } from "./forward.ts";
 import { Output } from "./output_stream.ts";
 import type { StartedContainer } from "./start.ts";
 import { LOST_EXIT_CODE, stateOf } from "./state.ts";
-import type { ClientOptions } from "./types.ts";
+import type { ClientOptions, ContainerRecord } from "./types.ts";
 
 /** How a client wants to be attached. */
 export type AttachOptions = Pick<ClientOptions, "attach" | "tty" | "sigProxy" | "detachKeys">;
@@ -33,11 +35,12 @@ const INPUT_BYTES = 32768;
  * undefined when the user typed the detach keys, and then the monitor is on its own.
  */
 export async function attachStarted(
-  { started }: StartedContainer,
+  { record, started }: StartedContainer,
   options: AttachOptions,
 ): Promise<number | undefined> {
-  const detached = await stay(started.client, started.pid, options);
+  const detached = await stay(record, started.client, started.pid, options);
   if (detached) {
+    emitContainerEvent(record, "detach");
     started.client[Symbol.dispose]();
     return undefined;
   }
@@ -60,12 +63,18 @@ export async function attachRunning(
   if (client === undefined) {
     throw new UserError(`Cannot attach to "${id}": its monitor is gone or has too many clients`);
   }
-  if (await stay(client, state.run.pid, options, true)) return undefined;
+  const record = readRecord(id);
+  emitContainerEvent(record, "attach");
+  if (await stay(record, client, state.run.pid, options, true)) {
+    emitContainerEvent(record, "detach");
+    return undefined;
+  }
   return (client.exit ?? readExit(containerDirectory(id)))?.code ?? LOST_EXIT_CODE;
 }
 
 /** Pumps until the container ends (false) or the user detaches (true). */
 async function stay(
+  record: ContainerRecord,
   client: MonitorClient,
   pid: number,
   options: AttachOptions,
@@ -87,7 +96,14 @@ async function stay(
     ? pumpInput(client, tty ? consoles.promise : undefined, new DetachFilter(tty ? keys : []), stop)
     : new Promise<boolean>(() => {});
   const output = pumpOutput(client, attach, (master) => {
-    scope.use(forwardWindowSize(master, redraw));
+    scope.use(
+      forwardWindowSize(
+        master,
+        redraw,
+        ({ height, width }) =>
+          emitContainerEvent(record, "resize", { height: String(height), width: String(width) }),
+      ),
+    );
     consoles.resolve(master);
   });
   // Of the two only the input tells of detach keys; its plain end is no end of ours.

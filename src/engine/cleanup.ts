@@ -16,8 +16,9 @@ import {
   sweepOrphans,
   writeRecord,
 } from "./containers.ts";
-import { emitContainerEvent } from "./events.ts";
+import { emitContainerEvent, emitEvent } from "./events.ts";
 import { hasHealthCheck, keepHealth } from "./health_state.ts";
+import { emitDied } from "./life_events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
 import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
@@ -47,7 +48,7 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
     // A client that was killed right after the start did not get to this.
     if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
     await noteOomKills(record, state.exit?.signal);
-    emitContainerEvent(record, "die", { exitCode: String(exitCodeOf(state)) });
+    emitDied(record, exitCodeOf(state));
     if (hasHealthCheck(record)) keepHealth(id);
     await releaseResources(id);
     forgetNetworks(record);
@@ -98,6 +99,12 @@ function forgetNetworks(record: ContainerRecord): void {
 
 /** Removes a container that does not run; with `volumes` its anonymous volumes too. */
 export async function removeLocked(record: ContainerRecord, volumes: boolean): Promise<void> {
+  const state = stateOf(record.Id);
+  // Killed to be removed: nobody has told of its end yet.
+  if (state.kind === "exited" && readStartNote(record.Id) !== undefined && record.HostConfig) {
+    await noteOomKills(record, state.exit?.signal);
+    emitDied(record, exitCodeOf(state));
+  }
   await releaseResources(record.Id);
   deleteRecord(record.Id, record.Name.slice(1));
   emitContainerEvent(record, "destroy");
@@ -113,9 +120,13 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
   for (const { Name } of anonymous) {
     const volume = findVolume(Name!);
     if (volume === undefined || !isAnonymous(volume)) continue;
-    await removeVolume(Name!).catch((error) => {
-      if (!(error instanceof UserError)) throw error; // another container has it
-    });
+    try {
+      await removeVolume(Name!);
+    } catch (error) {
+      if (error instanceof UserError) continue; // another container has it
+      throw error;
+    }
+    emitEvent({ Type: "volume", Action: "destroy", id: Name!, attributes: { driver: "local" } });
   }
 }
 

@@ -57,21 +57,27 @@ export function eventLine(event: NewEvent, nanoseconds: bigint): string {
  * from being stopped.
  */
 export function emitEvent(event: NewEvent): void {
+  emitEvents([event]);
+}
+
+/** As emitEvent(), for several at once, by one write. */
+export function emitEvents(events: readonly NewEvent[]): void {
   try {
-    const bytes = new TextEncoder().encode(`${eventLine(event, nowNanoseconds())}\n`);
+    const lines = events.map((event) => `${eventLine(event, nowNanoseconds())}\n`);
+    const bytes = new TextEncoder().encode(lines.join(""));
     if (append(bytes) > MAX_BYTES) rotate();
   } catch {
     // The event is lost; what happened has happened.
   }
 }
 
-/** Notes what happened to a container, with the attributes docker gives: labels, image, name. */
-export function emitContainerEvent(
+/** What happened to a container, with the attributes docker gives: labels, image, name. */
+export function containerEvent(
   record: ContainerRecord,
   action: string,
   more: Readonly<Record<string, string>> = {},
-): void {
-  emitEvent({
+): NewEvent {
+  return {
     Type: "container",
     Action: action,
     id: record.Id,
@@ -81,7 +87,16 @@ export function emitContainerEvent(
       name: record.Name.replace(/^\//, ""),
       ...more,
     },
-  });
+  };
+}
+
+/** Notes what happened to a container. */
+export function emitContainerEvent(
+  record: ContainerRecord,
+  action: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  emitEvent(containerEvent(record, action, more));
 }
 
 /** Appends by one write; the length of the log afterwards. */

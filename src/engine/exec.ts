@@ -14,9 +14,9 @@ import { compileSeccomp } from "../runtime/seccomp_compile.ts";
 import type { Process, Spec } from "../runtime/spec_types.ts";
 import { additionalGids, resolveUser } from "../runtime/users.ts";
 import { readConfig } from "./container_documents.ts";
-import { readRecord } from "./containers.ts";
+import { newId, readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
-import { emitContainerEvent } from "./events.ts";
+import { containerEvent, emitContainerEvent, emitEvents } from "./events.ts";
 import { readRegularFile } from "./root_files.ts";
 import { execFailure } from "./start_failure.ts";
 import { isAlive, type RunState, stateOf } from "./state.ts";
@@ -57,6 +57,11 @@ export function runningContainer(id: string): { record: ContainerRecord; run: Ru
   return { record, run: state.run };
 }
 
+/** A process in a container, and the id by which events tell of it. */
+export interface StartedExec extends Executed {
+  readonly execID: string;
+}
+
 /**
  * Starts the process of `request` in container `id`. `deathSignal`: what it gets when this
  * process dies; 0 lets it live on. Throws UserError with docker's text, exit code 126 or 127 when
@@ -67,7 +72,7 @@ export function startExec(
   request: ExecRequest,
   io: ExecStreams,
   deathSignal: number,
-): Executed {
+): StartedExec {
   const { record, run } = runningContainer(id);
   const spec = readBundle(id);
   const process = processOf(spec, request, run);
@@ -75,8 +80,10 @@ export function startExec(
   using door = openDoor(openCgroup(run.cgroup));
   using nothing = openAt(null, "/dev/null", O_RDWR);
   const streams = io.streams.map((fd) => fd < 0 ? nothing.raw : fd);
-  const command = request.args.join(" ");
-  emitContainerEvent(record, `exec_create: ${command}`);
+  const [program, ...args] = request.args;
+  const command = `${program} ${args.join(" ")}`; // docker has the blank also without arguments
+  const execID = newId();
+  const created = containerEvent(record, `exec_create: ${command}`, { execID });
   try {
     const plan = execPlan(spec, process, request.privileged, {
       pidfd: container.raw,
@@ -86,9 +93,10 @@ export function startExec(
       deathSignal,
     }, run.pid);
     const executed = execute(plan, door.into?.raw);
-    emitContainerEvent(record, `exec_start: ${command}`);
-    return executed;
+    emitEvents([created, containerEvent(record, `exec_start: ${command}`, { execID })]);
+    return { ...executed, execID };
   } catch (error) {
+    emitEvents([created]);
     throw execError(error, process);
   }
 }
@@ -116,8 +124,8 @@ export function execPlan(
 }
 
 /** The end of an exec'd process, for who watches events. */
-export function execEnded(id: string, exitCode: number): void {
-  emitContainerEvent(readRecord(id), "exec_die", { exitCode: String(exitCode) });
+export function execEnded(id: string, execID: string, exitCode: number): void {
+  emitContainerEvent(readRecord(id), "exec_die", { execID, exitCode: String(exitCode) });
 }
 
 /** The bundle as it was when the container started: the process inherits from it. */

@@ -56,7 +56,7 @@ export async function execForeground(
   const failed = (await copied).find((copy) => copy.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const code = (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
-  execEnded(id, code);
+  execEnded(id, process.execID, code);
   return code;
 }
 

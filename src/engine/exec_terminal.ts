@@ -50,7 +50,7 @@ export async function execTerminal(
   const typed = client.stdin ? pumpKeys(master, new DetachFilter(keys), stop) : never();
   const ended = pumpScreen(master).then(() => waitFor(process.pid));
   const code = await Promise.race([typed.then((detach) => detach ? 0 : never()), ended]);
-  if (await isSettled(ended)) execEnded(id, code);
+  if (await isSettled(ended)) execEnded(id, process.execID, code);
   return code;
 }
 

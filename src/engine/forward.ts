@@ -1,7 +1,7 @@
 /** Signals and window sizes that go from the client to the container. */
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
-import { setWindowSize, windowSize } from "../../ffi/tty.ts";
+import { setWindowSize, type WindowSize, windowSize } from "../../ffi/tty.ts";
 import { parseSignal } from "../runtime/signals.ts";
 
 /**
@@ -76,12 +76,19 @@ export function ownWindowSize(): { height: number; width: number } | undefined {
 
 /**
  * Keeps a container's terminal as large as the user's. With `redraw` the size changes for a
- * moment, which makes programs paint a screen that this client has not seen yet.
+ * moment, which makes programs paint a screen that this client has not seen yet. Each size is
+ * told.
  */
-export function forwardWindowSize(master: Fd, redraw: boolean): Disposable {
+export function forwardWindowSize(
+  master: Fd,
+  redraw: boolean,
+  tell: (size: WindowSize) => void = () => {},
+): Disposable {
   const update = () => {
     const size = ownWindowSize();
-    if (size !== undefined && size.height > 0) setWindowSize(master, size);
+    if (size === undefined || size.height === 0) return;
+    setWindowSize(master, size);
+    tell(size);
   };
   const size = ownWindowSize();
   if (redraw && size !== undefined && size.height > 0) {

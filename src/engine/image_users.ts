@@ -1,10 +1,10 @@
 /** Which containers were made from an image, and the end of an image that was for one of them. */
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
-import { type ContainersUsing, removeImage } from "../image/remove.ts";
+import { type ContainersUsing, type RemovedImage, removeImage } from "../image/remove.ts";
 import { Store } from "../image/store.ts";
 import { listRecords } from "./containers.ts";
-import { emitEvent } from "./events.ts";
+import { emitEvents } from "./events.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -18,15 +18,23 @@ export function containersUsing(): ContainersUsing {
     });
 }
 
+/** The events of a removal: one for each name, and one if the image itself is gone. */
+export function tellRemoved({ id, removals }: RemovedImage): void {
+  const told = removals.filter(({ kind, what }) => kind === "Untagged" || what === id);
+  emitEvents(told.map(({ kind }) => ({
+    Type: "image",
+    Action: kind === "Untagged" ? "untag" : "delete",
+    id,
+    attributes: { name: id },
+  })));
+}
+
 /** `--rmi`: removes the image of a container that is gone, unless another container has it. */
 export function removeImageOf(record: ContainerRecord): void {
   try {
     const store = new Store(rootDirectory());
     const options = { force: false, prune: true, using: containersUsing() };
-    for (const { kind, what } of removeImage(store, record.Config.Image, options)) {
-      const Action = kind === "Untagged" ? "untag" : "delete";
-      emitEvent({ Type: "image", Action, id: what, attributes: { name: what } });
-    }
+    tellRemoved(removeImage(store, record.Config.Image, options));
   } catch (error) {
     if (!(error instanceof UserError)) throw error; // another container has it, or it is gone
   }

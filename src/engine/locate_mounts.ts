@@ -3,6 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories } from "../base/files.ts";
 import type { LocatedMount } from "./bundle_context.ts";
 import { newId } from "./containers.ts";
+import { emitEvent } from "./events.ts";
 import { type PlannedMount, toMountPoint } from "./mount_plan.ts";
 import type { MountPoint } from "./types.ts";
 import { ensureVolume, fillVolume, volumeData } from "./volumes.ts";
@@ -80,6 +81,9 @@ async function prepareVolume(
     labels: mount.labels,
     anonymous,
   });
+  if (isNew) {
+    emitEvent({ Type: "volume", Action: "create", id: name, attributes: { driver: "local" } });
+  }
   if (isNew && !mount.noCopy) await fillVolume(mountpoint, lower, mount.target);
   return { ...mount, source: name, hostPath: mountpoint };
 }

@@ -27,7 +27,7 @@ import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";
 import { now } from "./clock.ts";
 import { shortId, writeRecord } from "./containers.ts";
-import { emitContainerEvent } from "./events.ts";
+import { emitStarted } from "./life_events.ts";
 import { parseLogOptions } from "./log_options.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import {
@@ -124,7 +124,7 @@ export async function startContainer(
   userns?.[Symbol.dispose]();
   attached.finish();
   writeStartedAt(id, readRunState(id)?.startedAt ?? now());
-  emitContainerEvent(noted, "start");
+  emitStarted(noted, options.attached);
   if (hasHealthCheck(noted)) {
     const { startHealthChecks } = await import("./health.ts");
     startHealthChecks(noted);

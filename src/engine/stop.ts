@@ -87,9 +87,9 @@ export async function stopContainer(id: string, options: StopOptions = {}): Prom
   const { Config } = record;
   const signal = parseSignal(options.signal ?? (Config.StopSignal || "SIGTERM"));
   const grace = options.timeoutSeconds ?? Config.StopTimeout ?? DEFAULT_GRACE_SECONDS;
-  await endProcess(state.run, signal, grace);
-  emitContainerEvent(record, "stop");
+  await endProcess(record, state.run, signal, grace);
   await cleanUp(id);
+  emitContainerEvent(record, "stop");
 }
 
 /**
@@ -104,17 +104,28 @@ function markStopped(id: string): State {
   return stateOf(id);
 }
 
-async function endProcess(run: RunState, signal: number, graceSeconds: number): Promise<void> {
+/** Sends a signal and tells of it. */
+function tellKill(record: ContainerRecord, run: RunState, signal: number): void {
+  signalContainer(run, signal);
+  emitContainerEvent(record, "kill", { signal: String(signal) });
+}
+
+async function endProcess(
+  record: ContainerRecord,
+  run: RunState,
+  signal: number,
+  graceSeconds: number,
+): Promise<void> {
   using process = openProcess(run);
   if (process !== undefined) {
     const { thaw } = await import("./pause.ts");
     if (graceSeconds !== 0) {
-      signalContainer(run, signal);
+      tellKill(record, run, signal);
       thaw(run.cgroup); // a frozen process gets its signal when it runs again
       if (graceSeconds < 0) await waitForEnd(process, -1);
     }
     if (graceSeconds === 0 || !await waitForEnd(process, graceSeconds * 1000)) {
-      signalContainer(run, SIGKILL);
+      tellKill(record, run, SIGKILL);
       thaw(run.cgroup);
       await waitForEnd(process, -1);
     }
@@ -150,8 +161,7 @@ async function kill(id: string, signal: number): Promise<void> {
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (signal > RTMAX) throw new UserError(`The linux daemon does not support signal ${signal}`);
   if (signal === SIGKILL || signal === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
-  signalContainer(state.run, signal);
-  emitContainerEvent(record, "kill", { signal: String(signal) });
+  tellKill(record, state.run, signal);
   if (signal !== SIGKILL) return;
   const { thaw } = await import("./pause.ts");
   thaw(state.run.cgroup);
@@ -188,7 +198,7 @@ export async function removeContainer(id: string, options: RemoveOptions): Promi
       `cannot remove container "${record.Name}": container is ${what}: ${advice}`,
     );
   }
-  if (now.kind === "running") await endProcess(now.run, SIGKILL, 0);
+  if (now.kind === "running") await endProcess(record, now.run, SIGKILL, 0);
   await removeLocked(record, options.volumes);
 }
 
@@ -208,7 +218,7 @@ async function killForRemoval(id: string): Promise<void> {
   const state = stateOf(id);
   if (state.kind === "running") {
     Deno.writeTextFileSync(stoppedMark(id), "");
-    await endProcess(state.run, SIGKILL, 0);
+    await endProcess(readRecordEvenIfBroken(id), state.run, SIGKILL, 0);
   }
 }
 

@@ -22,8 +22,12 @@ export function newTagName(text: string, describe: (reason: string) => string): 
   }
 }
 
-/** Gives `source` one more name; another image that had it loses it. */
-export function tagImage(store: Store, source: string, target: string): void {
+/** Gives `source` one more name; another image that had it loses it. The id, and the full name. */
+export function tagImage(
+  store: Store,
+  source: string,
+  target: string,
+): { id: Digest; name: string } {
   const name = newTagName(
     target,
     (reason) =>
@@ -36,6 +40,7 @@ export function tagImage(store: Store, source: string, target: string): void {
   if (record !== undefined) {
     writeRecord(store, { ...record, lastTagTime: new Date().toISOString() });
   }
+  return { id, name };
 }
 
 function withName(entries: readonly IndexEntry[], id: Digest, name: string): IndexEntry[] {

@@ -45,7 +45,7 @@ export function pruneImages(store: Store, options: PruneOptions): Pruned {
         record.chain.map((id) => [id, readLayer(store, id)?.size ?? 0]),
       );
       const { using } = options;
-      const removals = removeImage(store, record.id, { force: true, prune: false, using });
+      const { removals } = removeImage(store, record.id, { force: true, prune: false, using });
       for (const { what } of removals) result.bytes += sizes.get(what as Digest) ?? 0;
       result.removals.push(...removals);
     }

@@ -39,8 +39,14 @@ export interface Removal {
   what: string;
 }
 
+/** What became of the image that was named. */
+export interface RemovedImage {
+  id: Digest;
+  removals: Removal[];
+}
+
 /** Removes what `text` names. Throws NoSuchImageError and UserError with docker's conflicts. */
-export function removeImage(store: Store, text: string, options: RemoveOptions): Removal[] {
+export function removeImage(store: Store, text: string, options: RemoveOptions): RemovedImage {
   const before = readEntries(store);
   const id = resolveId(before, text);
   if (id === undefined) throw new NoSuchImageError(text);
@@ -50,7 +56,7 @@ export function removeImage(store: Store, text: string, options: RemoveOptions):
   const removals = name === undefined
     ? removeById(store, id, own, options)
     : removeByName(store, id, own, name, text, options);
-  return [...removals, ...layersGone(store, chains)];
+  return { id, removals: [...removals, ...layersGone(store, chains)] };
 }
 
 /** The entry's name if `text` is a name and not an id. */

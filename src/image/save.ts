@@ -98,13 +98,16 @@ function repositoryTags(entries: readonly IndexEntry[], name: string): [Digest, 
   return found;
 }
 
-/** Writes an archive of the named images. `write` gets chunks that are valid during the call. */
+/**
+ * Writes an archive of the named images, and returns their ids. `write` gets chunks that are valid
+ * during the call.
+ */
 export async function saveArchive(
   store: Store,
   names: readonly string[],
   format: ArchiveFormat,
   write: (chunk: Bytes) => void | Promise<void>,
-): Promise<void> {
+): Promise<Digest[]> {
   const images = select(store, names);
   const manifests = images.map(({ record }) => {
     const { digest } = record.manifest;
@@ -130,6 +133,7 @@ export async function saveArchive(
     await write(padding(bytes.length));
   }
   await write(endMark());
+  return images.map(({ record }) => record.id);
 }
 
 async function writeBlob(

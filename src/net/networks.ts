@@ -1,4 +1,5 @@
 /** Networks on disk: one record each, in the shape of docker's `network inspect`. */
+import { constantNetworkId, PREDEFINED } from "./predefined.ts";
 import { UserError } from "../base/errors.ts";
 import { bridgeName, defaultBridgeName, type NetPlaces } from "./places.ts";
 
@@ -48,13 +49,11 @@ export const DRIVER_MTU = "com.docker.network.driver.mtu";
 export const INTERFACE_PREFIX = "com.docker.network.container_iface_prefix";
 
 /** The names nobody may give or remove. */
-export const PREDEFINED: readonly string[] = ["bridge", "host", "none"];
+export { PREDEFINED };
 
-/** "host" and "none" are the same everywhere: their ids spell their names. */
 function constantNetwork(name: "host" | "none"): NetworkRecord {
-  const id = Array.from(name, (char) => char.charCodeAt(0).toString(16)).join("").padEnd(64, "0");
   return {
-    ...emptyNetwork(name, id),
+    ...emptyNetwork(name, constantNetworkId(name)),
     Created: "1970-01-01T00:00:00Z",
     Driver: name === "host" ? "host" : "null",
     IPAM: { Driver: "default", Options: null, Config: null },

@@ -109,7 +109,7 @@ test("save writes the same bytes each time, to a file and to a pipe", async () =
   const { stdout } = await box.start("save", "app:1").output();
   assertEquals(digest(stdout), digest(Deno.readFileSync(`${box.top}/one`)));
   const { code, err } = await box.run("save", "-o", `${box.top}/two`, "nothing");
-  assertEquals([code, err], [1, "Error response from daemon: No such image: nothing:latest\n"]);
+  assertEquals([code, err], [1, "Error response from daemon: No such image: nothing\n"]);
   assertEquals(Array.from(Deno.readDirSync(box.top), (entry) => entry.name).includes("two"), false);
 });
 

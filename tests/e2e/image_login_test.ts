@@ -51,7 +51,10 @@ for (const login of ["basic", "token"] as Login[]) {
       after.err,
       `pull access denied for ${registry.host}/private/app, repository does not exist or may require 'docker login'`,
     );
-    assertEquals(await box.ok("logout", registry.host), `Not logged in to ${registry.host}`);
+    assertEquals(
+      await box.ok("logout", registry.host),
+      `Removing login credentials for ${registry.host}`,
+    );
   });
 }
 

@@ -54,7 +54,7 @@ const REFUSED: [args: string[], stderr: string][] = [
   [["create", "a b"], 'invalid network name "a b"'],
   [["rm", "nope"], "network nope not found\nexit status 1"],
   [["rm", "host"], "host is a pre-defined network and cannot be removed\nexit status 1"],
-  [["connect", "nope", "nobody"], "network nope not found"],
+  [["connect", "nope", "nobody"], "No such container: nobody"],
   [["ls", "-f", "color=red"], "invalid filter 'color'"],
 ];
 for (const [args, stderr] of REFUSED) {
