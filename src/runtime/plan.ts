@@ -55,6 +55,10 @@ export interface StartContext {
   readonly isDirectory?: (path: string) => boolean;
   /** We are in a user namespace that is not the machine's own; found out where it is not given. */
   readonly nested?: boolean;
+  /** The capabilities that may be had, as bits; this process's bounding set where not given. */
+  readonly available?: bigint;
+  /** Whether the kernel takes overlay's layers one by one; by its version where not given. */
+  readonly layersOneByOne?: boolean;
   /** Where warnings for the user go. */
   warn(text: string): void;
 }
@@ -113,7 +117,7 @@ function rootPlan(spec: Spec, context: StartContext, userNamespace: boolean): Ro
       ? mountPointOf(directory, Deno.readTextFileSync("/proc/self/mountinfo"))
       : undefined,
     userxattr: userNamespace,
-    layersOneByOne: kernelAtLeast(6, 5),
+    layersOneByOne: context.layersOneByOne ?? kernelAtLeast(6, 5),
   };
 }
 
@@ -139,11 +143,12 @@ function filterOf(seccomp: Seccomp): SeccompFilter {
  */
 export function narrowed(
   process: Process,
-  context: Pick<StartContext, "warn">,
+  context: Pick<StartContext, "warn" | "available">,
   userNamespace: boolean,
 ): Process {
   if (process.capabilities === undefined || userNamespace) return process;
-  const available = capabilitiesOf(Deno.readTextFileSync("/proc/self/status"));
+  const available = context.available ??
+    capabilitiesOf(Deno.readTextFileSync("/proc/self/status"));
   const { masks, warnings } = narrowCapabilities(capabilityMasks(process.capabilities), available);
   if (warnings.length === 0) return process;
   warnings.forEach((warning) => context.warn(warning));
