@@ -65,8 +65,8 @@ error.
 
 ## Changing limits of a running container
 
-\`update\` takes every flag of the first table that has a v1 or v2 file, but \`--oom-kill-disable\`;
-a rate or a weight of 0 takes a device's limit back. It is all or nothing: when the kernel refuses
+\`update\` takes every flag of the first table; a rate or a weight of 0 takes a device's limit back,
+\`--oom-kill-disable=false\` lets the kernel kill again. It is all or nothing: when the kernel refuses
 one value, what was written before it is written back. A memory limit below what is in use is
 refused by v1; v2 would kill for it, so the page cache is reclaimed first (\`memory.reclaim\`), and
 what then is still too much is an error. \`--device-cgroup-rule\` adds a rule: on v1 a line, on v2 a

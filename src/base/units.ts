@@ -15,10 +15,17 @@ export function parseSize(text: string): number {
     if (/^-(\d+\.?\d*|\.\d+)$/.test(number)) throw new Error(`invalid size: '${text}'`);
     throw new Error(`strconv.ParseFloat: parsing ${JSON.stringify(number)}: invalid syntax`);
   }
-  if (suffix === "" || suffix === "b") return Math.trunc(Number(number));
+  const bytes = Math.trunc(Number(number) * 1024 ** powerOf(suffix));
+  // More than the kernel counts; docker would go on with a negative number.
+  if (bytes >= 2 ** 63) throw new Error(`invalid size: '${text}'`);
+  return bytes;
+}
+
+function powerOf(suffix: string): number {
+  if (suffix === "" || suffix === "b") return 0;
   const power = POWERS.indexOf(suffix[0]) + 1;
   if (power === 0 || !/^.(b|ib)?$/.test(suffix)) throw new Error(`invalid suffix: '${suffix}'`);
-  return Math.trunc(Number(number) * 1024 ** power);
+  return power;
 }
 
 /** `%.<digits>g` of Go: that many significant digits, no trailing zeros. */

@@ -230,8 +230,14 @@ export const DOCKER_TYPES: GoTypes = {
   LogConfig: type("container.LogConfig", { Type: "string", Config: "map:string" }),
   RestartPolicy: type("container.RestartPolicy", { Name: "string", MaximumRetryCount: "int" }),
   PortBinding: type("nat.PortBinding", { "HostIP=HostIp": "string", HostPort: "string" }),
-  WeightDevice: type("blkiodev.WeightDevice", { Path: "string", Weight: "int" }),
-  ThrottleDevice: type("blkiodev.ThrottleDevice", { Path: "string", Rate: "int" }),
+  WeightDevice: {
+    ...type("blkiodev.WeightDevice", { Path: "string", Weight: "int" }),
+    text: ({ Path, Weight }) => `${Path}:${Weight}`,
+  },
+  ThrottleDevice: {
+    ...type("blkiodev.ThrottleDevice", { Path: "string", Rate: "int" }),
+    text: ({ Path, Rate }) => `${Path}:${Rate}`,
+  },
   DeviceMapping: type(
     "container.DeviceMapping",
     fields("string", "PathOnHost PathInContainer CgroupPermissions"),

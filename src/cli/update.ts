@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
 import { resolveContainer } from "../engine/containers.ts";
+import type { RestartPolicy } from "../engine/types.ts";
 import { updateContainer, type UpdateRequest } from "../engine/update.ts";
 import { type CommandSpec, type Options, parseArgs, parseInteger } from "./args.ts";
 import { forEach } from "./each.ts";
@@ -84,6 +85,10 @@ const FLAGS = {
     type: "int",
     help: "Tune container memory swappiness (0 to 100)",
   },
+  "oom-kill-disable": {
+    type: "bool",
+    help: "Disable OOM Killer; =false to enable it again (cgroup v1)",
+  },
   "pids-limit": { type: "int", help: "Tune container pids limit (set -1 for unlimited)" },
   "publish-add": {
     type: "list",
@@ -121,7 +126,7 @@ export async function command(words: string[]): Promise<number> {
   if (given.size === 0) {
     throw new UserError("you must provide one or more flags when using this command");
   }
-  const request = requestOf(options);
+  const request = requestOf(options, given);
   if (options.kernelMemory) {
     console.error(
       "WARNING: The kernel has no kernel memory limit any more. Limitation discarded.",
@@ -133,7 +138,19 @@ export async function command(words: string[]): Promise<number> {
   });
 }
 
-function requestOf(options: Options<typeof FLAGS>): UpdateRequest {
+/** docker takes a policy that is none for no mistake in a flag: exit code 1. */
+function restartPolicyOf(text: string): RestartPolicy {
+  try {
+    return parseRestartPolicy(text);
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message) : error;
+  }
+}
+
+function requestOf(
+  options: Options<typeof FLAGS>,
+  given: ReadonlySet<string>,
+): UpdateRequest {
   return {
     limits: {
       BlkioDeviceReadBps: options.deviceReadBps,
@@ -155,9 +172,11 @@ function requestOf(options: Options<typeof FLAGS>): UpdateRequest {
       MemorySwap: options.memorySwap,
       MemorySwappiness: options.memorySwappiness,
       NanoCpus: options.cpus,
-      PidsLimit: options.pidsLimit,
+      OomKillDisable: given.has("oom-kill-disable") ? options.oomKillDisable : undefined,
+      // docker keeps "no limit" as 0.
+      PidsLimit: options.pidsLimit === undefined ? undefined : Math.max(0, options.pidsLimit),
     },
-    restartPolicy: options.restart ? parseRestartPolicy(options.restart) : undefined,
+    restartPolicy: options.restart ? restartPolicyOf(options.restart) : undefined,
     publishAdd: parsePublish(options.publishAdd),
     publishRemove: options.publishRm,
   };

@@ -12,11 +12,12 @@ import {
   limitConflict,
   liveResources,
   onlyChanged,
+  onlyLimits,
   realChanges,
 } from "./update_limits.ts";
 import { restartPolicyProblem } from "./validate.ts";
 import { hostFacts } from "./validate_facts.ts";
-import { checkLimits } from "./validate_limits.ts";
+import { checkLimits, limitWarnings } from "./validate_limits.ts";
 
 /** What is to be different. */
 export interface UpdateRequest {
@@ -34,18 +35,23 @@ export interface UpdateRequest {
 export async function updateContainer(id: string, request: UpdateRequest): Promise<string[]> {
   using _lock = lockContainer(id);
   let record = readRecord(id);
+  const limits = realChanges(request.limits);
+  // As docker: first what is wrong by itself, then with what is there, then altogether.
+  checkLimits(onlyLimits(record.HostConfig, limits), hostFacts());
+  const wrong = request.restartPolicy && restartPolicyProblem(request.restartPolicy);
+  if (wrong !== undefined) throw new UserError(wrong);
   const problem = conflictOf(record.HostConfig, request);
   if (problem !== undefined) throw new UserError(`Cannot update container ${id}: ${problem}`);
-  const limits = realChanges(request.limits);
   const HostConfig: HostConfig = {
     ...changedConfig(record.HostConfig, limits),
     ...(request.restartPolicy && { RestartPolicy: request.restartPolicy }),
   };
   checkLimits(HostConfig, hostFacts());
   const state = stateOf(id);
-  const warnings = state.kind === "running"
-    ? await changeRunning(openCgroup(state.run.cgroup), limits, HostConfig)
-    : [];
+  const warnings = limits.OomKillDisable ? limitWarnings(HostConfig) : [];
+  if (state.kind === "running") {
+    warnings.push(...await changeRunning(openCgroup(state.run.cgroup), limits, HostConfig));
+  }
   record = { ...record, HostConfig };
   const { publishAdd, publishRemove } = request;
   if (Object.keys(publishAdd).length > 0 || publishRemove.length > 0) {
@@ -77,8 +83,7 @@ function conflictOf(now: HostConfig, { limits, restartPolicy }: UpdateRequest): 
   const problem = limitConflict(now, limits);
   if (problem !== undefined || restartPolicy === undefined) return problem;
   const restarts = restartPolicy.Name !== "" && restartPolicy.Name !== "no";
-  if (now.AutoRemove && restarts) {
-    return "Restart policy cannot be updated because AutoRemove is enabled for the container";
-  }
-  return restartPolicyProblem(restartPolicy);
+  return now.AutoRemove && restarts
+    ? "Restart policy cannot be updated because AutoRemove is enabled for the container"
+    : undefined;
 }

@@ -27,6 +27,7 @@ export type LimitChanges = Partial<
     | "MemorySwap"
     | "MemorySwappiness"
     | "NanoCpus"
+    | "OomKillDisable"
     | "PidsLimit"
   >
 >;
@@ -42,8 +43,12 @@ const DEVICE_LISTS = [
 
 type DeviceEntry = Partial<WeightDevice & ThrottleDevice> & { readonly Path: string };
 
-/** Numbers of which 0 is a value; they are absent where they are not to change. */
-const ZERO_COUNTS: ReadonlySet<string> = new Set(["PidsLimit", "MemorySwappiness"]);
+/** Fields of which 0 or false is a value; they are absent where they are not to change. */
+const ZERO_COUNTS: ReadonlySet<string> = new Set([
+  "MemorySwappiness",
+  "OomKillDisable",
+  "PidsLimit",
+]);
 
 /** Without what is to stay: absent, 0 (docker's way to say "leave it") and empty. */
 export function realChanges(limits: LimitChanges): LimitChanges {
@@ -56,6 +61,16 @@ export function realChanges(limits: LimitChanges): LimitChanges {
         : Boolean(value)
     ),
   );
+}
+
+/** `now` with no limits but those that change: what is wrong with them is wrong in any case. */
+export function onlyLimits(now: HostConfig, limits: LimitChanges): HostConfig {
+  const none = Object.fromEntries(
+    Object.entries(now).map(([name, value]) => [name, typeof value === "number" ? 0 : value]),
+  ) as unknown as HostConfig;
+  // A swap limit is one of memory and swap together.
+  const swap = limits.Memory === undefined ? { MemorySwap: 0 } : {};
+  return { ...none, CpusetCpus: "", CpusetMems: "", MemorySwappiness: null, ...limits, ...swap };
 }
 
 /** What docker refuses of a change, in its words and its order; undefined: nothing. */
@@ -120,6 +135,7 @@ export function liveResources(
     ...(has("Memory") && { checkBeforeUpdate: true }),
     ...(has("MemoryReservation") && { reservation: memory.reservation }),
     ...(has("MemorySwappiness") && { swappiness: memory.swappiness }),
+    ...(has("OomKillDisable") && { disableOOMKiller: next.OomKillDisable === true }),
   };
   const newCpu: CpuResources = {
     ...(has("CpuShares") && { shares: cpu.shares }),

@@ -14,7 +14,7 @@ import { checkContainerName } from "./names.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
 import type { CreateRequest, DeviceRequest, RestartPolicy } from "./types.ts";
 import { hostFacts } from "./validate_facts.ts";
-import { checkLimits, type HostFacts } from "./validate_limits.ts";
+import { checkLimits, type HostFacts, limitWarnings } from "./validate_limits.ts";
 
 /** One rule: the text of what is wrong, or nothing. Some throw it instead. */
 type Rule = (request: CreateRequest, facts: HostFacts) => string | undefined | false | void;
@@ -200,12 +200,7 @@ function warningsOf({ HostConfig: host }: CreateRequest): string[] {
   if (host.SecurityOpt?.some((word) => /^(apparmor|label|disable)/.test(word))) {
     warnings.push(...labelWarnings(parseSecurityOptions(host.SecurityOpt), activeModules()));
   }
-  if (host.OomKillDisable && host.Memory === 0) {
-    warnings.push(
-      "OOM killer is disabled for the container, but no memory limit is set, " +
-        "this can result in the system running out of resources.",
-    );
-  }
+  warnings.push(...limitWarnings(host));
   const published = Object.keys(host.PortBindings).length > 0 || host.PublishAllPorts;
   if (host.NetworkMode === "host" && published) {
     warnings.push("Published ports are discarded when using host network mode");

@@ -18,14 +18,18 @@ export interface HostFacts {
 /** The least memory a container can live in: docker's 6 MiB. */
 const MIN_MEMORY_BYTES = 6 * 1024 * 1024;
 
+/** docker looks no further than to this number, the most CPUs that Linux is built for. */
+const MAX_LISTED = 8192;
+
 /** Numbers of "0-3,5"; undefined where it is no such list. */
 export function parseCpuList(text: string): Set<number> | undefined {
   const numbers = new Set<number>();
   for (const part of text === "" ? [] : text.split(",")) {
     const match = /^(\d{1,6})(?:-(\d{1,6}))?$/.exec(part.trim());
     if (match === null) return undefined;
-    const last = Number(match[2] ?? match[1]);
-    for (let n = Number(match[1]); n <= last; n++) numbers.add(n);
+    const first = Number(match[1]), last = Number(match[2] ?? match[1]);
+    if (last < first) return undefined;
+    for (let n = first; n <= last; n++) numbers.add(n);
   }
   return numbers;
 }
@@ -42,6 +46,10 @@ function unavailable(
   const wanted = parseCpuList(asked);
   if (wanted === undefined) {
     return `Invalid value ${asked} for cpuset ${kind}: invalid format: ${asked}`;
+  }
+  if ([...wanted].some((number) => number > MAX_LISTED)) {
+    const problem = `value of out range, maximum is ${MAX_LISTED}`;
+    return `Invalid value ${asked} for cpuset ${kind}: ${problem}`;
   }
   const there = parseCpuList(available) ?? new Set();
   if ([...wanted].every((number) => there.has(number))) return undefined;
@@ -100,6 +108,16 @@ const RULES: readonly Rule[] = [
     (value < -1000 || value > 1000) &&
     `Invalid value ${value}, range for oom score adj is [-1000, 1000]`,
 ];
+
+/** What is no mistake by itself, and seldom meant: in docker's words. */
+export function limitWarnings({ OomKillDisable, Memory }: HostConfig): string[] {
+  return OomKillDisable && Memory === 0
+    ? [
+      "OOM killer is disabled for the container, but no memory limit is set, " +
+      "this can result in the system running out of resources.",
+    ]
+    : [];
+}
 
 /** Throws a UserError with docker's text for the first limit that makes no sense. */
 export function checkLimits(host: HostConfig, facts: HostFacts): void {

@@ -19,6 +19,8 @@ export function plannedWrites(resources: Resources, version: 1 | 2): PlannedWrit
   for (const limit of LIMITS) {
     for (const value of limit.values(resources)) {
       const targets = version === 1 ? limit.v1 : limit.v2;
+      // Nobody misses what he does not want.
+      if (targets.length === 0 && value === false) continue;
       const choices = targets.flatMap(({ controller, file, text }) => {
         const written = text(value, resources);
         return written === undefined

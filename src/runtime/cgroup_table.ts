@@ -73,8 +73,8 @@ const MEMORY: Limit[] = [
     field: "memory.disableOOMKiller",
     does: "Processes that need memory wait instead of being killed.",
     missing: "Your kernel does not support OomKillDisable. OomKillDisable discarded.",
-    values: ({ memory }) => some(memory?.disableOOMKiller || undefined),
-    v1: [target("memory", "memory.oom_control", "1", () => "1")],
+    values: ({ memory }) => some(memory?.disableOOMKiller),
+    v1: [target("memory", "memory.oom_control", "1, 0: kill", (wait) => wait ? "1" : "0")],
     v2: [],
   }),
   limit<number>({

@@ -89,6 +89,14 @@ test("update changes a running container, and what inspect shows", async () => {
     shown,
     `${96 * MIB} ${96 * MIB} ${16 * MIB} 50000 10000 7 256 0 on-failure 2`,
   );
+  // The process waits for memory, and then not; v2 has no such switch: told, and nothing else.
+  for (const wait of [true, false]) {
+    const { code, stderr } = await engine.dd("update", `--oom-kill-disable=${wait}`, id);
+    assertEquals([code, stderr.includes("OomKillDisable")], [0, VERSION === 2 && wait], stderr);
+    if (VERSION === 2) continue;
+    const text = control(id, "memory", "memory.oom_control");
+    assertEquals(keyedNumber(text, "oom_kill_disable"), Number(wait));
+  }
   const refused = await engine.dd("update", "--cpus", "1", id);
   assertEquals(refused.code, 1);
   assertStringIncludes(

@@ -140,7 +140,7 @@ function resources(options: RunOptions): Partial<HostConfig> {
     MemorySwappiness: swappiness === -1 ? null : swappiness,
     OomKillDisable: options.oomKillDisable || null,
     OomScoreAdj: options.oomScoreAdj ?? 0,
-    PidsLimit: options.pidsLimit || null,
+    PidsLimit: options.pidsLimit && options.pidsLimit > 0 ? options.pidsLimit : null,
     Ulimits: sortUlimits(options.ulimit),
     ShmSize: options.shmSize ?? 0,
   };

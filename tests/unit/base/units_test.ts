@@ -16,6 +16,7 @@ const SIZES: [text: string, want: number][] = [
   ["1p", 2 ** 50],
   [".5k", 512],
   ["1.k", 1024],
+  ["12b", 12],
 ];
 for (const [text, want] of SIZES) {
   Deno.test(`parseSize() takes "${text}"`, () => assertEquals(parseSize(text), want));
@@ -25,6 +26,7 @@ const BAD_SIZES: [text: string, want: string][] = [
   ["abc", "invalid size: 'abc'"],
   ["", "invalid size: ''"],
   ["-1", "invalid size: '-1'"],
+  ["8388608t", "invalid size: '8388608t'"],
   ["1x", "invalid suffix: 'x'"],
   ["1kx", "invalid suffix: 'kx'"],
   ["1.2.3", 'strconv.ParseFloat: parsing "1.2.3": invalid syntax'],

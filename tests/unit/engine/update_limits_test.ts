@@ -6,6 +6,7 @@ import {
   type LimitChanges,
   limitConflict,
   liveResources,
+  onlyLimits,
   realChanges,
 } from "../../../src/engine/update_limits.ts";
 import type { Resources } from "../../../src/runtime/spec_types.ts";
@@ -21,9 +22,15 @@ Deno.test("realChanges() leaves out what is to stay", () => {
     BlkioDeviceReadBps: [],
     PidsLimit: 0,
     MemorySwappiness: 0,
+    OomKillDisable: false,
     CpuQuota: 5000,
   };
-  assertEquals(realChanges(limits), { PidsLimit: 0, MemorySwappiness: 0, CpuQuota: 5000 });
+  assertEquals(realChanges(limits), {
+    PidsLimit: 0,
+    MemorySwappiness: 0,
+    OomKillDisable: false,
+    CpuQuota: 5000,
+  });
 });
 
 const CONFLICTS: [now: Partial<HostConfig>, change: LimitChanges, want: string | undefined][] = [
@@ -68,6 +75,15 @@ for (const [now, change, want] of CONFLICTS) {
   });
 }
 
+Deno.test("onlyLimits() has nothing of before that could be at odds with a change", () => {
+  const now = host({ Memory: 64 * MIB, MemorySwap: 128 * MIB, CpusetCpus: "1", CpuPeriod: 1000 });
+  const { Memory, MemorySwap, CpusetCpus, CpuPeriod, CpuQuota } = onlyLimits(now, {
+    MemorySwap: 32 * MIB,
+    CpuQuota: 5000,
+  });
+  assertEquals([Memory, MemorySwap, CpusetCpus, CpuPeriod, CpuQuota], [0, 0, "", 0, 5000]);
+});
+
 Deno.test("changedConfig() replaces rates by device, and 0 takes one away", () => {
   const now = host({
     BlkioDeviceReadBps: [{ Path: "/dev/a", Rate: 1 }, { Path: "/dev/b", Rate: 2 }],
@@ -100,6 +116,9 @@ const LIVE: [name: string, now: Partial<HostConfig>, change: LimitChanges, want:
   }],
   ["--cpus", {}, { NanoCpus: 5e8 }, { cpu: { quota: 50000, period: 100000 } }],
   ["no pids limit", { PidsLimit: 5 }, { PidsLimit: 0 }, { pids: { limit: -1 } }],
+  ["the OOM killer, which kills again", { OomKillDisable: true }, { OomKillDisable: false }, {
+    memory: { disableOOMKiller: false },
+  }],
   ["swappiness 0", {}, { MemorySwappiness: 0 }, { memory: { swappiness: 0 } }],
   [
     "the rate that changes alone",

@@ -203,6 +203,7 @@ Deno.test("parseCpuList() reads ranges and refuses anything else", () => {
   assertEquals([...parseCpuList("0-2,5")!], [0, 1, 2, 5]);
   assertEquals([...parseCpuList("")!], []);
   assertEquals(parseCpuList("0-"), undefined);
+  assertEquals(parseCpuList("1-0"), undefined);
 });
 
 Deno.test("parseLogOptions() rotates by default", () => {

@@ -34,6 +34,9 @@ const CASES: [name: string, resources: Resources, v1: string[], v2: string[]][] 
     "memory.swappiness=0",
     "memory.oom_control=1",
   ], ["", ""]],
+  ["an OOM killer that is wanted", { memory: { disableOOMKiller: false } }, [
+    "memory.oom_control=0",
+  ], []],
   ["a quota", { cpu: { quota: 50000, period: 100000 } }, [
     "cpu.cfs_period_us=100000",
     "cpu.cfs_quota_us=50000",
