@@ -9,6 +9,7 @@ import { readNetworks } from "../net/networks.ts";
 import { type NetPlaces, netPlaces } from "../net/places.ts";
 import { containerResolvConf, hostResolvConf, hostResolversChanged } from "../net/resolv_conf.ts";
 import { type NetworkState, readState, type ResolvConfState } from "../net/state.ts";
+import { rulesTouched } from "../net/rules_mark.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
@@ -72,14 +73,19 @@ export function isOnNetworks(id: string): boolean {
 }
 
 /**
- * Removes what containers that are gone left of networks (what has ended cleans up itself), and
- * tells the others of a change of the host's resolvers.
+ * Removes what containers that are gone left of networks (what has ended cleans up itself), puts
+ * rules back that a firewall reload removed, and tells the others of a change of the host's
+ * resolvers.
  */
 export async function sweepNetworkStates(): Promise<void> {
   if (isRootless()) return; // its networks end with the monitor
   if (leftBehind(places(), isOnNetworks)) {
     const { sweepNetworks } = await import("../net/sweep.ts");
     await sweepNetworks(places(), isOnNetworks);
+  }
+  if (rulesTouched(places())) {
+    const { restoreLostRules } = await import("../net/rules_watch.ts");
+    await restoreLostRules(places());
   }
   if (!hostResolversChanged(places())) return;
   const { refreshResolvers } = await import("../net/resolv_refresh.ts");

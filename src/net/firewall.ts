@@ -6,9 +6,17 @@
 import { UserError } from "../base/errors.ts";
 import { writeAtomic } from "../base/files.ts";
 import { presentIn, removeText, restoreText, type Table, TABLES } from "./iptables.ts";
-import { nftRemoveText, nftText } from "./nft.ts";
+import { nftRemoveText, nftText, tableName } from "./nft.ts";
 import type { NetPlaces } from "./places.ts";
 import type { RuleSet } from "./rules.ts";
+import {
+  forgetRules,
+  type MarkKind,
+  nftGeneration,
+  notedMark,
+  noteRules,
+  rulesTouched,
+} from "./rules_mark.ts";
 
 /** How rules get into the kernel. */
 export type Backend = "iptables" | "iptables-legacy" | "iptables-nft" | "nft" | "none";
@@ -149,6 +157,19 @@ async function applyIptables(
   return exact.ok ? undefined : exact.error;
 }
 
+/** What the kernel has of our rules, and with iptables of everybody's; "" where that fails. */
+export async function listedRules(
+  backend: Backend,
+  version: 4 | 6,
+  tag: string,
+): Promise<string> {
+  const family = version === 4 ? "ip" : "ip6";
+  const { out } = backend === "nft"
+    ? await runProgram("nft", ["list", "table", family, tableName(tag)])
+    : await runProgram(programOf(backend, version, "save"), []);
+  return out;
+}
+
 async function applyNft(
   places: NetPlaces,
   versions: readonly (4 | 6)[],
@@ -216,6 +237,8 @@ export async function applyRules(
   scope: Scope,
 ): Promise<Backend> {
   const known = readApplied(places);
+  const touched = scope !== "repair" && rulesTouched(places);
+  const before = nftGeneration();
   const wishes = asked();
   const order = known !== undefined && wishes.includes(known.backend)
     ? [known.backend, ...wishes.filter((backend) => backend !== known.backend)]
@@ -234,10 +257,22 @@ export async function applyRules(
   }
   const applied: Applied = { backend, netns: namespace(), networks, versions };
   writeAtomic(appliedPath(places), JSON.stringify(applied)); // others read it without the lock
+  // What somebody else changed is not known to be whole yet: the note stays as it is.
+  const kind = touched ? undefined : kindOf(places, backend, before);
+  if (kind !== undefined) noteRules(places, kind, versions);
   if (backend === "none") {
+    forgetRules(places);
     Deno.writeTextFileSync(errorPath(places), errors.join("\n"), { mode: 0o600 });
   }
   return backend;
+}
+
+/** In which firewall a backend's program has just put our rules; undefined: in none. */
+function kindOf(places: NetPlaces, backend: Backend, before: string): MarkKind | undefined {
+  if (backend === "none") return undefined;
+  if (backend === "iptables-legacy") return "legacy";
+  if (backend !== "iptables" || nftGeneration() !== before) return "nft";
+  return notedMark(places)?.kind ?? "legacy"; // perhaps there was nothing to change
 }
 
 /** Takes our chains or tables out of the kernel, whatever state they are in. */
@@ -257,4 +292,5 @@ export async function removeRules(places: NetPlaces): Promise<void> {
     }
   }
   Deno.removeSync(appliedPath(places));
+  forgetRules(places);
 }

@@ -63,6 +63,12 @@ export function nftText(versions: readonly (4 | 6)[], set: RuleSet, tag: string)
   return `${lines.join("\n")}\n`;
 }
 
+/** How many rules a listing has, or the text of `nftText`: all lines but those around them. */
+export function countRules(text: string): number {
+  return text.split("\n").map((line) => line.trim())
+    .filter((line) => line !== "" && !/^(table|delete|chain|type|})/.test(line)).length;
+}
+
 /** The text that removes our tables. */
 export function nftRemoveText(versions: readonly (4 | 6)[], tag: string): string {
   const lines = versions.flatMap((version) => {

@@ -186,6 +186,21 @@ test("the ports of a container that has ended can be had at once", async () => {
   }
 });
 
+test("the next command puts back what a firewall reload removed", async () => {
+  await start("web", "-p", "8087:80", ...server(80, "up"));
+  const address = await engine.inspect("web", "{{.NetworkSettings.Gateway}}");
+  await heard(address, 8087, "up");
+  for (const command of [["ps"], ["run", "--rm", "--network", "none", "host", "true"]]) {
+    for (const table of ["nat", "filter"]) {
+      const flushed = await new Deno.Command("iptables", { args: ["-t", table, "-F"] }).output();
+      assert(flushed.success);
+    }
+    await engine.ok(...command);
+    await heard(address, 8087, "up");
+  }
+  await engine.ok("rm", "-f", "web");
+});
+
 /** Runs a command of the engine where /etc/resolv.conf is another file. */
 async function withResolvConf(text: string, ...args: string[]): Promise<void> {
   const file = engine.file("resolv.conf", text);

@@ -23,6 +23,27 @@ export const OTHER_IP6 = "fd00:51::2";
 /** Whether these tests can run at all. */
 export const isRoot = Deno.uid() === 0;
 
+/** Is the program installed? */
+export function hasProgram(name: string): boolean {
+  return ["/usr/sbin", "/sbin", "/usr/bin"].some((dir) => {
+    try {
+      return Deno.statSync(`${dir}/${name}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Runs `body` with only this way to give rules. */
+export async function withFirewall(name: string, body: () => Promise<void>): Promise<void> {
+  Deno.env.set("DIPLODOCK_FIREWALL", name);
+  try {
+    await body();
+  } finally {
+    Deno.env.delete("DIPLODOCK_FIREWALL");
+  }
+}
+
 /** A container without a process: its namespace is what networks are about. */
 export interface Container extends Connection {
   readonly sandbox: Sandbox;

@@ -11,6 +11,7 @@ import { repairNetworks } from "../../src/net/sweep.ts";
 import {
   ask,
   type Container,
+  hasProgram,
   Host,
   HOST_IP,
   HOST_IP6,
@@ -18,30 +19,11 @@ import {
   OTHER_IP,
   Server,
   SILENCE_MS,
+  withFirewall,
 } from "./net_host.ts";
 
 const ignore = !isRoot;
 const on = (HostPort: string, HostIp = "") => ({ HostIp, HostPort });
-
-function hasProgram(name: string): boolean {
-  return ["/usr/sbin", "/sbin", "/usr/bin"].some((dir) => {
-    try {
-      return Deno.statSync(`${dir}/${name}`).isFile;
-    } catch {
-      return false;
-    }
-  });
-}
-
-/** Runs `body` with only this way to give rules. */
-async function withFirewall(name: string, body: () => Promise<void>): Promise<void> {
-  Deno.env.set("DIPLODOCK_FIREWALL", name);
-  try {
-    await body();
-  } finally {
-    Deno.env.delete("DIPLODOCK_FIREWALL");
-  }
-}
 
 /** From where a published port is asked, and whose address the server then sees. */
 async function reached(host: Host, container: Container, neighbour: Container, port: number) {
