@@ -1,6 +1,7 @@
 /** `system boot`, `system unit`, `system prune`. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Engine } from "../lib/engine.ts";
+import { runProgram } from "../lib/oci_box.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
 const engine = new Engine();
@@ -39,6 +40,29 @@ test("unit names this program and these directories", async () => {
   const text = await engine.ok("system", "unit");
   assertMatch(text, /^ExecStart=\/\S*diplodock system boot$/m);
   assertStringIncludes(text, `Environment=DIPLODOCK_ROOT=${engine.root}\n`);
+});
+
+test("unit --openrc is a service script whose start boots containers", async () => {
+  const id = await engine.background(
+    ...["--restart", "always", "--rootfs", `${box}:O`, "/bin/sleep", "1000"],
+  );
+  await engine.ok("stop", "-t", "0", id);
+  const text = await engine.ok("system", "unit", "--openrc");
+  assertMatch(text, /^#!\/sbin\/openrc-run\n/);
+  // OpenRC gives a script these functions, and calls the one it wants.
+  const openrc = 'ebegin() { echo "$1"; }; eend() { return $1; }; . $0; depend() { :; }; start';
+  const script = engine.file("service", `${text}\n`);
+  const started = await runProgram(["sh", "-euc", openrc, script], { clearEnv: true });
+  assertEquals([started.code, started.stdout.includes(id)], [0, true], started.stderr);
+  assertEquals(await engine.inspect(id, "{{.State.Running}}"), "true");
+  await engine.ok("rm", "-f", id);
+});
+
+test("unit --cron is a line that boots containers", async () => {
+  const text = await engine.ok("system", "unit", "--cron");
+  const [, command] = /^@reboot root (env .* system boot)$/.exec(text) ?? [];
+  assertEquals((await runProgram(["sh", "-c", command], { clearEnv: true })).code, 0);
+  assertEquals((await engine.dd("system", "unit", "--cron", "--openrc")).code, 1);
 });
 
 test("prune asks, and removes what nobody uses", async () => {
