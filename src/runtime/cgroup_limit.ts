@@ -49,9 +49,20 @@ export const maxIfNegative = (value: number) => value < 0 ? "max" : String(value
 /** "max" for zero and below. */
 export const maxUnlessPositive = (value: number) => value <= 0 ? "max" : String(value);
 
+const LEAST_SHARES = 2, MOST_SHARES = 262144;
+
+/** `--cpu-shares` for v1, whose kernel makes a fitting number of any: UserError with docker's text. */
+export function cpuShares(shares: number): string {
+  if (shares < LEAST_SHARES) {
+    throw new UserError(`the minimum allowed cpu-shares is ${LEAST_SHARES}`);
+  }
+  if (shares > MOST_SHARES) throw new UserError(`the maximum allowed cpu-shares is ${MOST_SHARES}`);
+  return String(shares);
+}
+
 /** `--cpu-shares` (2 to 262144) as cpu.weight (1 to 10000), as runc and crun have it. */
 export function cpuWeight(shares: number): number {
-  const bounded = Math.min(Math.max(shares, 2), 262144);
+  const bounded = Math.min(Math.max(shares, LEAST_SHARES), MOST_SHARES);
   return 1 + Math.floor((bounded - 2) * 9999 / 262142);
 }
 

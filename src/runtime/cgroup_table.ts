@@ -5,6 +5,7 @@
  * runtime-spec config-linux.md.
  */
 import {
+  cpuShares,
   cpuWeight,
   ioWeight,
   type Limit,
@@ -101,7 +102,7 @@ const CPU: Limit[] = [
     missing: "Your kernel does not support CPU shares or the cgroup is not mounted. " +
       "Shares discarded.",
     values: ({ cpu }) => some(cpu?.shares || undefined),
-    v1: [target("cpu", "cpu.shares", "the number", plain)],
+    v1: [target("cpu", "cpu.shares", "the number", cpuShares)],
     v2: [
       target("cpu", "cpu.weight", "1 + (shares - 2) * 9999 / 262142", (n) => plain(cpuWeight(n))),
     ],

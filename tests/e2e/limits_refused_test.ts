@@ -24,6 +24,13 @@ const REFUSED: [flags: string[], text: string][] = [
   [["--cgroup-driver", "systemd"], "the cgroup driver systemd is not supported"],
   [["--cgroup-parent", "a--b.slice"], "invalid slice name: a--b.slice"],
 ];
+// On v2 they become weights, which have other bounds.
+if (VERSION === 1) {
+  REFUSED.push(
+    [["--cpu-shares", "1"], "the minimum allowed cpu-shares is 2"],
+    [["--cpu-shares", "262145"], "the maximum allowed cpu-shares is 262144"],
+  );
+}
 for (const [flags, text] of REFUSED) {
   test(`run ${flags.join(" ")} is refused, and nothing is left`, async () => {
     const before = engine.ids();
