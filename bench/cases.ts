@@ -106,6 +106,27 @@ const EXEC_TRUE: Case = {
   },
 };
 
+/**
+ * Rates need two readings. Ours are half a second apart, docker's one; podman has no second one, it
+ * shows the use of CPU since the start of the container.
+ */
+const STATS: Case = {
+  name: "stats --no-stream of one container",
+  unit: "ms",
+  goals: { docker: 0.6 },
+  runs: 5,
+  engines: CLI_ENGINES,
+  prepare: async (engine) => {
+    const name = freshName();
+    const run = ["run", "-d", "--name", name, "--network", "none", SMALL_IMAGE, "/bin/sleep"];
+    await output([...engine.argv, ...run, "100000"], engine.env);
+    return {
+      sample: () => timeCall(call(engine, "stats", "--no-stream", name)),
+      end: () => quietly(engine, "rm", "-f", name),
+    };
+  },
+};
+
 const OCI_CYCLE: Case = {
   name: "OCI create, start, delete of a bundle",
   unit: "ms",
@@ -238,6 +259,7 @@ export const CASES: readonly Case[] = [
   RUN_TRUE,
   RUN_BRIDGE,
   EXEC_TRUE,
+  STATS,
   OCI_CYCLE,
   LOG_THROUGHPUT,
   START_MANY,
