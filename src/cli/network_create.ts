@@ -1,4 +1,4 @@
-import { addNetwork } from "../engine/networks.ts";
+import { addNetwork, checkAddresses } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { parseLabel } from "./flags/env.ts";
 import { daemon } from "./engine_error.ts";
@@ -69,24 +69,24 @@ const split = (values: readonly string[]) => values.flatMap((value) => value.spl
 /** `diplodock network create`. */
 export async function command(words: string[]): Promise<number> {
   const { options, args: [name] } = parseArgs(spec, words);
-  const network = await daemon(() =>
-    addNetwork({
-      name,
-      driver: options.driver,
-      subnets: split(options.subnet),
-      gateways: split(options.gateway),
-      ranges: split(options.ipRange),
-      auxAddresses: options.auxAddress,
-      internal: options.internal,
-      ipv4: options.ipv4,
-      ipv6: options.ipv6,
-      attachable: options.attachable,
-      options: Object.fromEntries(options.opt),
-      ipamOptions: Object.fromEntries(options.ipamOpt),
-      ipamDriver: options.ipamDriver,
-      labels: Object.fromEntries(options.label),
-    })
-  );
+  const wish = {
+    name,
+    driver: options.driver,
+    subnets: split(options.subnet),
+    gateways: split(options.gateway),
+    ranges: split(options.ipRange),
+    auxAddresses: options.auxAddress,
+    internal: options.internal,
+    ipv4: options.ipv4,
+    ipv6: options.ipv6,
+    attachable: options.attachable,
+    options: Object.fromEntries(options.opt),
+    ipamOptions: Object.fromEntries(options.ipamOpt),
+    ipamDriver: options.ipamDriver,
+    labels: Object.fromEntries(options.label),
+  };
+  checkAddresses(wish);
+  const network = await daemon(() => addNetwork(wish));
   console.log(network.Id);
   return 0;
 }

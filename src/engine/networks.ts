@@ -20,6 +20,7 @@ import { type Repair, repairNetworks } from "../net/sweep.ts";
 import { emitEvent } from "./events.ts";
 import { isOnNetworks, places } from "./network.ts";
 
+export { checkAddresses } from "../net/create_network.ts";
 export { type NetworkRecord, PREDEFINED } from "../net/networks.ts";
 
 function emit(network: NetworkRecord, action: string): void {

@@ -107,11 +107,26 @@ export function checkOptions(options: NetworkOptions): void {
   }
 }
 
+/**
+ * Checks what docker's client checks itself, before any engine hears of it: whether the addresses
+ * belong together. Throws UserError.
+ */
+export function checkAddresses(options: NetworkOptions): void {
+  const { subnets, ranges, gateways } = options;
+  if (ranges.length > subnets.length || gateways.length > subnets.length) {
+    throw new UserError("every ip-range or gateway must have a corresponding subnet");
+  }
+  // What is no subnet at all is for the engine to refuse.
+  if (subnets.every((text) => parseSubnet(text) !== undefined)) ipamConfigs(options);
+}
+
 /** Puts `--subnet`, `--ip-range`, `--gateway` and `--aux-address` together, as docker does. */
 export function ipamConfigs(options: NetworkOptions): IpamConfig[] {
   const configs = options.subnets.map((text) => {
     const subnet = parseSubnet(text);
-    if (subnet === undefined) throw new UserError(`invalid CIDR address: ${text}`);
+    if (subnet === undefined) {
+      throw new UserError(`invalid subnet ${text} : invalid CIDR address: ${text}`);
+    }
     return { subnet, config: { Subnet: showSubnet(subnet), Gateway: "" } as IpamConfig };
   });
   configs.forEach(({ subnet }, i) => {
@@ -128,7 +143,11 @@ export function ipamConfigs(options: NetworkOptions): IpamConfig[] {
     const base = parseIp(text);
     return base && { base, prefix: base.length * 8 };
   };
-  for (const text of options.ranges) home("range", text, parseSubnet(text)).IPRange = text;
+  for (const text of options.ranges) {
+    const range = parseSubnet(text);
+    if (range === undefined) throw new UserError(`invalid CIDR address: ${text}`);
+    home("range", text, range).IPRange = text;
+  }
   for (const text of options.gateways) {
     const config = home("gateway", text, single(text));
     if (config.Gateway !== "") {

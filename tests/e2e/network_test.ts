@@ -48,7 +48,14 @@ test("network ls() shows the predefined ones in docker's table", async () => {
 const REFUSED: [args: string[], stderr: string][] = [
   [["create", "bridge"], "operation is not permitted on predefined bridge network"],
   [["create", "--subnet", "10.1.0.0", "x"], "invalid CIDR address: 10.1.0.0"],
-  [["create", "--subnet", "10.1.0.0/24", "--gateway", "10.2.0.1", "x"], "no matching subnet"],
+  [
+    ["create", "--subnet", "10.1.0.0/24", "--gateway", "10.2.0.1", "x"],
+    "no matching subnet for gateway 10.2.0.1",
+  ],
+  [
+    ["create", "--gateway", "10.2.0.1", "x"],
+    "every ip-range or gateway must have a corresponding subnet",
+  ],
   [["create", "-d", "nope", "x"], 'plugin "nope" not found'],
   [["create", "-x y"], "unknown shorthand flag"],
   [["create", "a b"], 'invalid network name "a b"'],
