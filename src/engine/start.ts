@@ -71,6 +71,7 @@ export interface StartedContainer {
 interface Attached {
   readonly netns?: Fd;
   readonly held: readonly Fd[];
+  readonly warnings?: readonly string[];
   /** Waits until published ports and names work; rejects if the firewall took no rules. */
   readonly settle: () => Promise<void>;
   /** The record with the addresses and ports that the container has from now on. */
@@ -105,6 +106,7 @@ export async function startContainer(
   if (userns !== undefined) undo.use(userns);
   if (userns?.plan.range !== undefined) undo.defer(() => giveRangeBack(id));
   const attached = await attachNetwork(record, undo, userns?.fd);
+  attached.warnings?.forEach((warning) => options.warn(warning));
   const spec = await bundleOf(record, attached, userns);
   const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
   undo.defer(() => removeCgroup(cgroup));
@@ -199,6 +201,7 @@ async function attachOwn(
   return {
     netns: sandbox.netns,
     held: connection.held,
+    warnings: connection.warnings,
     settle: () => connection.settle(),
     note: (same) => withNetworks(same, connection.state),
     finish() {

@@ -71,6 +71,8 @@ export interface Connection extends Disposable {
    * inherits them without using them; this process closes its own by disposing the connection.
    */
   readonly held: readonly Fd[];
+  /** What the user should know of a connection that is less than it should be. */
+  readonly warnings: readonly string[];
   /**
    * Waits until the published ports and the names of neighbours work too, and no first packet is
    * lost. Rejects if the firewall took no rules. To be awaited before the container's program
@@ -250,6 +252,22 @@ async function withdraw(
   await announce(places, state);
 }
 
+/** Without a firewall a container has less of networks than it thinks. */
+function warningsOf(
+  places: NetPlaces,
+  applied: Applied,
+  endpoints: readonly EndpointState[],
+): string[] {
+  const wanted = Deno.env.get("DIPLODOCK_FIREWALL") === "none";
+  if (applied.backend !== "none" || wanted || endpoints.length === 0) return [];
+  const reason = readFirewallError(places).replaceAll("\n", "; ");
+  return [
+    "Isolation of networks and translation of addresses discarded: " +
+    `no firewall program works (${reason}); install iptables or nftables, or set ` +
+    "DIPLODOCK_FIREWALL=none if it is meant so",
+  ];
+}
+
 /**
  * Puts a container on its networks: leases, ports, bridges, interfaces, rules, names. Everything
  * is undone if a part fails. Throws UserError with docker's texts (no such network, address or
@@ -317,7 +335,8 @@ export async function connectContainer(
     settling[Symbol.dispose]();
     held[Symbol.dispose]();
   };
-  return { state, settle, held: held.fds, [Symbol.dispose]: dispose };
+  const warnings = warningsOf(places, applied, endpoints);
+  return { state, settle, held: held.fds, warnings, [Symbol.dispose]: dispose };
 }
 
 /**

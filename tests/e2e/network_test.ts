@@ -208,6 +208,26 @@ test("the next command puts back what a firewall reload removed", async () => {
   await engine.ok("rm", "-f", "web");
 });
 
+test("a machine without a firewall program is told what that takes away", async () => {
+  const hide = "for p in $(find /usr/sbin /usr/bin -name '*tables*multi' -o -name nft); do " +
+    'mount --bind /dev/null "$p"; done; exec "$@"';
+  const own = { DIPLODOCK_ROOT: engine.path("bare/root"), DIPLODOCK_RUN: engine.path("bare/run") };
+  const run = async (flags: string[], env: Record<string, string> = {}) => {
+    const words = [Deno.realPathSync(PROGRAM), "run", "--rm", ...flags, "host", "true"];
+    const args = ["--mount", "sh", "-c", hide, "sh", ...words];
+    const command = new Deno.Command("unshare", { args, env: { ...engine.env, ...own, ...env } });
+    const { code, stderr } = await command.output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  const told = await run(["-p", "8088:80"]);
+  assertEquals(told.code, 0, told.stderr);
+  assertMatch(told.stderr, /^WARNING: Isolation of networks .*nft: not found/);
+  const refused = await run(["--strict"]);
+  assertEquals(refused.code, 125, refused.stderr);
+  assertEquals(await run([], { DIPLODOCK_FIREWALL: "none" }), { code: 0, stderr: "" });
+  assertEquals(await run(["--network", "none"]), { code: 0, stderr: "" });
+});
+
 /** Runs a command of the engine where /etc/resolv.conf is another file. */
 async function withResolvConf(text: string, ...args: string[]): Promise<void> {
   const file = engine.file("resolv.conf", text);
