@@ -31,6 +31,9 @@ export const PACKAGES: readonly string[] = [
   "qemu-user",
   // a kernel of its own, for cgroup v2
   "qemu-system-x86",
+  // shells, for completion
+  "zsh",
+  "fish",
   // archives
   "tar",
   "xz-utils",

@@ -10,6 +10,8 @@ export type Completion =
   | "network"
   | "file"
   | "directory"
+  /** A file here, or a container's name and a colon: `cp`. */
+  | "place"
   | readonly string[];
 
 /** One flag of a command. The key in the table is its long name, without dashes. */

@@ -3,7 +3,8 @@
  * (completion.ts) call it, so completion knows every flag table and every object that exists.
  *
  * Output: one candidate a line, with a tab before its description; a last line `:file`,
- * `:directory` or `:none` says what the shell adds by itself.
+ * `:directory` or `:none` says what the shell adds by itself. Behind a candidate that ends in a
+ * colon the word goes on: no blank follows.
  */
 import type { CommandSpec, Completion, Flag } from "./args.ts";
 import { type CommandModule, COMMANDS, GROUPS, groupVerbs, resolve } from "./commands.ts";
@@ -32,6 +33,12 @@ async function objects(kind: Completion, names: () => Promise<Names>): Promise<C
     return { candidates: kind.map((word) => [word, ""]), files: "none" };
   }
   const from = await names();
+  if (kind === "place") {
+    const places = from.containerNames(false).sort().map((
+      name,
+    ): Candidate => [`${name}:`, "container"]);
+    return { candidates: places, files: "file" };
+  }
   const words = kind === "container"
     ? from.containerNames(false)
     : kind === "running"

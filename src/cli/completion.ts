@@ -22,9 +22,11 @@ _diplodock() {
   done <<< "$out"
   [[ $cur == : || $cur == = ]] && cur=
   case $kind in
-    file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    # As file names the colons of the candidates would be quoted.
+    file) (( \${#COMPREPLY[@]} )) || compopt -o filenames; mapfile -t -O \${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- "$cur") ;;
     directory) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
   esac
+  [[ \${#COMPREPLY[@]} == 1 && \${COMPREPLY[0]} == *: ]] && compopt -o nospace
 }
 complete -F _diplodock diplodock
 `;
@@ -33,13 +35,15 @@ const ZSH = `#compdef diplodock
 # zsh completion for diplodock
 _diplodock() {
   local line kind=none
-  local -a candidates
+  local -a candidates places
   for line in "\${(@f)$("\${words[1]}" __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       :file|:directory|:none) kind=\${line#:} ;;
+      *:$'\\t'*) places+=("\${line%%$'\\t'*}") ;;
       ?*) candidates+=("\${\${line//:/\\\\:}/$'\\t'/:}") ;;
     esac
   done
+  (( \${#places} )) && compadd -S '' -a places
   case $kind in
     file) _files ;;
     directory) _files -/ ;;

@@ -13,6 +13,7 @@ export const spec = {
     format: { type: "string", short: "f", help: FORMAT_HELP },
     size: { type: "bool", short: "s", help: "Display total file sizes" },
   },
+  examples: ['diplodock container inspect -f "{{.State.Status}}" web'],
 } as const satisfies CommandSpec;
 
 /** `diplodock container inspect`. */

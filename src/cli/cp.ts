@@ -20,7 +20,7 @@ export const spec = {
     "container source to stdout. Containers may be stopped.",
   aliases: ["container cp", "cp"],
   args: [2, 2],
-  complete: ["container"],
+  complete: ["place"],
   flags: {
     archive: { type: "bool", short: "a", help: "Archive mode (copy all uid/gid information)" },
     "follow-link": {

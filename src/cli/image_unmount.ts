@@ -12,6 +12,7 @@ export const spec = {
   args: [0, Infinity],
   complete: ["image"],
   flags: { all: { type: "bool", short: "a", help: "Unmount all images" } },
+  examples: ["diplodock image unmount alpine"],
 } as const satisfies CommandSpec;
 
 /** `diplodock image unmount`. */

@@ -9,6 +9,7 @@ export const spec = {
   description: "Log out from a registry.\nIf no server is specified, Docker Hub is the default.",
   args: [0, 1],
   flags: {},
+  examples: ["diplodock logout localhost:5000"],
 } as const satisfies CommandSpec;
 
 /** `diplodock logout`. Not having been logged in is no failure. */

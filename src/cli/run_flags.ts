@@ -20,6 +20,12 @@ export const runSpec = {
   args: [1, Infinity],
   flagsEnd: "first",
   complete: ["image", []],
+  examples: [
+    "diplodock run --rm -it alpine sh",
+    "diplodock run -d --name web -p 8080:80 --restart unless-stopped nginx",
+    "diplodock run --rm -v ./src:/src -w /src -m 512m node:22 npm test",
+    "diplodock run --rm host id",
+  ],
 } as const satisfies CommandSpec;
 
 /** `diplodock create`. */
@@ -32,6 +38,7 @@ export const createSpec = {
   args: [1, Infinity],
   flagsEnd: "first",
   complete: ["image", []],
+  examples: ["diplodock create --name job -v data:/data alpine ls /data"],
 } as const satisfies CommandSpec;
 
 /** What the words mean. */

@@ -29,6 +29,7 @@ export const spec = {
     },
     verbose: { type: "bool", short: "v", help: "Show detailed information on space usage" },
   },
+  examples: ["diplodock system df -v"],
 } as const satisfies CommandSpec;
 
 const LIST: ListSpec = {

@@ -28,10 +28,15 @@ export class PseudoTerminal implements Disposable {
 
   /** Runs a Diplodock command whose three streams are this terminal. */
   spawn(engine: { readonly env: Record<string, string> }, ...args: string[]): Deno.ChildProcess {
+    return this.run(engine.env, PROGRAM, ...args);
+  }
+
+  /** Runs any program so. This is its controlling terminal. */
+  run(env: Record<string, string>, ...argv: string[]): Deno.ChildProcess {
     const script = 'terminal=$0; exec "$@" <>"$terminal" >&0 2>&0';
     return new Deno.Command("setsid", {
-      args: ["--wait", "sh", "-c", script, this.path, PROGRAM, ...args],
-      env: engine.env,
+      args: ["--wait", "sh", "-c", script, this.path, ...argv],
+      env,
       stdin: "null",
       stdout: "null",
       stderr: "null",

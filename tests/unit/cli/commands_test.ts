@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
 import { COMMANDS, GROUPS, groupVerbs, resolve } from "../../../src/cli/commands.ts";
+import { parseArgs } from "../../../src/cli/args.ts";
 import { front } from "../../../src/cli/front.ts";
 
 Deno.test("resolve() finds commands, their spellings in groups, and what is neither", () => {
@@ -32,6 +33,30 @@ for (const [name, row] of Object.entries(COMMANDS)) {
     }
     const shorts = Object.values(module.spec.flags).map((flag) => flag.short).filter(Boolean);
     assertEquals(new Set(shorts).size, shorts.length, "a letter twice");
+  });
+}
+
+/** The program's words in an example line: behind its name, up to a pipe or a redirection. */
+function exampleWords(line: string): string[] | undefined {
+  const inner = line.replace(/(?<=^diplodock .*)\$\(.*?\)/, "x"); // $(…) stands for a word
+  const [, rest] = /(?:^|[|(] *|&& *|=)diplodock (.*)$/.exec(inner) ?? [];
+  const words = rest?.match(/(?:[^\s"'|<>()]|"[^"]*"|'[^']*'|(?<=\S)[<>])+|[|<>)]/g) ?? undefined;
+  const end = words?.findIndex((word) => /^[|<>)]/.test(word)) ?? -1;
+  return words?.slice(0, end < 0 ? undefined : end).map((word) => word.replace(/["']/g, ""));
+}
+
+for (const [name, row] of Object.entries(COMMANDS)) {
+  if (row.section === "hidden") continue;
+  Deno.test(`the help page of "${name}" has examples, which parse`, async () => {
+    const { spec } = await row.load();
+    if (spec === undefined) return; // a family of commands with help of its own
+    const lines = (spec.examples ?? []).map(exampleWords).filter((words) => words !== undefined);
+    assert(lines.length > 0, `${name} has no example`);
+    for (const words of lines) {
+      const request = resolve(words);
+      assert(request.kind === "command" && request.row === row, `"${words.join(" ")}": ${name}`);
+      parseArgs(spec, request.rest);
+    }
   });
 }
 
