@@ -13,6 +13,7 @@ import { rulesTouched } from "../net/rules_mark.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import type { Shaping } from "../net/shaping.ts";
 import { joinedContainer } from "./modes.ts";
+import { askedMac } from "./network_settings.ts";
 import { isAlive, readRunState } from "./state.ts";
 import type { ContainerRecord, EndpointSettings, HostConfig } from "./types.ts";
 
@@ -58,8 +59,7 @@ export function endpointRequest(network: string, wish?: EndpointSettings): Endpo
     ipv4: wish?.IPAMConfig?.IPv4Address || undefined,
     ipv6: wish?.IPAMConfig?.IPv6Address || undefined,
     linkLocalIps: wish?.IPAMConfig?.LinkLocalIPs ?? [],
-    // An address of an earlier start is not a wish.
-    mac: wish?.EndpointID ? undefined : wish?.MacAddress || undefined,
+    mac: wish && askedMac(wish) || undefined,
     aliases: wish?.Aliases ?? [],
     links: wish?.Links ?? [],
     gwPriority: wish?.GwPriority ?? 0,

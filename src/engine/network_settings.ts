@@ -1,4 +1,5 @@
 /** `NetworkSettings` of a container, in docker's shape. */
+import { macOf, parseIp, showMac } from "../net/address.ts";
 import type { EndpointState, NetworkState } from "../net/state.ts";
 import type { ContainerRecord, EndpointSettings, NetworkSettings, PortMap } from "./types.ts";
 
@@ -47,11 +48,19 @@ function endpointSettings(endpoint: EndpointState, asked?: EndpointSettings): En
   };
 }
 
+/** The MAC that the user gave an interface; "" where it follows from the address. */
+export function askedMac({ MacAddress, IPAddress, GlobalIPv6Address }: EndpointSettings): string {
+  const ip = parseIp(IPAddress || GlobalIPv6Address);
+  return ip !== undefined && MacAddress === showMac(macOf(ip)) ? "" : MacAddress;
+}
+
 /** What stays when a run has ended: its addresses and ports were its own, what was asked for not. */
 export function withoutAddresses({ Networks }: NetworkSettings): NetworkSettings {
   const asked = Object.entries(Networks).map(([name, endpoint]) =>
     [name, {
       ...endpoint,
+      MacAddress: askedMac(endpoint),
+      EndpointID: "",
       Gateway: "",
       IPAddress: "",
       IPPrefixLen: 0,
@@ -82,7 +91,8 @@ function portMap(state: NetworkState): PortMap {
     const key = `${containerPort}/${protocol}`;
     (ports[key] ??= []).push({ HostIp: hostIp, HostPort: String(hostPort) });
   }
-  return ports;
+  const sorted = Object.entries(ports).sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
+  return Object.fromEntries(sorted);
 }
 
 /**

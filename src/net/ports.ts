@@ -348,21 +348,3 @@ export function holdPorts(
   undo.move();
   return all;
 }
-
-/** docker's `NetworkSettings.Ports`: published ones with their host side, exposed ones null. */
-export function portMap(
-  exposed: readonly string[],
-  ports: readonly Pick<PublishedPort, "protocol" | "containerPort" | "hostIp" | "hostPort">[],
-): PortMap {
-  const map: PortMap = {};
-  for (const key of exposed) map[key] = null;
-  for (const port of ports) {
-    const key = `${port.containerPort}/${port.protocol}`;
-    (map[key] ??= []).push({ HostIp: port.hostIp, HostPort: String(port.hostPort) });
-  }
-  const sorted = Object.entries(map).sort(([a], [b]) => {
-    const [[x, p], [y, q]] = [splitPort(a), splitPort(b)];
-    return x - y || (p < q ? -1 : p > q ? 1 : 0);
-  });
-  return Object.fromEntries(sorted);
-}

@@ -165,6 +165,43 @@ test("a container reaches its own published port by the host's address", async (
   await engine.ok("rm", "-f", "self");
 });
 
+test("addresses that the user gave are kept over restarts, others are given anew", async () => {
+  await engine.ok("network", "create", "--subnet", "10.61.0.0/24", "given");
+  const own = ["--network", "given", "--ip", "10.61.0.50", "--mac-address", "02:00:00:00:00:50"];
+  await start("own", ...own, "host", "sleep", "1000");
+  await start(
+    "any",
+    "--network",
+    "given",
+    "-p",
+    "8085:80",
+    "-p",
+    "53/udp",
+    "host",
+    "sleep",
+    "1000",
+  );
+  const of = async (name: string) =>
+    await engine.inspect(
+      name,
+      "{{with .NetworkSettings.Networks.given}}{{.IPAddress}} {{.MacAddress}}{{end}}",
+    );
+  const mac = () => engine.ok("exec", "own", "cat", "/sys/class/net/eth0/address");
+  assertEquals(await mac(), "02:00:00:00:00:50");
+  await engine.ok("stop", "-t", "0", "own", "any");
+  assertEquals(await of("any"), " ");
+  await start("first", "--network", "given", "host", "sleep", "1000");
+  await engine.ok("start", "own", "any");
+  assertEquals(await mac(), "02:00:00:00:00:50");
+  assertEquals(await of("own"), "10.61.0.50 02:00:00:00:00:50");
+  assertEquals(await of("any"), "10.61.0.3 02:42:0a:3d:00:03");
+  const keys = "{{range $key, $value := .NetworkSettings.Ports}}{{$key}} {{end}}";
+  assertEquals(await engine.inspect("any", keys), "53/udp 80/tcp ");
+  assertMatch(await engine.inspect("any", "{{json .NetworkSettings.Ports}}"), /^{"53\/udp":/);
+  await engine.ok("rm", "-f", "own", "any", "first");
+  await engine.ok("network", "rm", "given");
+});
+
 test("ports are added to and taken from a running container, and kept", async () => {
   await start("live", ...server(80, "live"));
   await engine.ok("update", "--publish-add", "8082:80", "live");
