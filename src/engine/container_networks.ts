@@ -3,7 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { resolveNetwork } from "../net/attach.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
 import { connectLive, disconnectLive } from "../net/live.ts";
-import { findNetwork, type NetworkRecord } from "../net/networks.ts";
+import { findNetwork, type NetworkRecord, readNetwork } from "../net/networks.ts";
 import type { HostPort } from "../net/ports.ts";
 import { changePorts } from "../net/publish_live.ts";
 import { means, meansAddress, parseRemoval, type Removal } from "../net/removal.ts";
@@ -22,13 +22,11 @@ function emit(network: NetworkRecord, action: string, record: ContainerRecord): 
   emitEvent({ Type: "network", Action: action, id: network.Id, attributes });
 }
 
-/** The network a record's key means: keys are as the user typed them. */
+/** The key of a network in a record, which is as the user typed it until the first start. */
 function keyOf(record: ContainerRecord, network: NetworkRecord): string | undefined {
   const keys = Object.keys(record.NetworkSettings.Networks);
-  return keys.find((key) =>
-    key === network.Name || key === network.Id ||
-    (key === "default" && network.Name === "bridge")
-  );
+  if (keys.includes(network.Name)) return network.Name;
+  return keys.find((key) => network.Id.startsWith(key) && readNetwork(places(), key) === undefined);
 }
 
 function checkMode(record: ContainerRecord): void {

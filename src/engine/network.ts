@@ -36,15 +36,17 @@ export function networkName(name: string): string {
   return name === "" || name === "default" ? "bridge" : name;
 }
 
-/** What the record asks for. The networks a user added by `network connect` are in it too. */
+/**
+ * What the record asks for: the networks it was made with and those of `network connect`, without
+ * those of `network disconnect`. There may be none left.
+ */
 export function planNetwork({ HostConfig, NetworkSettings }: ContainerRecord): NetworkPlan {
   const mode = HostConfig.NetworkMode;
   if (mode === "host" || mode === "none") return { kind: mode };
   const joined = joinedContainer(mode);
   if (joined !== undefined) return { kind: "join", container: joined };
   const asked = NetworkSettings.Networks;
-  const names = [...new Set([networkName(mode), ...Object.keys(asked)])];
-  const requests = names.map((network): EndpointRequest => {
+  const requests = Object.keys(asked).map((network): EndpointRequest => {
     const request = endpointRequest(network, asked[network]);
     const links = network === mode ? HostConfig.Links ?? [] : [];
     return { ...request, links: [...(request.links ?? []), ...links] };

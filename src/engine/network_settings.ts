@@ -113,9 +113,16 @@ function networkSettings(
 ): NetworkSettings {
   const bridge = state.endpoints.find(({ network }) => network === "bridge");
   const top = bridge && endpointSettings(bridge);
-  const networks = state.endpoints.map((endpoint) =>
-    [endpoint.network, endpointSettings(endpoint, asked[endpoint.network])] as const
-  );
+  // What the user named by its id is shown by its name.
+  const left = { ...asked };
+  const networks = state.endpoints.map((endpoint) => {
+    const { network, networkId } = endpoint;
+    const byId = (key: string) => key !== "" && networkId.startsWith(key);
+    const key = Object.hasOwn(left, network) ? network : Object.keys(left).find(byId) ?? network;
+    const { [key]: wish } = left;
+    delete left[key];
+    return [network, endpointSettings(endpoint, wish)] as const;
+  });
   return {
     ...emptyNetworkSettings(),
     SandboxID: state.owner.id,
@@ -130,6 +137,6 @@ function networkSettings(
       IPv6Gateway: top.IPv6Gateway,
       MacAddress: top.MacAddress,
     }),
-    Networks: { ...asked, ...Object.fromEntries(networks) },
+    Networks: { ...left, ...Object.fromEntries(networks) },
   };
 }

@@ -202,6 +202,35 @@ test("addresses that the user gave are kept over restarts, others are given anew
   await engine.ok("network", "rm", "given");
 });
 
+test("a container comes back on the networks that it was left on, by whatever name", async () => {
+  const ids = [
+    await engine.ok("network", "create", "one"),
+    await engine.ok("network", "create", "two"),
+  ];
+  await start("roams", "--network", ids[0].slice(0, 8), "host", "sleep", "1000");
+  const on = async () =>
+    (await engine.inspect(
+      "roams",
+      "{{range $name, $value := .NetworkSettings.Networks}}{{$name}} {{end}}",
+    )).trim();
+  const links = async () =>
+    (await engine.ok("exec", "roams", "ls", "/sys/class/net")).split("\n").length - 1;
+  assertEquals(await on(), "one");
+  await engine.ok("restart", "-t", "0", "roams");
+  assertEquals([await on(), await links()], ["one", 1]);
+  await engine.ok("network", "connect", ids[1], "roams");
+  await engine.ok("network", "disconnect", ids[0].slice(0, 8), "roams");
+  await engine.ok("restart", "-t", "0", "roams");
+  assertEquals([await on(), await links()], ["two", 1]);
+  await engine.ok("network", "disconnect", "two", "roams");
+  await engine.ok("restart", "-t", "0", "roams");
+  assertEquals([await on(), await links()], ["", 0]);
+  await engine.ok("network", "connect", "one", "roams");
+  assertEquals([await on(), await links()], ["one", 1]);
+  await engine.ok("rm", "-f", "roams");
+  await engine.ok("network", "rm", "one", "two");
+});
+
 test("ports are added to and taken from a running container, and kept", async () => {
   await start("live", ...server(80, "live"));
   await engine.ok("update", "--publish-add", "8082:80", "live");
