@@ -45,7 +45,20 @@ Where systemd owns a v2 tree, its rule is that others write only in what was del
 ordinary user's containers keep to it: they are in \`diplodock\` below the uppermost cgroup on the
 way to his session that is his (\`user@1000.service\`), with the controllers that were delegated
 (\`systemctl edit user@.service\`: \`Delegate=cpu cpuset io memory pids\`). Root's are in
-\`/diplodock\` beside systemd's slices, where systemd has nothing of its own and touches nothing.
+\`/diplodock\` beside systemd's slices. systemd has nothing of its own there; and where it would
+switch a controller off at the root, because none of its units needs it, the kernel refuses: the
+containers' limits need it. They live on through \`systemctl daemon-reload\` and \`daemon-reexec\`.
+
+To keep to the rule as root too, or to let containers end with a service, start them from a unit
+with \`Delegate=yes\` and name a cgroup below its own. Its processes must be in another one, as
+cgroup v2 wants it (systemd 254 does that itself: \`DelegateSubgroup=main\`):
+
+\`\`\`sh
+own=$(sed 's/^0:://' /proc/self/cgroup)
+mkdir /sys/fs/cgroup$own/main
+echo 0 > /sys/fs/cgroup$own/main/cgroup.procs
+exec diplodock run --cgroup-parent $own/containers ...
+\`\`\`
 
 ## Limits
 

@@ -113,6 +113,8 @@ export interface MachineContents {
   modules: readonly string[];
   /** "v2" where absent. */
   hierarchies?: Hierarchies;
+  /** Process 1 is systemd, which starts the script as a service. */
+  systemd?: boolean;
   /** "cloud" where absent. */
   kernel?: KernelKind;
   /** What /bin/sh, one of the programs, runs once /proc, /sys, /dev, /tmp and cgroups are mounted. */
@@ -135,8 +137,7 @@ exec /bin/busybox chroot . /bin/busybox sh /start
 `;
 
 // What came from this machine's /tmp (a checkout may be there) is not covered by a new one.
-const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
-/bin/busybox mount -t proc proc /proc
+const START = `/bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
 /bin/busybox mount -t devtmpfs dev /dev
 /bin/busybox mkdir -p /dev/pts /dev/shm /dev/mqueue
@@ -145,10 +146,39 @@ const START = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 [ -n "$(/bin/busybox ls /tmp)" ] || /bin/busybox mount -t tmpfs tmpfs /tmp
 /bin/sh /hierarchies
 for module in $(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/$module; done
+[ ! -e /sbin/init ] || exec /sbin/init
+exec /bin/busybox sh /finish
+`;
+
+const FINISH = `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C
 /bin/sh /script
 echo "MACHINE-EXIT $?"
 /bin/busybox poweroff -f
 `;
+
+/** Where Debian has systemd, and what it starts here: nothing but the script. */
+const SYSTEMD = "/lib/systemd/systemd";
+const SYSTEMD_UNITS: Readonly<Record<string, string>> = {
+  // What other units wait for is there at once.
+  ...Object.fromEntries(
+    ["sysinit", "basic", "shutdown", "network-online", "multi-user"]
+      .map((name) => [`${name}.target`, "[Unit]\nDefaultDependencies=no\n"]),
+  ),
+  "default.target": `[Unit]
+DefaultDependencies=no
+Requires=script.service
+`,
+  "script.service": `[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+ExecStart=/bin/busybox sh /finish
+`,
+};
 
 const HIERARCHIES: Readonly<Record<Hierarchies, string>> = {
   v2: "/bin/busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup\n",
@@ -203,6 +233,7 @@ function writeInitramfs(file: string, kernel: Kernel, contents: MachineContents)
   const tree = new Tree();
   tree.text("/init", INIT, 0o755);
   tree.text("/start", START, 0o644);
+  tree.text("/finish", FINISH, 0o644);
   tree.text("/script", contents.script, 0o644);
   tree.text("/hierarchies", HIERARCHIES[contents.hierarchies ?? "v2"], 0o644);
   const modules = contents.modules.map((path) => path.slice(path.lastIndexOf("/") + 1));
@@ -210,6 +241,15 @@ function writeInitramfs(file: string, kernel: Kernel, contents: MachineContents)
   contents.modules.forEach((path, i) =>
     tree.copy(`${kernel.modules}/${path}`, `/modules/${modules[i]}`)
   );
+  if (contents.systemd) {
+    tree.program(SYSTEMD);
+    tree.copy(SYSTEMD, "/sbin/init");
+    // Without one systemd mounts a file of its own on it, below /etc.
+    tree.text("/etc/machine-id", `${"0123456789abcdef".repeat(2)}\n`, 0o444);
+    for (const [name, text] of Object.entries(SYSTEMD_UNITS)) {
+      tree.text(`/etc/systemd/system/${name}`, text, 0o644);
+    }
+  }
   for (const directory of ["/proc", "/sys", "/dev", "/etc", "/tmp", "/root", "/run", "/var"]) {
     tree.directory(directory);
   }

@@ -9,7 +9,7 @@ const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const PROGRAMS = [
   "cat chmod chown cp cut dd dirname env grep head hostname id ln ls mkdir mknod mktemp mv ps rm",
   "rmdir sed sh sleep sync tail touch tr true wc",
-  "ip losetup mount nsenter rdma setpriv setsid umount unshare",
+  "ip losetup mount nsenter rdma setpriv systemctl setsid umount unshare",
 ].join(" ").split(" ").map(pathOf).filter((path) => path !== undefined);
 
 function pathOf(name: string): string | undefined {
