@@ -2,6 +2,7 @@
  * The interpreter of syscall programs: machine code, and the encoder that lays a program out for
  * it. Sources of the bytes: interp_x86_64.s and interp_aarch64.s beside this file.
  */
+import { codeOf } from "./arena.ts";
 import { cstr } from "./bytes.ts";
 import {
   type Block,
@@ -281,8 +282,5 @@ function writeStep(
 
 /** The machine code of `arch` as bytes. */
 export function interpreterBytes(arch: Arch = Deno.build.arch): Uint8Array<ArrayBuffer> {
-  const hex = INTERPRETER[arch];
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(i * 2, i * 2 + 2), 16);
-  return bytes;
+  return codeOf(INTERPRETER[arch]);
 }

@@ -8,18 +8,14 @@
  * is mmap'ed, so that the collector never moves it. (General code after such a clone would not
  * be safe: the other threads of V8 go on.)
  */
+import { Arena, executable } from "./arena.ts";
 import {
   CLONE_CLEAR_SIGHAND,
   CLONE_INTO_CGROUP,
   CLONE_PIDFD,
   CLONE_VFORK,
   CLONE_VM,
-  MAP_ANONYMOUS,
-  MAP_PRIVATE,
   P_PIDFD,
-  PROT_EXEC,
-  PROT_READ,
-  PROT_WRITE,
   SIG_SETMASK,
   SIGPIPE,
   WALL,
@@ -28,7 +24,7 @@ import {
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { encode, type Encoded, interpreterBytes } from "./interp.ts";
-import { check, sys, sysAddress } from "./libc.ts";
+import { check, sys } from "./libc.ts";
 import {
   addressIn,
   type Block,
@@ -40,41 +36,17 @@ import {
   type Value,
 } from "./program.ts";
 
-const PAGE = 4096;
 /** Room for a program; only what is used becomes memory. */
 const ARENA_BYTES = 8 << 20;
-
-/** Anonymous memory outside the reach of the collector. */
-class Arena implements Disposable {
-  readonly address: number;
-  readonly size: number;
-  constructor(bytes: number) {
-    this.size = Math.ceil(bytes / PAGE) * PAGE;
-    const protection = PROT_READ | PROT_WRITE;
-    const at = sysAddress("mmap", 0, this.size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at < 0n && at > -4096n) throw new SyscallError("mmap", Number(-at), "get memory");
-    this.address = Number(at);
-  }
-  bytes(): Uint8Array<ArrayBuffer> {
-    const pointer = Deno.UnsafePointer.create(BigInt(this.address))!;
-    return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, this.size));
-  }
-  [Symbol.dispose](): void {
-    check("give memory back", "munmap", this.address, this.size);
-  }
-}
 
 type Interpreter = (firstStep: number, state: number) => bigint;
 let interpreter: Interpreter | undefined;
 
 /** The machine code, in memory that is executable and no longer writable. */
-function interpreterFunction(): Interpreter {
+export function interpreterFunction(): Interpreter {
   if (interpreter !== undefined) return interpreter;
-  const arena = new Arena(PAGE); // lives as long as the process
-  arena.bytes().set(interpreterBytes());
-  check("protect code", "mprotect", arena.address, arena.size, PROT_READ | PROT_EXEC);
   const definition = { parameters: ["u64", "u64"], result: "i64" } as const;
-  const pointer = Deno.UnsafePointer.create<typeof definition>(BigInt(arena.address))!;
+  const pointer = Deno.UnsafePointer.create<typeof definition>(executable(interpreterBytes()))!;
   const made = new Deno.UnsafeFnPointer(pointer, definition);
   return interpreter = (firstStep, state) => made.call(BigInt(firstStep), BigInt(state));
 }

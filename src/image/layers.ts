@@ -121,6 +121,7 @@ function shifted(sink: TarSink, owners: ShiftedOwners): TarSink {
       sink.entry({ ...entry, uid: owners.uid(entry.uid), gid: owners.gid(entry.gid) }),
     data: (chunk) => sink.data(chunk),
     end: () => sink.end(),
+    flush: () => sink.flush?.(),
   };
 }
 

@@ -5,7 +5,7 @@ import { toText } from "./byte_string.ts";
 import type { Digest } from "./digest.ts";
 import type { Session } from "./session.ts";
 import type { TarEntry, TarSink } from "./tar.ts";
-import { cleanPath } from "./unpack.ts";
+import { cleanPath } from "./clean_path.ts";
 
 /** A file of the archive, on disk under a temporary name. */
 export interface Spooled {

@@ -57,6 +57,8 @@ export interface TarSink {
   /** A piece of the file's stored bytes; valid only during the call. */
   data(chunk: Uint8Array<ArrayBuffer>): void;
   end(): void;
+  /** The memory of all pieces so far will be used again: what was put off must be done now. */
+  flush?(): void;
 }
 
 const TYPES: Record<string, EntryType> = {
@@ -108,6 +110,11 @@ export class TarReader {
 
   /** Takes the next piece. Throws TarError when the archive breaks the format. */
   push(chunk: Uint8Array<ArrayBuffer>): void {
+    this.#take(chunk);
+    this.sink.flush?.();
+  }
+
+  #take(chunk: Uint8Array<ArrayBuffer>): void {
     let at = 0;
     while (at < chunk.length) {
       if (this.#state === "end") return;

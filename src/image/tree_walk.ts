@@ -48,6 +48,11 @@ export class OpenDirectories implements Disposable {
   #open = new Map<string, number>();
   constructor(readonly rootFd: number, readonly limit = 64) {}
 
+  /** Whether the directory is open: then getting it changes nothing. */
+  has(path: string): boolean {
+    return this.#open.has(path);
+  }
+
   /** The descriptor of `path`, or -errno. It stays this object's. */
   get(path: string): number {
     const known = this.#open.get(path);

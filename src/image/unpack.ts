@@ -8,12 +8,9 @@
  */
 import {
   O_CLOEXEC,
-  O_CREAT,
   O_DIRECTORY,
-  O_EXCL,
   O_NOFOLLOW,
   O_RDONLY,
-  O_WRONLY,
   S_IFBLK,
   S_IFCHR,
   S_IFDIR,
@@ -22,10 +19,13 @@ import {
 import { EEXIST, EINTR, ENOENT, ENOTDIR, EPERM, SyscallError } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "./byte_string.ts";
-import { applyAt, applyToFd, type Identity, ownIdentity, readXattrs } from "./metadata.ts";
-import { statAt } from "./stat.ts";
+import { impliedDirectory } from "./implied_directory.ts";
+import { cleanPath } from "./clean_path.ts";
+import { applyAt, applyToFd, type Identity, ownIdentity } from "./metadata.ts";
+import { deviceNumber, statAt } from "./stat.ts";
 import { type TarEntry, TarError, type TarSink } from "./tar.ts";
 import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
+import { NEW_FILE, UnpackBatch } from "./unpack_batch.ts";
 import { isWhiteout, markOf, type OverlayKind, setOpaque } from "./whiteout.ts";
 
 /** How to unpack. */
@@ -45,33 +45,7 @@ export interface Unpacked {
   skipped: string[];
 }
 
-const MAX_DEPTH = 1024;
-
-/**
- * The names of a path, "." and empty ones dropped and ".." resolved. Throws TarError if it leads
- * out of the layer or is deeper than 1,024 directories.
- */
-export function cleanPath(path: string): string[] {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "" || name === ".") continue;
-    if (name !== "..") names.push(name);
-    else if (names.pop() === undefined) {
-      throw new TarError(`Cannot unpack "${toText(path)}": the path leads outside of the layer`);
-    }
-  }
-  if (names.length > MAX_DEPTH) {
-    throw new TarError(
-      `Cannot unpack "${toText(path.slice(0, 40))}…": more than ${MAX_DEPTH} directories deep`,
-    );
-  }
-  return names;
-}
-
-/** dev_t as mknod(2) takes it. */
-function deviceNumber(major: number, minor: number): number {
-  return (minor & 0xff) + ((major & 0xfffff) << 8) + (minor & ~0xff) * 4096;
-}
+type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Takes the entries of one layer and makes them below `rootFd`. */
 export class Unpacker implements TarSink, Disposable {
@@ -80,7 +54,11 @@ export class Unpacker implements TarSink, Disposable {
   /** Directories get their mode and time at the end: until then they must be writable. */
   readonly #directories = new Map<string, TarEntry>();
   readonly #result: Unpacked = { size: 0, skipped: [] };
+  /** Files and links that are made together, by the next flush at the latest. */
+  readonly #batch: UnpackBatch;
   #entry: TarEntry | undefined;
+  /** A file whose data has not come yet. */
+  #waiting = false;
   #file = -1;
   #span = 0;
   #spanAt = 0;
@@ -88,10 +66,63 @@ export class Unpacker implements TarSink, Disposable {
   constructor(readonly rootFd: number, readonly options: UnpackOptions) {
     this.#dirs = new OpenDirectories(rootFd);
     this.#who = options.identity ?? ownIdentity();
+    this.#batch = new UnpackBatch(this.#who);
   }
 
   entry(entry: TarEntry): void {
     this.#entry = entry;
+    if (this.#batch.takes(entry)) {
+      if (entry.type === "symlink") this.#later(undefined);
+      else this.#waiting = true;
+      return;
+    }
+    this.flush();
+    this.#unpack(entry);
+  }
+
+  /** Puts the current entry, with all its data, into the batch. */
+  #later(data: Bytes | undefined): void {
+    const entry = this.#entry!;
+    const names = cleanPath(entry.path);
+    const name = names.pop();
+    const isMark = this.options.overlay !== "plain" && markOf(name ?? "").kind !== "none";
+    if (name === undefined || isMark || !this.#batch.takesNames(name, entry)) {
+      this.flush();
+      return this.#whole(entry, data);
+    }
+    const parent = names.join("/");
+    // A directory that is not open may be made by the batch in another form, and opening one may
+    // close another.
+    if (!this.#dirs.has(parent) || !this.#batch.fits(name, entry)) this.flush();
+    this.#batch.add(this.#parent(parent, entry), name, entry, data);
+  }
+
+  /** Makes what is in the batch; from a failure on one by one, which has the remedy or the words. */
+  flush(): void {
+    if (this.#batch.isEmpty) return;
+    const current = this.#entry;
+    const { size, rest, isHalfMade } = this.#batch.run();
+    this.#result.size += size;
+    if (isHalfMade) this.#takeBack(rest[0].entry);
+    for (const { entry, data } of rest) this.#whole(entry, data);
+    this.#entry = current;
+  }
+
+  /** Removes a name that was made without all that belongs to it. */
+  #takeBack(entry: TarEntry): void {
+    const names = cleanPath(entry.path);
+    const name = names.pop()!;
+    sys("unlinkat", this.#parent(names.join("/"), entry), cBytes(name), 0);
+  }
+
+  #whole(entry: TarEntry, data: Bytes | undefined): void {
+    this.#entry = entry;
+    this.#unpack(entry);
+    if (data !== undefined) this.#write(data);
+    this.#finishFile();
+  }
+
+  #unpack(entry: TarEntry): void {
     const names = cleanPath(entry.path);
     const name = names.pop();
     if (name === undefined) {
@@ -104,7 +135,17 @@ export class Unpacker implements TarSink, Disposable {
     this.#create(dirFd, parent === "" ? name : `${parent}/${name}`, name, entry);
   }
 
-  data(chunk: Uint8Array<ArrayBuffer>): void {
+  data(chunk: Bytes): void {
+    if (this.#waiting) {
+      this.#waiting = false;
+      if (chunk.length === this.#entry!.size) return this.#later(chunk);
+      this.flush();
+      this.#unpack(this.#entry!);
+    }
+    if (this.#file >= 0) this.#write(chunk);
+  }
+
+  #write(chunk: Bytes): void {
     if (this.#file < 0) return;
     if (this.#entry!.sparse !== undefined) return this.#sparseData(chunk);
     for (let at = 0; at < chunk.length;) {
@@ -117,6 +158,12 @@ export class Unpacker implements TarSink, Disposable {
   }
 
   end(): void {
+    if (this.#waiting) this.#later(undefined);
+    this.#waiting = false;
+    this.#finishFile();
+  }
+
+  #finishFile(): void {
     const entry = this.#entry!;
     if (this.#file < 0) return;
     if (entry.sparse !== undefined) {
@@ -130,6 +177,7 @@ export class Unpacker implements TarSink, Disposable {
 
   /** Finishes the directories. To be called once, after the archive's end. */
   finish(): Unpacked {
+    this.flush();
     // Deepest first, so that a directory without rights does not lock out those inside it.
     const paths = [...this.#directories.keys()].sort((a, b) => b.length - a.length);
     for (const path of paths) this.#finishDirectory(path, this.#directories.get(path)!);
@@ -139,6 +187,7 @@ export class Unpacker implements TarSink, Disposable {
   [Symbol.dispose](): void {
     this.#closeFile();
     this.#dirs.clear();
+    this.#batch[Symbol.dispose]();
   }
 
   #closeFile(): void {
@@ -150,7 +199,7 @@ export class Unpacker implements TarSink, Disposable {
     return new SyscallError(call, -result, `unpack "${toText(this.#entry!.path)}"`);
   }
 
-  #sparseData(chunk: Uint8Array<ArrayBuffer>): void {
+  #sparseData(chunk: Bytes): void {
     const { spans } = this.#entry!.sparse!;
     for (let at = 0; at < chunk.length;) {
       const span = spans[this.#span];
@@ -192,7 +241,7 @@ export class Unpacker implements TarSink, Disposable {
         const dirFd = this.#dirs.get(parent);
         if (dirFd < 0) throw this.#failed("openat2", dirFd);
         this.#makeDirectory(dirFd, name);
-        this.#directories.set(here, this.#likeLower(here));
+        this.#directories.set(here, impliedDirectory(here, this.options.lowers ?? []));
       }
       parent = here;
     }
@@ -219,41 +268,6 @@ export class Unpacker implements TarSink, Disposable {
     } finally {
       sys("close", fd);
     }
-  }
-
-  /** Mode, owner and time of an implied directory: those it has in the layers below. */
-  #likeLower(path: string): TarEntry {
-    const entry: TarEntry = {
-      path,
-      type: "directory",
-      link: "",
-      mode: 0o755,
-      uid: 0,
-      gid: 0,
-      size: 0,
-      mtime: { seconds: 0, nanos: 0 },
-      devMajor: 0,
-      devMinor: 0,
-      xattrs: new Map(),
-    };
-    for (const lower of this.options.lowers ?? []) {
-      const root = sys("openat", -100, lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-      if (root < 0) continue;
-      const fd = openDirectoryIn(root, path);
-      const stat = fd < 0 ? undefined : statAt(fd, ".");
-      if (stat !== undefined) {
-        entry.mode = stat.mode;
-        entry.uid = stat.uid;
-        entry.gid = stat.gid;
-        entry.mtime = stat.mtime;
-        entry.xattrs = readXattrs(`/proc/self/fd/${fd}/.`);
-        sys("close", fd);
-        sys("close", root);
-        break;
-      }
-      sys("close", root);
-    }
-    return entry;
   }
 
   /** Handles the names that mean "gone"; whether this was one. */
@@ -316,9 +330,8 @@ export class Unpacker implements TarSink, Disposable {
     const bytes = cBytes(name);
     switch (entry.type) {
       case "file": {
-        const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
         // Nobody else can walk in here yet, so the file may have its rights at once.
-        this.#file = sys("openat", dirFd, bytes, flags, entry.mode & 0o777);
+        this.#file = sys("openat", dirFd, bytes, NEW_FILE, entry.mode & 0o777);
         this.#span = this.#spanAt = 0;
         return this.#file;
       }

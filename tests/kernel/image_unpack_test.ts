@@ -5,50 +5,15 @@ import { openAt } from "../../ffi/fd.ts";
 import { byteString, cBytes } from "../../src/image/byte_string.ts";
 import { sys } from "../../ffi/libc.ts";
 import { packTree } from "../../src/image/pack.ts";
-import { TarError, TarReader } from "../../src/image/tar.ts";
+import { TarError } from "../../src/image/tar.ts";
 import { endMark, entryHeader, plainEntry } from "../../src/image/tar_writer.ts";
-import { Unpacker, type UnpackOptions } from "../../src/image/unpack.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { concat, describeTree, tarOf } from "../lib/tree.ts";
+import { sandbox, shape, unpack } from "../lib/unpack_box.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const needsRoot = skipUnless(isRoot(), "needs root");
-
-/** Runs `body` with an empty directory and one beside it that must stay as it is. */
-function sandbox(body: (layer: string, outside: string) => void): void {
-  const top = Deno.makeTempDirSync({ prefix: "diplodock-unpack-" });
-  try {
-    Deno.mkdirSync(`${top}/layer`, { mode: 0o755 });
-    Deno.mkdirSync(`${top}/outside`);
-    Deno.writeTextFileSync(`${top}/outside/secret`, "secret");
-    const before = describeTree(`${top}/outside`);
-    const mode = Deno.statSync(`${top}/outside`).mode;
-    body(`${top}/layer`, `${top}/outside`);
-    assertEquals(describeTree(`${top}/outside`), before, "something outside was changed");
-    assertEquals(Deno.statSync(`${top}/outside`).mode, mode, "the directory outside was changed");
-    assertEquals(Array.from(Deno.readDirSync(top), (e) => e.name).sort(), ["layer", "outside"]);
-  } finally {
-    Deno.removeSync(top, { recursive: true });
-  }
-}
-
-function unpack(archive: Bytes, layer: string, options: Partial<UnpackOptions> = {}) {
-  using root = openAt(null, layer, O_RDONLY | O_DIRECTORY);
-  using unpacker = new Unpacker(root.raw, { overlay: "trusted", ...options });
-  const reader = new TarReader(unpacker);
-  reader.push(archive);
-  reader.finish();
-  return unpacker.finish();
-}
-
-/** The tree without owners, times and modes: what is where. */
-function shape(layer: string): string[] {
-  return describeTree(layer).map((line) => {
-    const [kind, path] = line.split(" ");
-    return `${kind} ${JSON.parse(path)}${line.includes("opaque=y") ? " opaque" : ""}`;
-  });
-}
 
 function hasOpaque(path: string): boolean {
   const value = new Uint8Array(1);
