@@ -15,6 +15,15 @@ function field(path: string, name: string): number {
   }
 }
 
+/**
+ * What of the kernel's memory cannot be given back, in kB. Not the free memory: what other programs
+ * of the machine take meanwhile would be in it.
+ */
+function kernelMemory(): number {
+  const kinds = ["SUnreclaim", "KernelStack", "PageTables", "Percpu", "Shmem"];
+  return kinds.reduce((sum, kind) => sum + field("/proc/meminfo", kind), 0);
+}
+
 /** The parents of all processes, by pid. */
 function parents(): Map<number, number> {
   const found = new Map<number, number>();
@@ -34,9 +43,9 @@ async function startIdle(engine: Engine, count: number): Promise<string[]> {
   return names;
 }
 
-async function initPid(engine: Engine, name: string): Promise<number> {
-  const inspect = [...engine.argv, "inspect", "-f", "{{.State.Pid}}", name];
-  return Number(await output(inspect, engine.env));
+async function initPids(engine: Engine, names: string[]): Promise<number[]> {
+  const inspect = [...engine.argv, "inspect", "-f", "{{.State.Pid}}", ...names];
+  return (await output(inspect, engine.env)).split("\n").map(Number);
 }
 
 function removal(engine: Engine, names: string[]): () => Promise<void> {
@@ -52,7 +61,8 @@ const MONITOR: Case = {
   engines: ["diplodock", "docker", "podman"],
   prepare: async (engine) => {
     const names = await startIdle(engine, 1);
-    const parent = parents().get(await initPid(engine, names[0])) ?? 0;
+    const [pid] = await initPids(engine, names);
+    const parent = parents().get(pid) ?? 0;
     return {
       sample: () => Promise.resolve(field(`/proc/${parent}/status`, "VmRSS")),
       end: removal(engine, names),
@@ -68,10 +78,17 @@ const IDLE: Case = {
   runs: 1,
   engines: ["diplodock"],
   prepare: async (engine) => {
-    const before = field("/proc/meminfo", "MemAvailable");
+    await removal(engine, await startIdle(engine, 1))(); // what is made once
+    const before = kernelMemory();
     const names = await startIdle(engine, IDLE_CONTAINERS);
+    const pids = await initPids(engine, names);
+    const parent = parents();
     return {
-      sample: () => Promise.resolve((before - field("/proc/meminfo", "MemAvailable")) / 1024),
+      sample: () => {
+        const anonymous = pids.flatMap((pid) => [pid, parent.get(pid) ?? 0])
+          .reduce((sum, pid) => sum + field(`/proc/${pid}/status`, "RssAnon"), 0);
+        return Promise.resolve((kernelMemory() - before + anonymous) / 1024);
+      },
       end: removal(engine, names),
     };
   },

@@ -20,6 +20,8 @@ const READ = 4, WRITE = 2, EXECUTE = 1;
 export interface Executable {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly encoded: Encoded;
+  /** Where in the file the program's spent steps are, in bytes; undefined where it names none. */
+  readonly spent: { readonly offset: number; readonly length: number } | undefined;
 }
 
 /**
@@ -37,7 +39,13 @@ export function executable(program: Program, arch: Arch = Deno.build.arch): Exec
   bytes.set(entry, HEADER_BYTES);
   bytes.set(interpreter, HEADER_BYTES + entry.length);
   bytes.set(encoded.bytes, dataOffset);
-  return { bytes, encoded };
+  const { spent } = encoded;
+  const offset = (address: number) => address - DATA_AT + dataOffset;
+  return {
+    bytes,
+    encoded,
+    spent: spent && { offset: offset(spent.address), length: spent.length },
+  };
 }
 
 function header(arch: Arch, code: number, dataOffset: number, data: number): Uint8Array {

@@ -9,6 +9,8 @@ import {
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
   F_SEAL_WRITE,
+  FALLOC_FL_KEEP_SIZE,
+  FALLOC_FL_PUNCH_HOLE,
   FD_CLOEXEC,
   LOCK_EX,
   LOCK_NB,
@@ -90,15 +92,32 @@ export function pipe(flags: number = O_CLOEXEC): { read: Fd; write: Fd } {
   return { read: new Fd(view.getInt32(0, true)), write: new Fd(view.getInt32(4, true)) };
 }
 
-/** An anonymous file that holds `bytes` and can never change again. memfd_create(2). */
-export function sealedMemfd(name: string, bytes: Uint8Array<ArrayBuffer>): Fd {
+/** An anonymous file that holds `bytes`. memfd_create(2). */
+export function memoryFile(name: string, bytes: Uint8Array<ArrayBuffer>): Fd {
   const fd = new Fd(
     check("make a memory file", "memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING),
   );
   writeAll(fd, bytes);
-  const seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-  check("seal a memory file", "fcntl", fd.raw, F_ADD_SEALS, seals);
   return fd;
+}
+
+/** Keeps a memory file from ever changing again. fcntl(2), F_ADD_SEALS. */
+export function seal(file: Fd): void {
+  const seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+  check("seal a memory file", "fcntl", file.raw, F_ADD_SEALS, seals);
+}
+
+/** An anonymous file that holds `bytes` and can never change again. */
+export function sealedMemfd(name: string, bytes: Uint8Array<ArrayBuffer>): Fd {
+  const fd = memoryFile(name, bytes);
+  seal(fd);
+  return fd;
+}
+
+/** Gives the memory of a part of a file back: it reads as zeros from now on. fallocate(2). */
+export function punchHole(file: Fd, offset: number, length: number): void {
+  const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+  check("give memory of a file back", "fallocate", file.raw, mode, offset, length);
 }
 
 /** Writes all of `bytes`; throws SyscallError with `goal` at the first error. */

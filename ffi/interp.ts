@@ -42,6 +42,8 @@ export interface Encoded {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly firstStep: number;
   readonly state: number;
+  /** The pages of the program's spent steps; undefined where it names none. */
+  readonly spent: { readonly address: number; readonly length: number } | undefined;
   /** The source step of the address the interpreter recorded, or undefined. */
   stepAt(address: number | bigint): Step | undefined;
   /** Call and goal of every step after the labelled one, by address: for a reader without us. */
@@ -72,12 +74,13 @@ export function encode(program: Program, base: number, arch: Arch = Deno.build.a
     writeStep(words, layout, placed[i].step, i, arch);
   }
   layout.writeBlocks(bytes);
-  if (program.spent !== undefined) writeSpent(words, layout, program.spent, base);
+  const spent = program.spent && writeSpent(words, layout, program.spent, base);
   const firstStep = layout.step(0);
   return {
     bytes: bytes.subarray(0, layout.size),
     firstStep,
     state: layout.block(STATE),
+    spent,
     stepAt: (address) => placed[(Number(address) - firstStep) / STEP_BYTES]?.origin,
     stepsBehind: (label) => {
       const first = (layout.label(label) - firstStep) / STEP_BYTES + 1;
@@ -92,12 +95,19 @@ export function encode(program: Program, base: number, arch: Arch = Deno.build.a
   };
 }
 
-function writeSpent(words: Uint32Array, layout: Layout, spent: SpentSteps, base: number): void {
+function writeSpent(
+  words: Uint32Array,
+  layout: Layout,
+  spent: SpentSteps,
+  base: number,
+): { address: number; length: number } {
   const begin = Math.ceil(layout.label(spent.from) / PAGE) * PAGE;
   const end = Math.floor(layout.stepsEnd / PAGE) * PAGE;
   const at = ({ block, offset }: Place) => (layout.block(block) - base + offset) / 8;
+  const length = Math.max(0, end - begin);
   putWord(words, at(spent.address), begin);
-  putWord(words, at(spent.length), Math.max(0, end - begin));
+  putWord(words, at(spent.length), length);
+  return { address: begin, length };
 }
 
 /** Writes a signed 64 bit number as word `index`. */

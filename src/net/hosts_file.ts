@@ -53,9 +53,11 @@ export function hostsText(options: HostsOptions): string {
       names: [text.slice(0, colon)],
     };
   }).filter((line) => line.ip !== "");
-  const names = options.domainname === ""
-    ? [options.hostname]
-    : [`${options.hostname}.${options.domainname}`, options.hostname];
+  const full = options.domainname === ""
+    ? options.hostname
+    : `${options.hostname}.${options.domainname}`;
+  const short = options.domainname === "" ? full.split(".", 1)[0] : options.hostname;
+  const names = [...new Set([full, short])];
   const own = options.hostname === "" ? [] : options.ips.map((ip) => ({ ip, names }));
   return base + show(extra) + show(options.links ?? []) + show(own);
 }

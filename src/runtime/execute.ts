@@ -1,6 +1,6 @@
 /** Starts a generated program as a process of its own, from memory. */
 import { AT_EMPTY_PATH, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../../ffi/constants.ts";
-import { sealedMemfd } from "../../ffi/fd.ts";
+import { type Fd, sealedMemfd } from "../../ffi/fd.ts";
 import { type Step, stringArray } from "../../ffi/program.ts";
 import { spawn } from "../../ffi/spawn.ts";
 
@@ -15,6 +15,15 @@ export function execute(
   argv: readonly string[],
 ): number {
   using file = sealedMemfd(argv[0], bytes);
+  return executeFile(file, inherited, argv);
+}
+
+/** The same of an ELF file that is there already. */
+export function executeFile(
+  file: Fd,
+  inherited: readonly number[],
+  argv: readonly string[],
+): number {
   const child = spawn([
     { call: "setsid", args: [], goal: "start a session" },
     {

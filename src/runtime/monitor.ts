@@ -18,14 +18,23 @@ import {
   WALL,
 } from "../../ffi/constants.ts";
 import { cstr } from "../../ffi/bytes.ts";
-import { executable } from "../../ffi/elf.ts";
+import { type Executable, executable } from "../../ffi/elf.ts";
 import { SyscallError } from "../../ffi/errno.ts";
-import { Fd, openAt, openDirectory, pipe, readInto } from "../../ffi/fd.ts";
+import {
+  Fd,
+  memoryFile,
+  openAt,
+  openDirectory,
+  pipe,
+  punchHole,
+  readInto,
+  seal,
+} from "../../ffi/fd.ts";
 import type { Encoded } from "../../ffi/interp.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { bindDatagram, receiveWithFd, sendFdTo, socketPair } from "../../ffi/unix_socket.ts";
-import { execute } from "./execute.ts";
+import { executeFile } from "./execute.ts";
 import type { Cleanup, MonitorPlan, MonitorStdio, MonitorTimeout } from "./monitor_plan.ts";
 import { monitorProgram } from "./monitor_program.ts";
 import {
@@ -149,10 +158,11 @@ export class MonitorClient implements Disposable {
  * files in the two directories.
  */
 export function startMonitored(start: MonitoredStart): Started {
-  const { encoded, monitorPid, report, client } = launch(start);
+  const { encoded, monitorPid, report, client, program, spent } = launch(start);
   using undo = new DisposableStack();
   undo.use(client);
   using _report = report;
+  using file = program;
   const hello = client.receive();
   const pid = hello?.kind === HELLO ? Number(word(hello.bytes, 0)) : 0;
   if (pid > 0) start.onPid?.(pid);
@@ -162,7 +172,18 @@ export function startMonitored(start: MonitoredStart): Started {
     throw failure ?? new Error("Cannot start a container: its monitor was killed");
   }
   undo.move();
+  forgetSpent(file, spent);
   return { pid, monitorPid, client };
+}
+
+/**
+ * Init was executed, so its steps, the larger part of the monitor's file, are of no use any more:
+ * they would be memory for as long as the container runs. Until here nobody could change the file
+ * either: the kernel refuses to open one for writing while it is executed.
+ */
+function forgetSpent(program: Fd, spent: Executable["spent"]): void {
+  if (spent !== undefined && spent.length > 0) punchHole(program, spent.offset, spent.length);
+  seal(program);
 }
 
 /** Reads the report to its end: 16 bytes of a failed step, or nothing once init is executed. */
@@ -195,6 +216,9 @@ interface Launched {
   readonly monitorPid: number;
   readonly report: Fd;
   readonly client: MonitorClient;
+  /** The monitor's file, and where in it are init's steps. */
+  readonly program: Fd;
+  readonly spent: Executable["spent"];
 }
 
 /** Makes every descriptor, the program and the process. Ends that are the monitor's are closed. */
@@ -244,10 +268,12 @@ function launch(start: MonitoredStart): Launched {
     timeout: start.timeout,
     cleanup: start.cleanup,
   };
-  const { encoded, bytes } = executable(monitorProgram(plan));
-  const monitorPid = execute(bytes, descriptors(plan), ["diplodock-monitor", start.id]);
+  const { encoded, bytes, spent } = executable(monitorProgram(plan));
+  const argv = ["diplodock-monitor", start.id];
+  const program = undo.use(memoryFile(argv[0], bytes));
+  const monitorPid = executeFile(program, descriptors(plan), argv);
   undo.move();
-  return { encoded, monitorPid, report: report.read, client: mine };
+  return { encoded, monitorPid, report: report.read, client: mine, program, spent };
 }
 
 /** The numbers in `plan` that the monitor must have open. */

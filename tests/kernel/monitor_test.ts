@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { O_CLOEXEC, O_NOCTTY, O_RDWR, SIGKILL, SIGTERM } from "../../ffi/constants.ts";
 import { AT_FDCWD, TIOCGPTPEER, TIOCSPTLCK } from "../../ffi/constants.ts";
-import { SyscallError } from "../../ffi/errno.ts";
+import { ETXTBSY, SyscallError } from "../../ffi/errno.ts";
 import { Fd, writeAll } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { addressIn, block, type Step, stringArray } from "../../ffi/program.ts";
@@ -325,6 +325,22 @@ Deno.test("a monitor that has worked uses at most 64 kB", async () => {
   const rollup = Deno.readTextFileSync(`/proc/${container.monitorPid}/smaps_rollup`);
   const rssKb = Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]);
   assert(rssKb <= 64, `${rssKb} kB`);
+});
+
+Deno.test("init's steps cost no memory once they were executed, nor can the rest be changed", async () => {
+  const padding = Array.from({ length: 1000 }, (): Step => (
+    { call: "getpid", args: [], goal: "fill ten pages", onPositive: "next" }
+  ));
+  const steps = [...padding, ...shell("read x")];
+  await using container = startShell("", {
+    init: { steps, flags: 0, keep: [] },
+    stdio: { kind: "pipes", stdin: "hold" },
+  });
+  const { size, blocks } = Deno.statSync(`/proc/${container.monitorPid}/exe`);
+  assert(size > 96_000, `${size} bytes`);
+  assert(blocks! * 512 < size - 80_000, `${blocks} blocks of ${size} bytes`);
+  const opened = sys("openat", AT_FDCWD, `/proc/${container.monitorPid}/exe`, O_RDWR, 0);
+  assertEquals(opened, -ETXTBSY);
 });
 
 Deno.test("with given streams the monitor only waits", async () => {

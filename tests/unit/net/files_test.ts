@@ -88,6 +88,7 @@ Deno.test("hostsText() has localhost, the user's lines, then the container's own
 
 Deno.test("hostsText() puts the full name first when there is a domain", () => {
   assert(hostsText({ ...HOSTS, domainname: "lan" }).endsWith("10.1.0.2\tweb.lan web\n"));
+  assert(hostsText({ ...HOSTS, hostname: "web.lan" }).endsWith("10.1.0.2\tweb.lan web\n"));
 });
 
 Deno.test("hostsText() starts from another file when told to", () => {
