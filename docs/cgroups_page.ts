@@ -85,6 +85,10 @@ refused by v1; v2 would kill for it, so the page cache is reclaimed first (\`mem
 what then is still too much is an error. \`--device-cgroup-rule\` adds a rule: on v1 a line, on v2 a
 new program in place of the old one, with no moment between them.
 
+It takes those of the second table as well. \`--oom-score-adj\` and \`--ulimit\` change every process
+of the container and what \`exec\` gives its own; \`--shm-size\` changes the tmpfs, if it is the
+container's own and no more is in it.
+
 ## Devices
 
 \`--device\`, \`--device-cgroup-rule\`, \`--privileged\`: rules are applied in order to "everything is

@@ -12,6 +12,7 @@ import {
   parseDeviceWeight,
   parseOperationRate,
   parseRestartPolicy,
+  parseUlimit,
 } from "./flags/resources.ts";
 import { badFlag, parseBytesOrUnlimited, parseCpus } from "./flags/units.ts";
 
@@ -89,6 +90,7 @@ const FLAGS = {
     type: "bool",
     help: "Disable OOM Killer; =false to enable it again (cgroup v1)",
   },
+  "oom-score-adj": { type: "int", help: "Tune host's OOM preferences (-1000 to 1000)" },
   "pids-limit": { type: "int", help: "Tune container pids limit (set -1 for unlimited)" },
   "publish-add": {
     type: "list",
@@ -103,6 +105,14 @@ const FLAGS = {
     type: "string",
     help: "Restart policy to apply when a container exits",
     complete: ["no", "always", "on-failure", "unless-stopped"],
+  },
+  "shm-size": { ...bytes, help: "Size of /dev/shm" },
+  "ulimit": {
+    type: "list",
+    value: "ulimit",
+    parse: parseUlimit,
+    help: "Ulimit options",
+    defaultText: "[]",
   },
 } as const;
 
@@ -172,6 +182,9 @@ function requestOf(
       MemorySwap: options.memorySwap,
       MemorySwappiness: options.memorySwappiness,
       NanoCpus: options.cpus,
+      OomScoreAdj: options.oomScoreAdj,
+      ShmSize: options.shmSize,
+      Ulimits: options.ulimit,
       OomKillDisable: given.has("oom-kill-disable") ? options.oomKillDisable : undefined,
       // docker keeps "no limit" as 0.
       PidsLimit: options.pidsLimit === undefined ? undefined : Math.max(0, options.pidsLimit),

@@ -83,11 +83,10 @@ function bundleProcess(
     env: environment(config, host, context.user.home),
     cwd: config.WorkingDir || "/",
     capabilities: bundleCapabilities(host),
-    ...(host.Ulimits.length > 0 && { rlimits: host.Ulimits.map(toRlimit) }),
+    ...processLimits(host),
     ...(noNewPrivileges && { noNewPrivileges }),
     ...(context.apparmor !== undefined && { apparmorProfile: context.apparmor }),
     ...(context.processLabel !== undefined && { selinuxLabel: context.processLabel }),
-    ...(host.OomScoreAdj !== 0 && { oomScoreAdj: host.OomScoreAdj }),
   };
 }
 
@@ -95,6 +94,14 @@ function bundleProcess(
 function bundleCapabilities(host: HostConfig): Capabilities {
   const names = tweakCapabilities(host.CapAdd ?? [], host.CapDrop ?? [], host.Privileged);
   return { bounding: names, effective: names, permitted: names };
+}
+
+/** Limits that every process of the container gets, also by exec. */
+export function processLimits(host: HostConfig): Pick<Process, "rlimits" | "oomScoreAdj"> {
+  return {
+    ...(host.Ulimits.length > 0 && { rlimits: host.Ulimits.map(toRlimit) }),
+    ...(host.OomScoreAdj !== 0 && { oomScoreAdj: host.OomScoreAdj }),
+  };
 }
 
 function toRlimit({ Name, Soft, Hard }: Ulimit): Rlimit {

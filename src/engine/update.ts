@@ -1,10 +1,12 @@
 /** `update`: changes the limits, the restart policy and the published ports of a container. */
 import { UserError } from "../base/errors.ts";
+import { writeAtomic } from "../base/files.ts";
+import { containerDirectory } from "../base/places.ts";
 import { type Cgroup, openCgroup, updateCgroup, updateDevices } from "../runtime/cgroup.ts";
 import { deviceRules, parseDeviceRule } from "./bundle_resources.ts";
 import { lockContainer, readRecord, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
-import { stateOf } from "./state.ts";
+import { type RunState, stateOf } from "./state.ts";
 import type { HostConfig, PortMap, RestartPolicy } from "./types.ts";
 import {
   changedConfig,
@@ -50,7 +52,10 @@ export async function updateContainer(id: string, request: UpdateRequest): Promi
   const state = stateOf(id);
   const warnings = limits.OomKillDisable ? limitWarnings(HostConfig) : [];
   if (state.kind === "running") {
+    using processes = await changeProcessesOf(state.run, limits);
     warnings.push(...await changeRunning(openCgroup(state.run.cgroup), limits, HostConfig));
+    if (processes !== undefined) await changeBundle(id, HostConfig);
+    processes?.move();
   }
   record = { ...record, HostConfig };
   const { publishAdd, publishRemove } = request;
@@ -61,6 +66,31 @@ export async function updateContainer(id: string, request: UpdateRequest): Promi
   writeRecord(record);
   emitContainerEvent(record, "update");
   return warnings;
+}
+
+/** What no cgroup limits; dispose the result to take it back. undefined: nothing of that changes. */
+async function changeProcessesOf(
+  run: RunState,
+  limits: LimitChanges,
+): Promise<DisposableStack | undefined> {
+  const { OomScoreAdj, ShmSize, Ulimits } = limits;
+  if ([OomScoreAdj, ShmSize, Ulimits].every((value) => value === undefined)) return undefined;
+  const { changeProcesses } = await import("./update_processes.ts");
+  const { cgroupPids } = await import("../runtime/cgroup_processes.ts");
+  const cgroup = openCgroup(run.cgroup);
+  const all = () => [run.pid, ...cgroupPids(cgroup)];
+  return changeProcesses({ first: run.pid, all }, limits);
+}
+
+/** The bundle of a running container says what exec gives its processes. */
+async function changeBundle(id: string, next: HostConfig): Promise<void> {
+  const { readConfig } = await import("./container_documents.ts");
+  const { processLimits } = await import("./bundle.ts");
+  const spec = readConfig(id);
+  if (spec?.process === undefined) return;
+  const { rlimits: _, oomScoreAdj: __, ...process } = spec.process;
+  const changed = { ...spec, process: { ...process, ...processLimits(next) } };
+  writeAtomic(`${containerDirectory(id)}/config.json`, JSON.stringify(changed));
 }
 
 /** Writes a change to the cgroup of a running container. */

@@ -28,7 +28,10 @@ export type LimitChanges = Partial<
     | "MemorySwappiness"
     | "NanoCpus"
     | "OomKillDisable"
+    | "OomScoreAdj"
     | "PidsLimit"
+    | "ShmSize"
+    | "Ulimits"
   >
 >;
 
@@ -47,6 +50,7 @@ type DeviceEntry = Partial<WeightDevice & ThrottleDevice> & { readonly Path: str
 const ZERO_COUNTS: ReadonlySet<string> = new Set([
   "MemorySwappiness",
   "OomKillDisable",
+  "OomScoreAdj",
   "PidsLimit",
 ]);
 
@@ -92,6 +96,9 @@ export function limitConflict(now: HostConfig, limits: LimitChanges): string | u
   if (limits.DeviceCgroupRules?.length && now.Privileged) {
     return "a privileged container may use every device, there is no rule to add";
   }
+  if (limits.ShmSize && !["", "private", "shareable"].includes(now.IpcMode)) {
+    return `the container has no /dev/shm of its own (--ipc ${now.IpcMode})`;
+  }
   if (Memory > 0 && now.MemorySwap > 0 && Memory > now.MemorySwap && MemorySwap === 0) {
     return "Memory limit should be smaller than already set memoryswap limit, " +
       "update the memoryswap at the same time";
@@ -110,6 +117,10 @@ export function changedConfig(now: HostConfig, limits: LimitChanges): HostConfig
     const kept = before.filter(({ Path }) => !named.has(Path));
     const isLimit = ({ Rate, Weight }: DeviceEntry) => (Rate ?? Weight) !== 0;
     Object.assign(next, { [name]: [...kept, ...changes.filter(isLimit)] });
+  }
+  if (limits.Ulimits) {
+    const named = new Set(limits.Ulimits.map(({ Name }) => Name));
+    next.Ulimits = [...now.Ulimits.filter(({ Name }) => !named.has(Name)), ...limits.Ulimits];
   }
   if (limits.DeviceCgroupRules) {
     next.DeviceCgroupRules = [...(now.DeviceCgroupRules ?? []), ...limits.DeviceCgroupRules];

@@ -82,3 +82,63 @@ test("who follows events hears of a kill while the container goes on, once", asy
   assertEquals(await engine.inspect(id, "{{.State.OOMKilled}}"), "true");
   await engine.ok("rm", id);
 });
+
+/** What an exec says of the limits that no cgroup has. */
+const ASK = [
+  "sh",
+  "-c",
+  "cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn; " +
+  "grep -o ' /dev/shm .*size=[0-9]*k' /proc/mounts | grep -o '[0-9]*k$'",
+];
+
+test("update changes every process, those of exec, and /dev/shm", async () => {
+  const id = await engine.background(
+    ...["--ulimit", "nofile=300:300", "host", "sh", "-c", "sleep 600 & exec sleep 600"],
+  );
+  const cgroup = openCgroup(`/diplodock/${id}`);
+  await waitFor(() => cgroupPids(cgroup).length === 2);
+  const changes = ["--oom-score-adj", "500", "--ulimit", "nofile=100:200", "--shm-size", "1m"];
+  await engine.ok("update", ...changes, id);
+  const pids = cgroupPids(cgroup);
+  assertEquals(pids.length, 2);
+  for (const pid of pids) {
+    assertEquals(Deno.readTextFileSync(`/proc/${pid}/oom_score_adj`), "500\n");
+    const limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
+    assert(/^Max open files +100 +200 /m.test(limits), limits);
+  }
+  const changed = "500\n100\n200\n1024k";
+  assertEquals(await engine.ok("exec", id, ...ASK), changed);
+  await engine.ok("restart", "-t", "0", id);
+  assertEquals(await engine.ok("exec", id, ...ASK), changed);
+  // All or nothing: what is in /dev/shm stays, and the rest as it is.
+  await engine.ok("exec", id, "sh", "-c", "head -c 800000 /dev/zero > /dev/shm/full");
+  const small = await engine.dd("update", "--oom-score-adj", "600", "--shm-size", "512k", id);
+  assertEquals(small.code, 1);
+  assertStringIncludes(small.stderr, "more is in /dev/shm");
+  const device = await engine.dd(
+    ...["update", "--oom-score-adj", "600", "--shm-size", "2m"],
+    ...["--device-read-bps", "/dev/null:1mb", id],
+  );
+  assertStringIncludes(device.stderr, "Cannot set --device-read-bps");
+  assertEquals(await engine.ok("exec", id, ...ASK), changed);
+  assertEquals(
+    await engine.inspect(
+      id,
+      "{{with .HostConfig}}{{.OomScoreAdj}} {{.ShmSize}} {{.Ulimits}}{{end}}",
+    ),
+    "500 1048576 [nofile=100:200]",
+  );
+  await engine.ok("rm", "-f", id);
+});
+
+test("update leaves a /dev/shm alone that is not the container's own", async () => {
+  const host = await engine.background("--ipc", "host", "host", "sleep", "600");
+  const refused = await engine.dd("update", "--shm-size", "1m", host);
+  assertStringIncludes(refused.stderr, "the container has no /dev/shm of its own (--ipc host)");
+  const folder = engine.path("shm");
+  Deno.mkdirSync(folder);
+  const bound = await engine.background("-v", `${folder}:/dev/shm`, "host", "sleep", "600");
+  const other = await engine.dd("update", "--shm-size", "1m", bound);
+  assertStringIncludes(other.stderr, "not what the container was started with");
+  await engine.ok("rm", "-f", host, bound);
+});

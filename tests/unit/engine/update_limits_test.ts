@@ -63,6 +63,12 @@ const CONFLICTS: [now: Partial<HostConfig>, change: LimitChanges, want: string |
   ],
   [{ MemorySwap: 128 * MIB }, { Memory: 256 * MIB, MemorySwap: 512 * MIB }, undefined],
   [{ MemorySwap: -1 }, { Memory: 256 * MIB }, undefined],
+  [{ IpcMode: "private" }, { ShmSize: MIB }, undefined],
+  [
+    { IpcMode: "container:x" },
+    { ShmSize: MIB },
+    "the container has no /dev/shm of its own (--ipc container:x)",
+  ],
   [
     { Privileged: true },
     { DeviceCgroupRules: ["c 1:1 r"] },
@@ -89,13 +95,19 @@ Deno.test("changedConfig() replaces rates by device, and 0 takes one away", () =
     BlkioDeviceReadBps: [{ Path: "/dev/a", Rate: 1 }, { Path: "/dev/b", Rate: 2 }],
     BlkioWeightDevice: [{ Path: "/dev/a", Weight: 10 }],
     DeviceCgroupRules: ["c 1:1 r"],
+    Ulimits: [{ Name: "nofile", Soft: 1, Hard: 1 }, { Name: "core", Soft: 0, Hard: 0 }],
   });
   const next = changedConfig(now, {
     BlkioDeviceReadBps: [{ Path: "/dev/a", Rate: 0 }, { Path: "/dev/c", Rate: 3 }],
     BlkioWeightDevice: [{ Path: "/dev/a", Weight: 20 }],
     DeviceCgroupRules: ["b 7:* rw"],
     CpuShares: 5,
+    Ulimits: [{ Name: "nofile", Soft: 2, Hard: 3 }],
   });
+  assertEquals(next.Ulimits, [
+    { Name: "core", Soft: 0, Hard: 0 },
+    { Name: "nofile", Soft: 2, Hard: 3 },
+  ]);
   assertEquals(next.BlkioDeviceReadBps, [{ Path: "/dev/b", Rate: 2 }, { Path: "/dev/c", Rate: 3 }]);
   assertEquals(next.BlkioWeightDevice, [{ Path: "/dev/a", Weight: 20 }]);
   assertEquals(next.DeviceCgroupRules, ["c 1:1 r", "b 7:* rw"]);
