@@ -31,6 +31,8 @@ export const PACKAGES: readonly string[] = [
   "qemu-user",
   // a kernel of its own, for cgroup v2
   "qemu-system-x86",
+  // which then owns the tree of cgroups
+  "systemd",
   // shells, for completion
   "zsh",
   "fish",

@@ -12,11 +12,10 @@ Deno.test({
   ...skipUnless(why === undefined, `systemd: ${why}`),
   fn: () =>
     testInMachine({
-      tests: ["tests/e2e/systemd_test.ts"],
+      tests: ["tests/vm/systemd_scenes.ts"],
       systemd: true,
       modules: ["fs/overlayfs/overlay.ko"],
-      prepare: `export DIPLODOCK_TEST_SYSTEMD=1
-        echo root:x:0:0::/root:/bin/sh > /etc/passwd
+      prepare: `echo root:x:0:0::/root:/bin/sh > /etc/passwd
         echo user:x:1000:1000::/home:/bin/sh >> /etc/passwd`,
     }, 4),
 });

@@ -1,23 +1,17 @@
 /**
  * Containers where systemd owns the tree of cgroup v2: what it does to its own units is done, and
- * they live on with their limits. In a machine that is ours alone (tests/vm): units are written.
+ * they live on with their limits. Run by systemd_test.ts in a machine that is ours alone: units are
+ * written.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { runProgram } from "../lib/oci_box.ts";
-import { skipUnless } from "../lib/skip.ts";
 
 const MIB = 1 << 20;
 const UID = 1000;
-const isOurs = Deno.env.get("DIPLODOCK_TEST_SYSTEMD") === "1";
 const engine = new Engine();
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
-
-function test(name: string, fn: () => Promise<void>): void {
-  const reason = "systemd: its units are written only in a machine for that";
-  Deno.test({ name, ...skipUnless(isOurs, reason), fn });
-}
 
 async function succeed(argv: string[], options: Deno.CommandOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await runProgram(argv, options);
@@ -65,7 +59,7 @@ async function disturb(): Promise<void> {
   await systemctl("daemon-reload");
 }
 
-test("root's containers keep life and limits whatever systemd does to its units", async () => {
+Deno.test("root's containers keep life and limits whatever systemd does to its units", async () => {
   const id = await engine.background(...LIMITS, "--cpuset-cpus", "0", "host", "sleep", "600");
   const path = `/diplodock/${id}`;
   assertEquals(limitsAt(path), SET);
@@ -84,7 +78,7 @@ function limitsOfOthers(): string {
     .map(({ name }) => name).join(" ");
 }
 
-test("the unit of `system unit` starts containers; they outlive it", async () => {
+Deno.test("the unit of `system unit` starts containers; they outlive it", async () => {
   await unit("diplodock.service", await engine.ok("system", "unit"));
   const id = await engine.background(...LIMITS, "--restart", "always", "host", "sleep", "600");
   const state = (field: string) => engine.inspect(id, `{{.State.${field}}}`);
@@ -104,7 +98,7 @@ test("the unit of `system unit` starts containers; they outlive it", async () =>
   await engine.ok("rm", "-f", id);
 });
 
-test("containers in a delegated part live, and end, with their unit", async () => {
+Deno.test("containers in a delegated part live, and end, with their unit", async () => {
   // The rule of v2: where cgroups with controllers are, no process is.
   const script = `own=$(sed 's/^0:://' /proc/self/cgroup)
 mkdir /sys/fs/cgroup$own/main
@@ -145,7 +139,7 @@ function isThere(path: string): boolean {
   }
 }
 
-test("an ordinary user's containers are in what systemd delegates to his manager", async () => {
+Deno.test("an ordinary user's containers are in what systemd delegates to his manager", async () => {
   await using own = new Engine();
   const runtime = `/run/user/${UID}`;
   for (const path of [own.top, runtime]) {
