@@ -5,7 +5,7 @@ import { sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { isTerminal, rawMode, windowSize } from "../../ffi/tty.ts";
 import { receiveWithFd, socketPair } from "../../ffi/unix_socket.ts";
-import { SIGHUP } from "../../ffi/constants.ts";
+import { spawnKeeper } from "../runtime/keeper.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { execEnded, type ExecRequest, startExec } from "./exec.ts";
 import type { ExecClient } from "./exec_client.ts";
@@ -34,7 +34,7 @@ export async function execTerminal(
     id,
     { ...request, consoleSize },
     { streams: [-1, -1, -1], consoleSocket: theirs.raw },
-    SIGHUP,
+    0, // the hang-up of its terminal tells it of our death
   );
   scope.use(process.pidfd);
   const { fd: master } = receiveWithFd(mine, new Uint8Array(64));
@@ -49,16 +49,19 @@ export async function execTerminal(
   scope.defer(() => stop.now = true);
   const typed = client.stdin ? pumpKeys(master, new DetachFilter(keys), stop) : never();
   const ended = pumpScreen(master).then(() => waitFor(process.pid));
-  const code = await Promise.race([typed.then((detach) => detach ? 0 : never()), ended]);
-  if (await isSettled(ended)) execEnded(id, process.execID, code);
+  const detached = typed.then((keysTyped) => keysTyped ? DETACHED : never());
+  const code = await Promise.race([detached, ended]);
+  if (code === DETACHED) {
+    spawnKeeper(master);
+    return 0;
+  }
+  execEnded(id, process.execID, code);
   return code;
 }
 
-const never = () => new Promise<never>(() => {});
+const DETACHED = -1;
 
-function isSettled(promise: Promise<unknown>): Promise<boolean> {
-  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
-}
+const never = () => new Promise<never>(() => {});
 
 /** What is typed, to the terminal; true when it was the detach keys. */
 async function pumpKeys(
