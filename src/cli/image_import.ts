@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { archiveChunks } from "../image/compression.ts";
+import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
 import { importArchive } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../image/platform.ts";
@@ -29,10 +29,8 @@ export const spec = {
   examples: [`diplodock import -c 'CMD ["/bin/sh"]' root.tar.gz mine:latest`],
 } as const satisfies CommandSpec;
 
-type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
-
-async function open(source: string): Promise<Chunks> {
-  if (source === "-") return Deno.stdin.readable;
+async function open(source: string): Promise<ArchiveSource> {
+  if (source === "-") return standardInput() ?? Deno.stdin.readable;
   if (/^https?:\/\//.test(source)) {
     const response = await fetch(source);
     if (!response.ok || response.body === null) {
@@ -40,12 +38,7 @@ async function open(source: string): Promise<Chunks> {
     }
     return response.body;
   }
-  try {
-    return archiveChunks(Deno.openSync(source));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(`open ${source}: no such file or directory`);
-  }
+  return openArchive(source);
 }
 
 /** `diplodock import`. */

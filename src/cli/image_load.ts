@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { archiveChunks } from "../image/compression.ts";
+import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
 import { loadArchive } from "../image/load.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
@@ -29,31 +29,24 @@ export const spec = {
   examples: ["diplodock load -i busybox.tar", "zcat busybox.tar.gz | diplodock load"],
 } as const satisfies CommandSpec;
 
-function open(path: string | undefined): Deno.FsFile | typeof Deno.stdin {
+/** The archive; a file from which can be read anywhere by its path. */
+function open(path: string | undefined): ArchiveSource {
   if (path === undefined) {
     if (Deno.stdin.isTerminal()) {
       throw new UserError("requested load from stdin, but stdin is empty");
     }
-    return Deno.stdin;
+    return standardInput() ?? Deno.stdin.readable as AsyncIterable<Uint8Array<ArrayBuffer>>;
   }
-  try {
-    return Deno.openSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(`open ${path}: no such file or directory`);
-  }
+  return openArchive(path);
 }
 
 /** `diplodock load`. */
 export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
-  const input = open(options.input);
-  const chunks = input instanceof Deno.FsFile
-    ? archiveChunks(input)
-    : input.readable as AsyncIterable<Uint8Array<ArrayBuffer>>;
+  const source = open(options.input);
   const { platform } = options;
   const images = await daemon(() =>
-    loadArchive(imageStore(), chunks, { ...(platform && { platform }) })
+    loadArchive(imageStore(), source, { ...(platform && { platform }) })
   );
   for (const { record, names } of images) {
     noteImage("load", record.id);

@@ -8,6 +8,7 @@
  */
 import type { Digest } from "./digest.ts";
 import { parseDigest } from "./digest.ts";
+import type { FileRange } from "./incoming.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -26,18 +27,19 @@ async function room() {
   credit--;
 }
 
-async function* pieces(file) {
-  for (;;) {
-    const piece = new Uint8Array(1 << 18);
+async function* pieces(file, size) {
+  for (let left = size; left > 0;) {
+    const piece = new Uint8Array(Math.min(left, 1 << 18));
     const count = file.readSync(piece);
     if (count === null) return;
+    left -= count;
     self.postMessage({ read: count });
     yield piece.subarray(0, count);
   }
 }
 
-async function feed(file, stream) {
-  for await (const piece of pieces(file)) {
+async function feed(file, size, stream) {
+  for await (const piece of pieces(file, size)) {
     if (stream.destroyed) return;
     if (!stream.write(piece)) {
       await new Promise((done) => { stream.once("drain", done); stream.once("close", done); });
@@ -47,13 +49,14 @@ async function feed(file, stream) {
   stream.end();
 }
 
-async function inflate({ path, compression }) {
+async function inflate({ path, offset, size, compression }) {
   const hash = createHash("sha256");
   const make = compression === "zstd" ? createZstdDecompress : createGunzip;
   const stream = make({ chunkSize: 1 << 20 });
   stream.setMaxListeners(0);
   const file = Deno.openSync(path);
-  const fed = feed(file, stream).catch((error) => stream.destroy(error));
+  file.seekSync(offset, 0);
+  const fed = feed(file, size, stream).catch((error) => stream.destroy(error));
   for await (const chunk of stream) {
     hash.update(chunk);
     await room();
@@ -100,7 +103,11 @@ export class Inflater implements Disposable {
   #digest: Digest | undefined;
 
   /** `onRead` is told how many compressed bytes were read. */
-  constructor(path: string, compression: "gzip" | "zstd", readonly onRead?: (n: number) => void) {
+  constructor(
+    range: FileRange,
+    compression: "gzip" | "zstd",
+    readonly onRead?: (n: number) => void,
+  ) {
     this.#worker = spare ?? makeWorker();
     spare = undefined;
     this.#worker.onmessage = ({ data }) => this.#push(data);
@@ -108,7 +115,7 @@ export class Inflater implements Disposable {
       event.preventDefault();
       this.#push({ failed: event.message });
     };
-    this.#worker.postMessage({ path, compression });
+    this.#worker.postMessage({ ...range, compression });
   }
 
   #push(message: Message): void {

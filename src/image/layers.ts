@@ -3,10 +3,11 @@ import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { CHUNK, type Compression, decompress, fileChunks, sniff } from "./compression.ts";
+import { type Compression, decompress } from "./compression.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
 import { Hasher } from "./hash.ts";
+import { compressionOf, type FileRange, readRange } from "./incoming.ts";
 import { Inflater } from "./inflate.ts";
 import { lock } from "./locks.ts";
 import { ownIdentity } from "./metadata.ts";
@@ -30,9 +31,12 @@ export interface GrowthLimit {
 /** gzip reaches 1,032 at most, real layers stay under 50. */
 export const GROWTH_LIMIT: GrowthLimit = { freeBytes: 1 << 30, ratio: 200 };
 
-/** A layer to be unpacked: the file it is in, what it must be, what lies below it. */
+/** A layer to be unpacked: where its blob is, what it must be, what lies below it. */
 export interface LayerSource {
-  blobPath: string;
+  blob: Digest;
+  range: FileRange;
+  /** Resolves when the blob is verified, if it is not yet. */
+  whole?: Promise<void>;
   diffId: Digest;
   /** Its own chain id and those below, lowest first. */
   chain: readonly Digest[];
@@ -54,17 +58,46 @@ export async function ensureLayer(session: Session, source: LayerSource): Promis
   using _lock = await lock(store.lock(`layer-${hexOf(chainId)}`), "exclusive");
   const made = readLayer(store, chainId);
   if (made !== undefined) return made;
+  const directory = layerDirectory(session);
+  const record = { diffId: source.diffId, size: await unpackVerified(store, source, directory) };
+  placeLayer(store, chainId, directory, record);
+  return record;
+}
+
+/**
+ * Unpacks a plain tar as the lowest layer of an image, while its digest is still being computed.
+ * The layer gets its place by that digest, unless it is there already.
+ */
+export async function unpackUnnamed(
+  session: Session,
+  range: FileRange,
+  digest: Promise<Digest>,
+): Promise<void> {
+  const { store } = session;
+  const directory = layerDirectory(session);
+  using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
+  using unpacker = new Unpacker(root.raw, { overlay: overlayKind() });
+  const reader = new TarReader(unpacker);
+  for (const chunk of readRange(range)) reader.push(chunk);
+  reader.finish();
+  const { size } = unpacker.finish();
+  const diffId = await digest;
+  using _lock = await lock(store.lock(`layer-${hexOf(diffId)}`), "exclusive");
+  if (readLayer(store, diffId) === undefined) {
+    placeLayer(store, diffId, directory, { diffId, size });
+  }
+}
+
+function layerDirectory(session: Session): string {
   const directory = session.temporary("layer");
   Deno.mkdirSync(`${directory}/fs`, { recursive: true });
   // Whatever the umask is and whatever the directory above hands down.
   Deno.chmodSync(`${directory}/fs`, 0o755);
-  const record = { diffId: source.diffId, size: await unpackVerified(store, source, directory) };
-  Deno.writeTextFileSync(`${directory}/layer.json`, JSON.stringify(record));
-  placeLayer(store, chainId, directory);
-  return record;
+  return directory;
 }
 
-function placeLayer(store: Store, chainId: Digest, directory: string): void {
+function placeLayer(store: Store, chainId: Digest, directory: string, record: LayerRecord): void {
+  Deno.writeTextFileSync(`${directory}/layer.json`, JSON.stringify(record));
   const target = store.layer(chainId);
   markUnsynced(store, `layer-${hexOf(chainId)}`);
   const short = `${store.layers}/${store.shortLayer(chainId)}`;
@@ -96,7 +129,7 @@ export async function unpackVerified(
     source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
   using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), lowers });
   const reader = new TarReader(owners === undefined ? unpacker : shifted(unpacker, owners));
-  const compressed = Deno.statSync(source.blobPath).size;
+  const compressed = source.range.size;
   const limit = growthLimit(root.raw, compressed, GROWTH_LIMIT);
   using content = openLayer(source, compressed);
   let size = 0;
@@ -108,6 +141,7 @@ export async function unpackVerified(
     reader.push(chunk);
   }
   reader.finish();
+  await source.whole;
   const digest = content.digest();
   if (digest !== source.diffId) {
     throw new UserError(`Cannot unpack layer ${source.diffId}: its content is ${digest}`);
@@ -157,9 +191,9 @@ interface LayerContent extends Disposable {
 export const WORTH_A_THREAD = 4 << 20;
 
 function openLayer(source: LayerSource, compressed: number): LayerContent {
-  const compression = sniffFile(source.blobPath);
+  const compression = compressionOf(source.range);
   if ((compression === "gzip" || compression === "zstd") && compressed > WORTH_A_THREAD) {
-    const inflater = new Inflater(source.blobPath, compression, source.onProgress);
+    const inflater = new Inflater(source.range, compression, source.onProgress);
     return {
       chunks: inflater.chunks(),
       digest: () => inflater.digest!,
@@ -167,8 +201,7 @@ function openLayer(source: LayerSource, compressed: number): LayerContent {
     };
   }
   // The blob of a plain layer was hashed when it came, and this is that hash.
-  const isVerified = compression === "none" &&
-    source.blobPath.endsWith(`/${hexOf(source.diffId)}`);
+  const isVerified = compression === "none" && source.blob === source.diffId;
   const hasher = new Hasher();
   return {
     chunks: layerChunks(source, compression, isVerified ? undefined : hasher),
@@ -177,40 +210,31 @@ function openLayer(source: LayerSource, compressed: number): LayerContent {
   };
 }
 
-function sniffFile(path: string): Compression {
-  using file = Deno.openSync(path);
-  const head = new Uint8Array(8);
-  return sniff(head.subarray(0, file.readSync(head) ?? 0));
-}
-
 /** The bytes of the tar. A plain one is read into one buffer again and again. */
 async function* layerChunks(
   source: LayerSource,
   compression: Compression,
   hasher: Hasher | undefined,
 ): AsyncGenerator<Bytes> {
-  const file = Deno.openSync(source.blobPath);
   if (compression !== "none") {
-    const { chunks } = await decompress(counted(fileChunks(file), source.onProgress));
-    for await (const chunk of chunks) {
+    const chunks = freshChunks(source.range);
+    const { chunks: inflated } = await decompress(counted(chunks, source.onProgress));
+    for await (const chunk of inflated) {
       hasher?.update(chunk);
       yield chunk;
     }
     return;
   }
-  try {
-    const buffer = new Uint8Array(CHUNK);
-    for (;;) {
-      const read = file.readSync(buffer);
-      if (read === null) return;
-      source.onProgress?.(read);
-      const chunk = buffer.subarray(0, read);
-      hasher?.update(chunk);
-      yield chunk;
-    }
-  } finally {
-    file.close();
+  for (const chunk of readRange(source.range)) {
+    source.onProgress?.(chunk.length);
+    hasher?.update(chunk);
+    yield chunk;
   }
+}
+
+/** In memory of their own: decompression goes on while the next is read. */
+async function* freshChunks(range: FileRange): AsyncGenerator<Bytes> {
+  for (const chunk of readRange(range)) yield chunk.slice();
 }
 
 async function* counted(

@@ -1,14 +1,15 @@
 /** Loads images from archives: docker's two layouts and OCI's, compressed or not. */
 import { UserError } from "../base/errors.ts";
-import { hasBlob, keepBlob, MAX_DOCUMENT, putDocument, readDocument } from "./blobs.ts";
-import { BlobWriter } from "./blobs.ts";
-import { decompress, fileChunks, sniff } from "./compression.ts";
+import type { ArchivedFile, ArchiveFiles, ArchiveSource } from "./archive_files.ts";
+import { BlobWriter, hasBlob, keepBlob, putDocument, readDocument } from "./blobs.ts";
+import { archiveChunks, decompress, fileChunks } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import {
   type ArchivedImage,
   isIndexType,
   manifestType,
   parseArchiveList,
+  parseConfig,
   parseIndex,
   parseManifest,
   parseObject,
@@ -19,8 +20,9 @@ import { familiarName, fullName, parseReference, withDefaultTag } from "./refere
 import { prepare, type Prepared, publish } from "./register.ts";
 import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
+import { Incoming, type Spooled } from "./incoming.ts";
 import { Session } from "./session.ts";
-import { Spool, type Spooled } from "./spool.ts";
+import { lookThrough, Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 import { TarReader } from "./tar.ts";
 import {
@@ -52,7 +54,7 @@ export interface LoadOptions {
 /** Reads a whole archive and makes all its images known. Nothing is kept if any part is broken. */
 export async function loadArchive(
   store: Store,
-  source: AsyncIterable<Bytes>,
+  source: ArchiveSource,
   options: LoadOptions = {},
 ): Promise<Loaded[]> {
   return await orCollect(store, () => load(store, source, options));
@@ -60,24 +62,53 @@ export async function loadArchive(
 
 async function load(
   store: Store,
-  source: AsyncIterable<Bytes>,
+  source: ArchiveSource,
   options: LoadOptions,
 ): Promise<Loaded[]> {
   using session = await Session.open(store);
   await expectMuch();
+  const incoming = new Incoming(session);
+  try {
+    return await loadInto({ session, incoming, files: await filesOf(session, source) }, options);
+  } finally {
+    await incoming.end();
+  }
+}
+
+/** The archive's files; those of a stream are all in temporary blobs then. */
+async function filesOf(session: Session, source: ArchiveSource): Promise<ArchiveFiles> {
+  if ("path" in source) {
+    const files = lookThrough(session, source.path);
+    if (files !== undefined) return files;
+    source = archiveChunks(Deno.openSync(source.path));
+  }
   using spool = new Spool(session);
   const reader = new TarReader(spool);
   const { chunks } = await decompress(source);
   for await (const chunk of chunks) reader.push(chunk);
   reader.finish();
-  const wishes = spool.get("manifest.json") !== undefined
-    ? await fromDocker(session, spool)
-    : spool.get("index.json") !== undefined
-    ? fromOci(session, spool, options.platform ?? hostPlatform())
+  return spool.files;
+}
+
+/** A load under way. */
+interface Loading {
+  session: Session;
+  files: ArchiveFiles;
+  incoming: Incoming;
+}
+
+async function loadInto(loading: Loading, options: LoadOptions): Promise<Loaded[]> {
+  const { session, files, incoming } = loading;
+  const { store } = session;
+  const wishes = files.get("manifest.json") !== undefined
+    ? await fromDocker(loading)
+    : files.get("index.json") !== undefined
+    ? await fromOci(loading, options.platform ?? hostPlatform())
     : undefined;
   if (wishes === undefined) {
     throw new UserError("Cannot load archive: it has neither manifest.json nor index.json");
   }
+  await incoming.begin();
   // All names are read and all layers unpacked before the first image is made known.
   const named = wishes.map(({ descriptor, names }) => ({
     descriptor,
@@ -90,6 +121,7 @@ async function load(
       await prepare(session, {
         manifest: descriptor,
         names: references.map(fullName),
+        incoming,
         onLayer: (i, event) => options.onLayer?.(layers[i].digest, layers[i].size, event),
       }),
     );
@@ -105,41 +137,49 @@ interface Wish {
   names: string[];
 }
 
-function documentOf(file: Spooled, what: string): Bytes {
-  if (file.size > MAX_DOCUMENT) throw new UserError(`Cannot load ${what}: ${file.size} bytes`);
-  return Deno.readFileSync(file.path);
-}
-
 /** Moves a file into the layout; it may be asked for again, by another image of the archive. */
-function keep({ store }: Session, file: Spooled): void {
-  if (!hasBlob(store, file.digest)) keepBlob(store, file.digest, file.path);
-  file.path = store.blob(file.digest);
+async function keep({ store }: Session, file: ArchivedFile): Promise<Spooled> {
+  const spooled = await file.spooled();
+  if (!hasBlob(store, spooled.digest)) keepBlob(store, spooled.digest, spooled.path);
+  return spooled;
 }
 
-async function fromDocker(session: Session, spool: Spool): Promise<Wish[]> {
-  const bytes = documentOf(spool.need("manifest.json"), "manifest.json");
+async function fromDocker(loading: Loading): Promise<Wish[]> {
+  const { session, files } = loading;
+  const bytes = files.need("manifest.json").document("manifest.json");
   const wishes: Wish[] = [];
   for (const item of parseArchiveList(bytes)) {
-    const config = spool.need(item.Config);
-    const original = originalManifest(spool, config.digest);
-    const descriptor = original ?? await makeManifest(session, spool, item, config);
-    keepParts(session, spool, original, config);
-    wishes.push({ descriptor, names: item.RepoTags ?? [] });
+    const config = await keep(session, files.need(item.Config));
+    const original = originalManifest(files, config.digest);
+    if (original === undefined) {
+      wishes.push({ descriptor: await makeManifest(loading, item, config), names: namesOf(item) });
+      continue;
+    }
+    await keepManifest(loading, original);
+    wishes.push({ descriptor: original, names: namesOf(item) });
   }
   return wishes;
 }
 
+function namesOf(item: ArchivedImage): string[] {
+  return item.RepoTags ?? [];
+}
+
 /** Archives of docker 25 and later have the image's own manifest too; then its digest is kept. */
-function originalManifest(spool: Spool, config: Digest): Descriptor | undefined {
-  const index = spool.get("index.json");
+function originalManifest(files: ArchiveFiles, config: Digest): Descriptor | undefined {
+  const index = files.get("index.json");
   if (index === undefined) return undefined;
-  for (const entry of parseIndex(documentOf(index, "index.json"), "index.json").manifests) {
-    const file = spool.get(blobName(entry.digest));
+  for (const entry of parseIndex(index.document("index.json"), "index.json").manifests) {
+    const file = files.get(blobName(entry.digest));
     if (file === undefined || isIndexType(entry.mediaType)) continue;
-    const manifest = parseManifest(documentOf(file, entry.digest), entry.digest);
-    const whole = manifest.layers.every((layer) => spool.get(blobName(layer.digest)));
+    const manifest = parseManifest(file.document(entry.digest), entry.digest);
+    const whole = manifest.layers.every((layer) => files.get(blobName(layer.digest)));
     if (manifest.config.digest === config && whole) {
-      return { mediaType: entry.mediaType || OCI_MANIFEST, digest: file.digest, size: file.size };
+      return {
+        mediaType: entry.mediaType || OCI_MANIFEST,
+        digest: entry.digest,
+        size: file.size,
+      };
     }
   }
   return undefined;
@@ -149,41 +189,55 @@ function blobName(digest: Digest): string {
   return `blobs/${digest.replace(":", "/")}`;
 }
 
-function keepParts(
-  session: Session,
-  spool: Spool,
-  descriptor: Descriptor | undefined,
-  config: Spooled,
-): void {
-  keep(session, config);
-  if (descriptor === undefined) return;
-  const file = spool.need(blobName(descriptor.digest));
-  const manifest = parseManifest(documentOf(file, descriptor.digest), descriptor.digest);
-  for (const part of [manifest.config, ...manifest.layers]) {
-    keepVerified(session, spool, part);
+/** Keeps a manifest of the archive and all that it names. */
+async function keepManifest(loading: Loading, descriptor: Descriptor): Promise<void> {
+  const file = loading.files.need(blobName(descriptor.digest));
+  const { digest } = await file.spooled();
+  if (digest !== descriptor.digest) {
+    throw new UserError(`Cannot load manifest ${descriptor.digest}: the archive has ${digest}`);
   }
-  keep(session, file);
+  const manifest = parseManifest(file.document(descriptor.digest), descriptor.digest);
+  await keepVerified(loading, manifest.config);
+  for (const layer of manifest.layers) await bringLayer(loading, layer);
+  await keep(loading.session, file);
 }
 
-function keepVerified(session: Session, spool: Spool, part: Descriptor): void {
+function checkSize(part: Descriptor, file: ArchivedFile, digest: Digest): void {
+  if (digest === part.digest && file.size === part.size) return;
+  throw new UserError(
+    `Cannot load blob ${part.digest}: the archive has ${digest} of ${file.size} bytes`,
+  );
+}
+
+async function keepVerified({ session, files }: Loading, part: Descriptor): Promise<void> {
   if (hasBlob(session.store, part.digest)) return;
-  const file = spool.need(blobName(part.digest));
-  if (file.digest !== part.digest || file.size !== part.size) {
-    throw new UserError(
-      `Cannot load blob ${part.digest}: the archive has ${file.digest} of ${file.size} bytes`,
-    );
-  }
-  keep(session, file);
+  const file = files.need(blobName(part.digest));
+  checkSize(part, file, (await file.spooled()).digest);
+  await keep(session, file);
+}
+
+/** Lets a layer come in while it is unpacked. */
+async function bringLayer(loading: Loading, part: Descriptor): Promise<void> {
+  const { session, files, incoming } = loading;
+  if (hasBlob(session.store, part.digest)) return;
+  const file = files.need(blobName(part.digest));
+  if (file.isSpooled) return await keepVerified(loading, part);
+  checkSize(part, file, part.digest);
+  incoming.start(part.digest, file.range);
 }
 
 async function makeManifest(
-  session: Session,
-  spool: Spool,
+  loading: Loading,
   item: ArchivedImage,
   config: Spooled,
 ): Promise<Descriptor> {
+  const { session, files } = loading;
+  const bytes = readDocument(session.store, config.digest);
+  const { rootfs } = parseConfig(bytes, item.Layers.length, `image ${config.digest}`);
   const layers: Descriptor[] = [];
-  for (const name of item.Layers) layers.push(await keepLayer(session, spool.need(name)));
+  for (const [i, name] of item.Layers.entries()) {
+    layers.push(await keepLayer(loading, files.need(name), rootfs.diff_ids[i]));
+  }
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
@@ -196,44 +250,47 @@ async function makeManifest(
 const LAYER_TYPES = { none: OCI_LAYER, gzip: OCI_LAYER_GZIP, zstd: OCI_LAYER_ZSTD } as const;
 
 /** Keeps a layer as it is if its compression is one that manifests can name, else as plain tar. */
-export async function keepLayer(session: Session, file: Spooled): Promise<Descriptor> {
-  const compression = sniffFile(file.path);
+async function keepLayer(
+  { session, incoming }: Loading,
+  file: ArchivedFile,
+  diffId: Digest,
+): Promise<Descriptor> {
+  const compression = file.compression();
+  if (compression === "none" && !file.isSpooled) {
+    // Its digest must be that of the config, so it can be unpacked while it comes in.
+    incoming.start(diffId, file.range);
+    return { mediaType: OCI_LAYER, digest: diffId, size: file.size };
+  }
   if (compression !== "bzip2" && compression !== "xz") {
-    keep(session, file);
-    return { mediaType: LAYER_TYPES[compression], digest: file.digest, size: file.size };
+    const { digest, size } = await keep(session, file);
+    return { mediaType: LAYER_TYPES[compression], digest, size };
   }
   using writer = new BlobWriter(session);
-  const { chunks } = await decompress(fileChunks(Deno.openSync(file.path)));
+  const { path } = await file.spooled();
+  const { chunks } = await decompress(fileChunks(Deno.openSync(path)));
   for await (const chunk of chunks) writer.write(chunk);
   return { mediaType: OCI_LAYER, ...writer.keep() };
 }
 
-function sniffFile(path: string): ReturnType<typeof sniff> {
-  using file = Deno.openSync(path);
-  const head = new Uint8Array(6);
-  return sniff(head.subarray(0, file.readSync(head) ?? 0));
-}
-
-function fromOci(session: Session, spool: Spool, platform: ImagePlatform): Wish[] {
-  const index = parseIndex(documentOf(spool.need("index.json"), "index.json"), "index.json");
-  return index.manifests.map((entry) => {
-    const descriptor = imageManifest(spool, entry, platform);
-    const file = spool.need(blobName(descriptor.digest));
-    if (file.digest !== descriptor.digest) {
-      throw new UserError(
-        `Cannot load manifest ${descriptor.digest}: the archive has ${file.digest}`,
-      );
-    }
-    const manifest = parseManifest(documentOf(file, descriptor.digest), descriptor.digest);
-    for (const part of [manifest.config, ...manifest.layers]) keepVerified(session, spool, part);
-    keep(session, file);
-    return { descriptor, names: nameOf(entry) };
-  });
+async function fromOci(loading: Loading, platform: ImagePlatform): Promise<Wish[]> {
+  const { files } = loading;
+  const index = parseIndex(files.need("index.json").document("index.json"), "index.json");
+  const wishes: Wish[] = [];
+  for (const entry of index.manifests) {
+    const descriptor = imageManifest(files, entry, platform);
+    await keepManifest(loading, descriptor);
+    wishes.push({ descriptor, names: nameOf(entry) });
+  }
+  return wishes;
 }
 
 /** The manifest an entry means on this machine: itself, or the fitting one of a nested index. */
-function imageManifest(spool: Spool, entry: Descriptor, platform: ImagePlatform): Descriptor {
-  const bytes = documentOf(spool.need(blobName(entry.digest)), entry.digest);
+function imageManifest(
+  files: ArchiveFiles,
+  entry: Descriptor,
+  platform: ImagePlatform,
+): Descriptor {
+  const bytes = files.need(blobName(entry.digest)).document(entry.digest);
   const mediaType = manifestType(parseObject(bytes, entry.digest), entry.mediaType);
   if (!isIndexType(mediaType)) {
     return { mediaType, digest: entry.digest, size: bytes.length };

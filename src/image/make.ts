@@ -1,11 +1,14 @@
 /** New images made here: import's, commit's. */
 import { BlobWriter, fileDigest, keepBlob, putDocument, readDocument } from "./blobs.ts";
 import { applyChanges } from "./changes.ts";
-import { decompress } from "./compression.ts";
+import type { ArchiveSource } from "./archive_files.ts";
+import { archiveChunks, decompress } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
+import { compressionOf, copyRange, type FileRange, letBegin } from "./incoming.ts";
+import { unpackUnnamed } from "./layers.ts";
 import { type PackOptions, packTree } from "./pack.ts";
 import { hostPlatform } from "./platform.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
@@ -26,8 +29,6 @@ import {
 import { openAt } from "../../ffi/fd.ts";
 import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 /** What import and commit share. */
 export interface MakeOptions {
   /** Dockerfile instructions. */
@@ -45,7 +46,7 @@ export interface ImportOptions extends MakeOptions {
 /** Makes an image of one layer from a file system archive of any known compression. */
 export async function importArchive(
   store: Store,
-  source: AsyncIterable<Bytes>,
+  source: ArchiveSource,
   options: ImportOptions,
 ): Promise<ImageRecord> {
   // A bad change list is found before the archive is read.
@@ -55,16 +56,13 @@ export async function importArchive(
 
 async function importWith(
   store: Store,
-  source: AsyncIterable<Bytes>,
+  source: ArchiveSource,
   options: ImportOptions,
   config: ImageRunConfig,
 ): Promise<ImageRecord> {
   using session = await Session.open(store);
   await expectMuch();
-  using writer = new BlobWriter(session);
-  const { chunks } = await decompress(source);
-  for await (const chunk of chunks) writer.write(chunk);
-  const { digest, size } = writer.keep();
+  const { digest, size } = await importLayer(session, source);
   const created = new Date().toISOString();
   return await registerNew(
     session,
@@ -79,6 +77,36 @@ async function importWith(
     [{ mediaType: OCI_LAYER, digest, size }],
     options,
   );
+}
+
+/** The archive as a stored layer. One that is plain and on disk is unpacked as it is copied. */
+async function importLayer(
+  session: Session,
+  source: ArchiveSource,
+): Promise<{ digest: Digest; size: number }> {
+  if ("path" in source) {
+    const range = { path: source.path, offset: 0, size: Deno.statSync(source.path).size };
+    if (compressionOf(range) === "none") return await importPlain(session, range);
+    source = archiveChunks(Deno.openSync(source.path));
+  }
+  using writer = new BlobWriter(session);
+  const { chunks } = await decompress(source);
+  for await (const chunk of chunks) writer.write(chunk);
+  return writer.keep();
+}
+
+async function importPlain(session: Session, range: FileRange) {
+  const copying = copyRange(session, range);
+  try {
+    await letBegin(range);
+    await unpackUnnamed(session, range, copying.then(({ digest }) => digest));
+  } finally {
+    // Not before the other thread has let go of its files.
+    await Promise.allSettled([copying]);
+  }
+  const { digest, size, path } = await copying;
+  keepBlob(session.store, digest, path);
+  return { digest, size };
 }
 
 /** What commit needs of a container. */

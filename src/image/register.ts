@@ -5,6 +5,7 @@ import type { Digest } from "./digest.ts";
 import { ociLayer, parseConfig, parseManifest } from "./documents.ts";
 import { chainIds } from "./hash.ts";
 import { putNames } from "./index_file.ts";
+import type { Incoming } from "./incoming.ts";
 import { ensureLayer } from "./layers.ts";
 import { type ImageRecord, readRecord, writeRecord } from "./records.ts";
 import type { Session } from "./session.ts";
@@ -29,6 +30,8 @@ export interface Registration {
   onLayer?: (index: number, event: { bytes: number } | "done") => void;
   /** Resolves when the blob of the layer is there: pulls unpack while others still come. */
   whenReady?: (index: number) => Promise<void>;
+  /** Blobs that come in while they are unpacked. */
+  incoming?: Incoming;
 }
 
 /**
@@ -74,14 +77,17 @@ export async function prepare(session: Session, wish: Registration): Promise<Pre
   const layerSizes: number[] = [];
   for (const [i, layer] of manifest.layers.entries()) {
     await wish.whenReady?.(i);
-    checkSize(store, layer, what);
+    const coming = wish.incoming?.get(layer.digest);
+    if (coming === undefined) checkSize(store, layer, what);
     let done = 0;
     const { size } = await ensureLayer(session, {
-      blobPath: store.blob(layer.digest),
+      blob: layer.digest,
+      ...(coming ?? { range: { path: store.blob(layer.digest), offset: 0, size: layer.size } }),
       diffId: config.rootfs.diff_ids[i],
       chain: chain.slice(0, i + 1),
       onProgress: (count) => wish.onLayer?.(i, { bytes: done += count }),
     });
+    await coming?.whole;
     wish.onLayer?.(i, "done");
     layerSizes.push(size);
   }

@@ -41,7 +41,8 @@ export async function shiftedLayers(
     Deno.chmodSync(`${directory}/fs`, 0o755);
     Deno.chownSync(`${directory}/fs`, map.uid(0), map.gid(0));
     const source = {
-      blobPath: store.blob(layers[i].digest),
+      blob: layers[i].digest,
+      range: { path: store.blob(layers[i].digest), offset: 0, size: layers[i].size },
       diffId: parseDigest(record.config.rootfs.diff_ids[i]),
       chain: record.chain.slice(0, i + 1),
     };

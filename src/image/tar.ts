@@ -128,10 +128,27 @@ export class TarReader {
         if (this.#filled === this.#buffer.length) this.#gathered();
         continue;
       }
-      this.#left -= count;
       if (this.#state === "data") this.sink.data(piece);
-      if (this.#left === 0) this.#state === "data" ? this.#dataDone() : this.#nextHeader();
+      this.#passed(count);
     }
+  }
+
+  /** Whether the end mark was read: nothing behind it counts. */
+  get isAtEnd(): boolean {
+    return this.#state === "end";
+  }
+
+  /** Passes over data that the sink does not want, at most `limit` bytes; how many. */
+  passOver(limit: number): number {
+    if (this.#state !== "data" && this.#state !== "skip") return 0;
+    const count = Math.min(this.#left, limit);
+    this.#passed(count);
+    return count;
+  }
+
+  #passed(count: number): void {
+    this.#left -= count;
+    if (this.#left === 0) this.#state === "data" ? this.#dataDone() : this.#nextHeader();
   }
 
   /** Says that nothing follows. Throws TarError inside an entry: the archive is truncated. */
