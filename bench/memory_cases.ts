@@ -16,12 +16,19 @@ function field(path: string, name: string): number {
 }
 
 /**
- * What of the kernel's memory cannot be given back, in kB. Not the free memory: what other programs
- * of the machine take meanwhile would be in it.
+ * What of the kernel's own memory cannot be given back, in kB. Not the free memory: what other
+ * programs of the machine take meanwhile would be in it.
  */
 function kernelMemory(): number {
-  const kinds = ["SUnreclaim", "KernelStack", "PageTables", "Percpu", "Shmem"];
+  const kinds = ["SUnreclaim", "KernelStack", "PageTables", "Percpu"];
   return kinds.reduce((sum, kind) => sum + field("/proc/meminfo", kind), 0);
+}
+
+/** What a process has to itself, in kB, with its program where that is a file in memory. */
+function ownMemory(pid: number): number {
+  const { blocks, nlink } = Deno.statSync(`/proc/${pid}/exe`);
+  const program = nlink === 0 ? blocks! / 2 : 0;
+  return field(`/proc/${pid}/status`, "RssAnon") + program;
 }
 
 /** The parents of all processes, by pid. */
@@ -85,9 +92,9 @@ const IDLE: Case = {
     const parent = parents();
     return {
       sample: () => {
-        const anonymous = pids.flatMap((pid) => [pid, parent.get(pid) ?? 0])
-          .reduce((sum, pid) => sum + field(`/proc/${pid}/status`, "RssAnon"), 0);
-        return Promise.resolve((kernelMemory() - before + anonymous) / 1024);
+        const own = pids.flatMap((pid) => [pid, parent.get(pid) ?? pid])
+          .reduce((sum, pid) => sum + ownMemory(pid), 0);
+        return Promise.resolve((kernelMemory() - before + own) / 1024);
       },
       end: removal(engine, names),
     };

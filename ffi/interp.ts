@@ -59,14 +59,17 @@ interface Placed {
 }
 
 /**
- * Lays `program` out for memory that starts at `base`: state, steps, blocks, strings.
+ * Lays `program` out for memory that starts at `base`: state, what the lasting steps use, all
+ * steps, what only the spent ones use. So what is spent is one piece, at the end.
  * Addresses are plain numbers, which hold 53 bits exactly; user addresses have 47.
  * Throws RangeError for an unknown or doubled label.
  */
 export function encode(program: Program, base: number, arch: Arch = Deno.build.arch): Encoded {
   const placed: Placed[] = [];
   for (const step of program.steps) expand(step, placed);
-  const layout = new Layout(base, placed);
+  const spentFrom = program.spent?.from;
+  const lasting = Math.max(0, placed.findIndex(({ step }) => step.label === spentFrom));
+  const layout = new Layout(base, placed, spentFrom === undefined ? 0 : lasting);
   const bytes = new Uint8Array(Math.ceil(layout.size / 8) * 8);
   const words = new Uint32Array(bytes.buffer);
   if (program.tail !== undefined) putWord(words, 2, layout.label(program.tail));
@@ -102,7 +105,7 @@ function writeSpent(
   base: number,
 ): { address: number; length: number } {
   const begin = Math.ceil(layout.label(spent.from) / PAGE) * PAGE;
-  const end = Math.floor(layout.stepsEnd / PAGE) * PAGE;
+  const end = Math.floor((base + layout.size) / PAGE) * PAGE;
   const at = ({ block, offset }: Place) => (layout.block(block) - base + offset) / 8;
   const length = Math.max(0, end - begin);
   putWord(words, at(spent.address), begin);
@@ -176,18 +179,25 @@ class Layout {
   readonly #texts: [number, Uint8Array][] = [];
   #end: number;
 
-  constructor(base: number, placed: readonly Placed[]) {
+  /** `lasting`: how many of the first steps have what they use in front of the steps. */
+  constructor(base: number, placed: readonly Placed[], lasting: number) {
     this.#base = base;
     this.#count = placed.length;
     this.#blocks.set(STATE, 0);
-    this.#steps = STATE.bytes.length;
-    this.#end = this.#steps + placed.length * STEP_BYTES;
+    this.#end = STATE.bytes.length;
+    placed.slice(0, lasting).forEach(({ step }) => this.#addUsed(step));
+    this.#steps = this.#end = (this.#end + 7) & ~7;
+    this.#end += placed.length * STEP_BYTES;
     placed.forEach(({ step }, i) => {
       if (step.label !== undefined) this.#addLabel(step.label, i);
-      for (const arg of step.args) this.#addValue(arg);
-      if (step.result) this.#addBlock(step.result.block);
+      if (i >= lasting) this.#addUsed(step);
     });
     this.size = this.#end;
+  }
+
+  #addUsed({ args, result }: Step): void {
+    for (const arg of args) this.#addValue(arg);
+    if (result) this.#addBlock(result.block);
   }
 
   #addLabel(label: string, index: number): void {
@@ -221,9 +231,9 @@ class Layout {
   step(index: number): number {
     return this.#base + this.#steps + index * STEP_BYTES;
   }
-  /** Where the last step ends. */
-  get stepsEnd(): number {
-    return this.step(this.#count);
+  /** Where a step is among the words of the bytes. */
+  stepWord(index: number): number {
+    return this.#steps / 8 + index * STEP_WORDS;
   }
   label(name: string): number {
     const index = this.#labels.get(name);
@@ -272,7 +282,7 @@ function writeStep(
   index: number,
   arch: Arch,
 ): void {
-  const at = STATE.bytes.length / 8 + index * STEP_WORDS;
+  const at = layout.stepWord(index);
   const { call, args, result, onNegative, onZero, onPositive } = step;
   putWord(words, at, call === "subtract" ? PSEUDO_CALL : syscallNumber(call, arch));
   let flags = 0;

@@ -68,7 +68,10 @@ export interface Program {
   readonly spent?: SpentSteps;
 }
 
-/** The last steps of a program, from a label on: the whole pages that only they are on. */
+/**
+ * The last steps of a program, from a label on, and what no other step uses: the whole pages that
+ * nothing else is on.
+ */
 export interface SpentSteps {
   readonly from: string;
   /** Get the pages' address and length when the program is encoded; 0 bytes: there are none. */

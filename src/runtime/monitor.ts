@@ -34,6 +34,7 @@ import type { Encoded } from "../../ffi/interp.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { bindDatagram, receiveWithFd, sendFdTo, socketPair } from "../../ffi/unix_socket.ts";
+import { isAbsent } from "../base/files.ts";
 import { executeFile } from "./execute.ts";
 import type { Cleanup, MonitorPlan, MonitorStdio, MonitorTimeout } from "./monitor_plan.ts";
 import { monitorProgram } from "./monitor_program.ts";
@@ -172,18 +173,30 @@ export function startMonitored(start: MonitoredStart): Started {
     throw failure ?? new Error("Cannot start a container: its monitor was killed");
   }
   undo.move();
-  forgetSpent(file, spent);
+  forgetSpent(file, spent, pid);
   return { pid, monitorPid, client };
 }
 
 /**
- * Init was executed, so its steps, the larger part of the monitor's file, are of no use any more:
- * they would be memory for as long as the container runs. Until here nobody could change the file
- * either: the kernel refuses to open one for writing while it is executed.
+ * Once init has become the command, its steps, the larger part of the monitor's file, are of no use
+ * any more: they would be memory for as long as the container runs. Until here nobody could change
+ * the file either: the kernel refuses to open one for writing while it is executed.
  */
-function forgetSpent(program: Fd, spent: Executable["spent"]): void {
-  if (spent !== undefined && spent.length > 0) punchHole(program, spent.offset, spent.length);
+function forgetSpent(program: Fd, spent: Executable["spent"], pid: number): void {
+  if (spent !== undefined && spent.length > 0 && !isExecuting(pid, program)) {
+    punchHole(program, spent.offset, spent.length);
+  }
   seal(program);
+}
+
+/** Whether a process still is this program, as a first process that reaps others is. */
+function isExecuting(pid: number, program: Fd): boolean {
+  try {
+    const [its, ours] = [`/proc/${pid}/exe`, `/proc/self/fd/${program.raw}`].map(Deno.statSync);
+    return its.ino === ours.ino && its.dev === ours.dev;
+  } catch (error) {
+    return !isAbsent(error); // it has ended; or it cannot be seen
+  }
 }
 
 /** Reads the report to its end: 16 bytes of a failed step, or nothing once init is executed. */

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encode } from "../../../ffi/interp.ts";
 import {
   addressIn,
@@ -130,3 +130,16 @@ for (const [name, count, from, [first, pages]] of SPENT) {
     assertEquals([read(address), read(length)], [BASE + first * PAGE, pages * PAGE]);
   });
 }
+
+Deno.test("encode() puts what only the spent steps use on pages that may be let go", () => {
+  const address = slot("address"), length = slot("length");
+  const shared = block("shared", new Uint8Array(8)), own = block("own", new Uint8Array(3 * PAGE));
+  const steps: Step[] = [
+    { ...GETPID, args: [address, length, addressIn(shared)] },
+    { ...GETPID, label: "spent", args: [addressIn(shared), addressIn(own), "text"] },
+  ];
+  const encoded = encode({ steps, spent: { from: "spent", address, length } }, BASE, "x86_64");
+  const { address: begin, length: bytes } = encoded.spent!;
+  assert(encoded.addressOf(shared) < begin, "the other step uses it as well");
+  assert(encoded.addressOf(own) < begin + bytes && bytes >= 2 * PAGE, `${bytes} bytes`);
+});
