@@ -58,7 +58,8 @@ const LIST: ListSpec = {
 
 const FILTERS = ["before", "dangling", "label", "reference", "since", "until"];
 
-function rowOf(row: ImageRow, noTrunc: boolean): Row {
+/** The fields of one name of an image. */
+export function imageRow(row: ImageRow, noTrunc: boolean): Row {
   const { record } = row;
   const created = parseTime(record.config.created ?? ZERO_TIME) ?? 0n;
   const size = formatSize(sizeOf(record));
@@ -108,7 +109,7 @@ export async function command(args: string[]): Promise<number> {
   const columns = options.digests
     ? ["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"]
     : LIST.columns;
-  await printList(rows.map((row) => rowOf(row, options.noTrunc)), { ...LIST, columns }, {
+  await printList(rows.map((row) => imageRow(row, options.noTrunc)), { ...LIST, columns }, {
     ...(options.format !== undefined && { format: options.format }),
     quiet: options.quiet,
   });

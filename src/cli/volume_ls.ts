@@ -61,7 +61,8 @@ const LIST: ListSpec = {
 
 const FILTERS = ["dangling", "driver", "label", "name"];
 
-function rowOf(volume: VolumeRecord): Row {
+/** The fields of one volume. */
+export function volumeRow(volume: VolumeRecord): Row {
   const labels = volume.Labels ?? {};
   return {
     Availability: "N/A",
@@ -93,7 +94,7 @@ export async function command(words: string[]): Promise<number> {
   });
   found.sort((a, b) => compareNatural(a.Name, b.Name));
   const configured = options.format === undefined ? readUserConfig().volumesFormat : undefined;
-  await printList(found.map(rowOf), LIST, {
+  await printList(found.map(volumeRow), LIST, {
     ...(options.format !== undefined && { format: options.format }),
     ...(configured !== undefined && { configured }),
     quiet: options.quiet,

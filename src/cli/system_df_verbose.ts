@@ -1,0 +1,108 @@
+/** `system df -v`: each image, container and volume, as tables or by a template. */
+import { nowNanoseconds } from "../base/time.ts";
+import { formatSize } from "../base/units.ts";
+import { summarize } from "../engine/summary.ts";
+import { rowsOf, sizeOf } from "../image/list.ts";
+import { imageRow } from "./images.ts";
+import { renderFacts } from "./list_template.ts";
+import { alignColumns, type Row, shortId } from "./output.ts";
+import { UserError } from "../base/errors.ts";
+import { sum, type Usage, usersOf } from "./system_df.ts";
+import { volumeRow } from "./volume_ls.ts";
+
+function imageRows(usage: Usage): Row[] {
+  const shared = new Map<string, number>();
+  for (const { record } of usage.images) {
+    for (const chainId of record.chain) shared.set(chainId, (shared.get(chainId) ?? 0) + 1);
+  }
+  return usage.images.flatMap((image) => {
+    const { chain, layerSizes } = image.record;
+    const common = sum(chain.map((id, i) => shared.get(id)! > 1 ? layerSizes[i] : 0));
+    const size = sizeOf(image.record);
+    const own = {
+      Containers: String(usersOf(usage, image)),
+      SharedSize: formatSize(common, 4),
+      UniqueSize: formatSize(size - common, 4),
+      VirtualSize: formatSize(size, 4),
+    };
+    return rowsOf(image, false).map((row) => ({
+      ...imageRow(row, true),
+      Digest: row.digest ?? "",
+      ...own,
+    }));
+  });
+}
+
+function containerRows(usage: Usage): Row[] {
+  const now = nowNanoseconds();
+  return usage.containers.map(({ listed, size }) => {
+    const { Label: _, ...fields } = summarize(listed, { now, noTrunc: true });
+    const { Command } = summarize(listed, { now, noTrunc: false });
+    return { ...fields, Command: String(Command), Size: formatSize(size) } as Row;
+  });
+}
+
+function volumeRows(usage: Usage): Row[] {
+  return usage.volumes.map(({ record, size, users }) => {
+    const { Label: _, ...fields } = volumeRow(record);
+    return { ...fields, Links: String(users), Size: formatSize(size) };
+  });
+}
+
+type Column = [title: string, cell: (row: Row) => unknown];
+
+const short = (row: Row) => shortId(String(row.ID));
+const field = (name: string) => (row: Row) => row[name];
+
+const IMAGE_COLUMNS: Column[] = [
+  ["REPOSITORY", field("Repository")],
+  ["TAG", field("Tag")],
+  ["IMAGE ID", short],
+  ["CREATED", field("CreatedSince")],
+  ["SIZE", field("Size")],
+  ["SHARED SIZE", field("SharedSize")],
+  ["UNIQUE SIZE", field("UniqueSize")],
+  ["CONTAINERS", field("Containers")],
+];
+const CONTAINER_COLUMNS: Column[] = [
+  ["CONTAINER ID", short],
+  ["IMAGE", field("Image")],
+  ["COMMAND", field("Command")],
+  ["LOCAL VOLUMES", field("LocalVolumes")],
+  ["SIZE", field("Size")],
+  ["CREATED", field("RunningFor")],
+  ["STATUS", field("Status")],
+  ["NAMES", field("Names")],
+];
+const VOLUME_COLUMNS: Column[] = [
+  ["VOLUME NAME", field("Name")],
+  ["LINKS", field("Links")],
+  ["SIZE", field("Size")],
+];
+const CACHE_TITLES = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"];
+
+function table(rows: readonly Row[], columns: readonly Column[]): string {
+  const titles = columns.map(([title]) => title).join("\t");
+  return alignColumns([
+    titles,
+    ...rows.map((row) => columns.map(([, cell]) => String(cell(row))).join("\t")),
+  ]);
+}
+
+/** All that `-v` prints. Throws UserError for a template that does not parse or run. */
+export function verboseText(usage: Usage, format: string): string {
+  const [images, containers] = [imageRows(usage), containerRows(usage)];
+  const volumes = volumeRows(usage);
+  if (format !== "" && format !== "table") {
+    const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
+    if (format === "json") return JSON.stringify(all); // docker ends no line here
+    const typeName = "*formatter.diskUsageContext";
+    const { written, error } = renderFacts(format, all, { typeName });
+    if (error !== undefined) throw new UserError(error);
+    return written;
+  }
+  return `Images space usage:\n\n${table(images, IMAGE_COLUMNS)}\n` +
+    `Containers space usage:\n\n${table(containers, CONTAINER_COLUMNS)}\n` +
+    `Local Volumes space usage:\n\n${table(volumes, VOLUME_COLUMNS)}\n` +
+    `Build cache usage: 0B\n\n${alignColumns([CACHE_TITLES.join("\t")])}`;
+}
