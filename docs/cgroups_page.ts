@@ -49,6 +49,11 @@ way to his session that is his (\`user@1000.service\`), with the controllers tha
 switch a controller off at the root, because none of its units needs it, the kernel refuses: the
 containers' limits need it. They live on through \`systemctl daemon-reload\` and \`daemon-reexec\`.
 
+systemd ends what is left of a unit when the unit ends, and logind may end what is left of a
+session. What a start leaves running (the monitor, proxies of ports, health checks) is therefore in
+\`/diplodock/monitors\`, beside the containers, if the command itself is in a unit. A unit may thus
+have no other work than \`diplodock run -d\`.
+
 To keep to the rule as root too, or to let containers end with a service, start them from a unit
 with \`Delegate=yes\` and name a cgroup below its own. Its processes must be in another one, as
 cgroup v2 wants it (systemd 254 does that itself: \`DelegateSubgroup=main\`):

@@ -95,12 +95,29 @@ function failureIn(view: DataView, encoded: Encoded): SyscallError | undefined {
   return new SyscallError(step?.call ?? "unknown", errno, step?.goal ?? "run a step");
 }
 
+/** Where processes go that outlive the one that starts them. */
+export interface Apart {
+  /** Files of cgroup v1 to which such a process writes "0". */
+  readonly tasks: readonly Fd[];
+  /** A cgroup2 directory, for CLONE_INTO_CGROUP. */
+  readonly into?: Fd;
+}
+
+let apart: Apart | undefined;
+
+/** Says where they go from now on; without a word they stay with their parent. */
+export function setApart(place: Apart): void {
+  apart = place;
+}
+
 /** What a child is born with. */
 export interface SpawnOptions {
   /** More clone flags: CLONE_FILES to leave descriptors in our table, namespaces. */
   readonly flags?: number;
   /** A cgroup2 directory's descriptor to be born in. */
   readonly cgroupFd?: number;
+  /** It outlives us: see `setApart`. */
+  readonly outlives?: boolean;
 }
 
 /** A child that was started, by its pidfd. */
@@ -117,6 +134,23 @@ export interface Child {
  * `restoreSignals()` into the steps. Throws SyscallError if the clone fails or if a step fails.
  */
 export function spawn(steps: readonly Step[], options: SpawnOptions = {}): Child {
+  if (!options.outlives || apart === undefined) return spawnHere(steps, options);
+  const enter = apart.tasks.map(({ raw }): Step => ({
+    call: "write",
+    args: [raw, "0", 1],
+    goal: "go apart",
+    onNegative: "next", // it does its work from where it is as well
+  }));
+  const all = [...enter, ...steps];
+  try {
+    return spawnHere(all, { cgroupFd: apart.into?.raw, ...options });
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.call !== "clone3") throw error;
+    return spawnHere(all, options);
+  }
+}
+
+function spawnHere(steps: readonly Step[], options: SpawnOptions): Child {
   const flags = BigInt(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (options.flags ?? 0));
   const pidfd = slot("pidfd", -1);
   const pid = slot("pid");

@@ -11,6 +11,7 @@ import { joinSandbox } from "../net/sandbox.ts";
 import { readState } from "../net/state.ts";
 import { lockContainer, readRecord, resolveContainer, writeRecord } from "./containers.ts";
 import { emitEvent } from "./events.ts";
+import { leaveUnit } from "./leave_unit.ts";
 import { joinedContainer } from "./modes.ts";
 import { endpointRequest, places } from "./network.ts";
 import { withNetworks } from "./network_settings.ts";
@@ -191,6 +192,7 @@ export async function changePublished(
   );
   let next: ContainerRecord = { ...record, HostConfig: { ...record.HostConfig, PortBindings } };
   if (running.kind === "running" && state !== undefined) {
+    await leaveUnit();
     const { pid, monitorPid: holder } = running.run;
     const change = { add, remove: removals, pid, holder, userlandProxy: Diplodock?.UserlandProxy };
     const changed = await changePorts(places(), state, change);

@@ -94,7 +94,7 @@ function launchHealthProgram(record: ContainerRecord): void {
   const inherited = [container, file, nullFile, door.into, freezerFile, ...door.tasks]
     .flatMap((fd) => fd === undefined ? [] : [fd.raw]);
   const { bytes } = executable(healthProgram(plan));
-  execute(bytes, inherited, ["diplodock-health", shortId(record.Id)]);
+  execute(bytes, inherited, ["diplodock-health", shortId(record.Id)], { outlives: true });
 }
 
 /** The file that tells of a pause, and how it starts without one. */

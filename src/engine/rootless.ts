@@ -3,7 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories, namesIn } from "../base/files.ts";
 import { isInsideRootless, ROOTLESS_VARIABLE, runDirectory } from "../base/places.ts";
 import { runningCommand } from "../base/self.ts";
-import { enterNamespaces, leaveNamespaces } from "../runtime/rootless.ts";
+import { enterNamespaces, holderOf, leaveNamespaces } from "../runtime/rootless.ts";
 import { planUserMaps, type UserMaps, writeUserMaps } from "../runtime/subordinate_ids.ts";
 import { sayOnce } from "./say_once.ts";
 
@@ -44,6 +44,11 @@ function write(pid: number, maps: UserMaps): void {
     `containers have one user id only, root, which is you: ${maps.single}. Files of other owners ` +
       "in images become yours",
   );
+}
+
+/** The process that keeps the user's namespaces; undefined where there is none. */
+export function namespaceHolder(): number | undefined {
+  return holderOf(directory());
 }
 
 /** To be called when the command is done: nothing of it stays when no container runs. */

@@ -39,6 +39,7 @@ import {
   resolvConfOf,
 } from "./network.ts";
 import { hasHealthCheck } from "./health_state.ts";
+import { leaveUnit } from "./leave_unit.ts";
 import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import { withNetworks } from "./network_settings.ts";
 import { firstProcess, specOf } from "./start_plan.ts";
@@ -97,6 +98,7 @@ export async function startContainer(
   checkPreserved(record.HostConfig.Diplodock?.PreserveFds ?? 0);
   const id = record.Id;
   makeDirectories(containerRunDirectory(id), 0o700);
+  await leaveUnit();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => removeIfThere(containerRunDirectory(id), true));
   // Noted before anything is made: who cleans up after a start that was cut off finds it.

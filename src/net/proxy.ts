@@ -58,7 +58,7 @@ function startProgram(
       goal: "start the proxy",
     },
   ];
-  const child = spawn(steps);
+  const child = spawn(steps, { outlives: true });
   using _pidfd = child.pidfd;
   return child.pid;
 }

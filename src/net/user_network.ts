@@ -185,7 +185,7 @@ function startProgram(argv: readonly string[], fds: readonly number[], says: Fd)
     ...fds.map((fd): Step => ({ call: "fcntl", args: [fd, F_SETFD, 0], goal })),
     ...restoreSignals(),
     { call: "execve", args: [argv[0], stringArray("argv", argv), stringArray("envp", env)], goal },
-  ]);
+  ], { outlives: true });
   child.pidfd[Symbol.dispose]();
   return child.pid;
 }

@@ -295,7 +295,8 @@ export function containerCgroupPath(id: string, parent = ""): string {
   return normalizeCgroupPath(`${above}/${id}`);
 }
 
-function defaultParent(): string {
+/** Where containers' cgroups are unless the user says otherwise. */
+export function defaultParent(): string {
   if (!isRootless() || cgroupLayout().version !== 2) return "/diplodock";
   return `${delegatedCgroup() ?? ""}/diplodock`;
 }

@@ -2,7 +2,7 @@
 import { AT_EMPTY_PATH, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../../ffi/constants.ts";
 import { type Fd, sealedMemfd } from "../../ffi/fd.ts";
 import { type Step, stringArray } from "../../ffi/program.ts";
-import { spawn } from "../../ffi/spawn.ts";
+import { spawn, type SpawnOptions } from "../../ffi/spawn.ts";
 
 /**
  * Executes an ELF file that exists in memory only, in a session of its own, with all signals
@@ -13,9 +13,10 @@ export function execute(
   bytes: Uint8Array<ArrayBuffer>,
   inherited: readonly number[],
   argv: readonly string[],
+  options: SpawnOptions = {},
 ): number {
   using file = sealedMemfd(argv[0], bytes);
-  return executeFile(file, inherited, argv);
+  return executeFile(file, inherited, argv, options);
 }
 
 /** The same of an ELF file that is there already. */
@@ -23,6 +24,7 @@ export function executeFile(
   file: Fd,
   inherited: readonly number[],
   argv: readonly string[],
+  options: SpawnOptions = {},
 ): number {
   const child = spawn([
     { call: "setsid", args: [], goal: "start a session" },
@@ -41,7 +43,7 @@ export function executeFile(
       args: [file.raw, "", stringArray("argv", argv), stringArray("envp", []), AT_EMPTY_PATH],
       goal: `start ${argv[0]}`,
     },
-  ]);
+  ], options);
   child.pidfd[Symbol.dispose]();
   return child.pid;
 }

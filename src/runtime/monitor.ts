@@ -284,7 +284,7 @@ function launch(start: MonitoredStart): Launched {
   const { encoded, bytes, spent } = executable(monitorProgram(plan));
   const argv = ["diplodock-monitor", start.id];
   const program = undo.use(memoryFile(argv[0], bytes));
-  const monitorPid = executeFile(program, descriptors(plan), argv);
+  const monitorPid = executeFile(program, descriptors(plan), argv, { outlives: true });
   undo.move();
   return { encoded, monitorPid, report: report.read, client: mine, program, spent };
 }

@@ -58,6 +58,11 @@ function readHolder(directory: string): Holder | undefined {
   return stat?.startTime === startTime ? { pid: Number(pid), startTime } : undefined;
 }
 
+/** The number of the process that keeps the namespaces; undefined where there is none. */
+export function holderOf(directory: string): number | undefined {
+  return readHolder(directory)?.pid;
+}
+
 /**
  * Enters the namespaces that `directory` tells of, which are made where there are none, and becomes
  * `command` there. Does not return. `makeMaps` is called for new ones. Throws UserError.

@@ -3,7 +3,7 @@
  * they live on with their limits. Run by systemd_test.ts in a machine that is ours alone: units are
  * written.
  */
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { runProgram } from "../lib/oci_box.ts";
@@ -69,11 +69,11 @@ Deno.test("root's containers keep life and limits whatever systemd does to its u
   await engine.ok("update", "--pids-limit", "8", id);
   assertEquals(limitsAt(path)[3], "8");
   await engine.ok("rm", "-f", id);
-  assertEquals(limitsOfOthers(), "");
+  assertEquals(left(), "monitors");
 });
 
 /** What is left of containers in the tree. */
-function limitsOfOthers(): string {
+function left(): string {
   return [...Deno.readDirSync(directoryOf("/diplodock"))].filter((entry) => entry.isDirectory)
     .map(({ name }) => name).join(" ");
 }
@@ -157,8 +157,7 @@ Deno.test("an ordinary user's containers are in what systemd delegates to his ma
   Deno.mkdirSync("/etc/systemd/user", { recursive: true });
   Deno.writeTextFileSync(
     "/etc/systemd/user/mine.service",
-    `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\n` +
-      `KillMode=process\n${environment(own)}` +
+    `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n${environment(own)}` +
       `ExecStart=${Deno.realPathSync(PROGRAM)} ${words.join(" ")} host sleep 600\n`,
   );
   Deno.writeTextFileSync("/etc/systemd/user/default.target", "[Unit]\nDefaultDependencies=no\n");
@@ -178,7 +177,26 @@ Deno.test("an ordinary user's containers are in what systemd delegates to his ma
   assertEquals(limitsAt(path), SET);
   await asUser(Deno.realPathSync(PROGRAM), "update", "--pids-limit", "8", "mine");
   assertEquals(limitsAt(path)[3], "8");
-  assertStringIncludes(await asUser("systemctl", "--user", "is-active", "mine"), "active");
   await asUser(Deno.realPathSync(PROGRAM), "rm", "-f", "mine");
   await systemctl("stop", `user@${UID}`);
+});
+
+Deno.test("a container outlives the unit whose only work was to start it", async () => {
+  const folder = engine.path("go");
+  Deno.mkdirSync(folder);
+  const script = engine.file("wait.sh", "while [ ! -e /go/on ]; do sleep .1; done; exit 7\n");
+  const words = ["run", "-d", "--name", "long", "--network", "none", ...LIMITS];
+  const volumes = ["-v", `${folder}:/go`, "-v", `${script}:/wait.sh`];
+  const command = [Deno.realPathSync(PROGRAM), ...words, ...volumes, "host", "sh", "/wait.sh"];
+  await unit(
+    "short.service",
+    `[Service]\nType=oneshot\n${environment(engine)}ExecStart=${command.join(" ")}\n`,
+  );
+  await systemctl("start", "short");
+  await waitFor(() => !isThere(directoryOf("/system.slice/short.service")));
+  const state = () => engine.inspect("long", "{{.State.Status}} {{.State.ExitCode}}");
+  assertEquals(await state(), "running 0");
+  Deno.writeTextFileSync(`${folder}/on`, "");
+  await waitFor(async () => await state() === "exited 7", 60_000);
+  await engine.ok("rm", "long");
 });

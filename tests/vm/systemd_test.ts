@@ -17,5 +17,5 @@ Deno.test({
       modules: ["fs/overlayfs/overlay.ko"],
       prepare: `echo root:x:0:0::/root:/bin/sh > /etc/passwd
         echo user:x:1000:1000::/home:/bin/sh >> /etc/passwd`,
-    }, 4),
+    }, 5),
 });
