@@ -135,6 +135,21 @@ export class FastSha256 {
     this.#rest.set(buffer.subarray(last - this.#filled, last));
   }
 
+  /**
+   * Takes bytes of memory on another thread; they must stay as they are, and nothing else be done
+   * with this hash, until it resolves.
+   */
+  async updateAside(bytes: Bytes): Promise<void> {
+    if (this.#filled > 0) return this.update(bytes);
+    this.#words[BUFFER] = addressOf(bytes);
+    const whole = bytes.length & ~(BLOCK - 1);
+    this.#words[LEFT] = this.#words[SIZE] = BigInt(whole);
+    await load()!.aside(this.#address);
+    this.#size += bytes.length;
+    this.#filled = bytes.length - whole;
+    this.#rest.set(bytes.subarray(whole));
+  }
+
   /** The digest in hexadecimal; to be called once. */
   hex(): string {
     const end = new Uint8Array(this.#filled < BLOCK - 8 ? BLOCK : 2 * BLOCK);

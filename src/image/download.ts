@@ -1,4 +1,5 @@
 /** One blob from a registry: resumed, verified, and by one process at a time. */
+import { partPath } from "./arrivals.ts";
 import { CHUNK } from "./compression.ts";
 import { hexOf } from "./digest.ts";
 import { hasBlob, keepBlob } from "./blobs.ts";
@@ -40,7 +41,7 @@ export async function downloadBlob(
   using _lock = await lock(name, "exclusive", () => tell({ phase: "waiting" }));
   // Another process may have brought it while we waited.
   if (hasBlob(store, part.digest)) return tell({ phase: "there", already: false });
-  const path = `${store.parts}/${hexOf(part.digest)}`;
+  const path = partPath(store, part.digest);
   for (let attempt = 1;; attempt++) {
     try {
       await receive(path, repository, part, tell, signal);

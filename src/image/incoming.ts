@@ -10,6 +10,7 @@ import { UserError } from "../base/errors.ts";
 import { BlobWriter, hasBlob, keepBlob } from "./blobs.ts";
 import { CHUNK, type Compression, sniff } from "./compression.ts";
 import { type Digest, parseDigest } from "./digest.ts";
+import type { Growth } from "./growing.ts";
 import type { Session } from "./session.ts";
 
 /** A part of a file. */
@@ -62,23 +63,26 @@ export function compressionOf(range: FileRange): Compression {
   return "none";
 }
 
-/** Lets another thread begin: Deno starts it when this one waits for something. */
-export async function letBegin(range: FileRange): Promise<void> {
-  await Deno.lstat(range.path); // a first setTimeout would load 6 ms of code
-}
-
 /** A blob under way: where its bytes are meanwhile, and when it is in the store. */
 export interface IncomingBlob {
   range: FileRange;
+  /** How much of it is there, if not all. */
+  growth?: Growth;
   /** Rejects if the bytes are not what the digest says. */
   whole: Promise<void>;
+}
+
+/** Where to ask for blobs that are under way. */
+export interface BlobsUnderWay {
+  /** Undefined: it is in the store, or nobody is bringing it. */
+  get(digest: Digest): IncomingBlob | undefined;
 }
 
 /** How many are copied at the same time: the machine has other work to do. */
 const AT_ONCE = 2;
 
 /** The blobs of one image archive that are under way. */
-export class Incoming {
+export class Incoming implements BlobsUnderWay {
   readonly #blobs = new Map<Digest, IncomingBlob>();
 
   constructor(readonly session: Session) {}
@@ -103,11 +107,6 @@ export class Incoming {
 
   get(digest: Digest): IncomingBlob | undefined {
     return this.#blobs.get(digest);
-  }
-
-  /** To be called before this thread begins work of its own. */
-  async begin(): Promise<void> {
-    for (const { range } of this.#blobs.values()) return await letBegin(range);
   }
 
   /** Waits until no other thread works for this any more. */

@@ -3,12 +3,11 @@ import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { type Compression, decompress } from "./compression.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
-import { Hasher } from "./hash.ts";
-import { compressionOf, type FileRange, readRange } from "./incoming.ts";
-import { Inflater } from "./inflate.ts";
+import type { Growth } from "./growing.ts";
+import { type FileRange, readRange } from "./incoming.ts";
+import { openLayer } from "./layer_content.ts";
 import { lock } from "./locks.ts";
 import { ownIdentity } from "./metadata.ts";
 import { type LayerRecord, readLayer } from "./records.ts";
@@ -17,8 +16,6 @@ import { isThere, type Store } from "./store.ts";
 import { TarReader, type TarSink } from "./tar.ts";
 import { Unpacker } from "./unpack.ts";
 import type { OverlayKind } from "./whiteout.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What a compressed layer may grow to. */
 export interface GrowthLimit {
@@ -35,6 +32,8 @@ export const GROWTH_LIMIT: GrowthLimit = { freeBytes: 1 << 30, ratio: 200 };
 export interface LayerSource {
   blob: Digest;
   range: FileRange;
+  /** How much of it is there, if not all. */
+  growth?: Growth;
   /** Resolves when the blob is verified, if it is not yet. */
   whole?: Promise<void>;
   diffId: Digest;
@@ -131,7 +130,7 @@ export async function unpackVerified(
   const reader = new TarReader(owners === undefined ? unpacker : shifted(unpacker, owners));
   const compressed = source.range.size;
   const limit = growthLimit(root.raw, compressed, GROWTH_LIMIT);
-  using content = openLayer(source, compressed);
+  const content = await openLayer(source);
   let size = 0;
   for await (const chunk of content.chunks) {
     size += chunk.length;
@@ -179,70 +178,4 @@ export function growthLimit(
       reason: `${compressed} compressed bytes grow to more than ${byRatio}, which looks like a ` +
         `decompression bomb`,
     };
-}
-
-/** The tar inside a blob: its bytes, and their digest when all are read. */
-interface LayerContent extends Disposable {
-  chunks: AsyncIterable<Bytes>;
-  digest(): Digest;
-}
-
-/** Below this a thread of its own costs more than it saves. */
-export const WORTH_A_THREAD = 4 << 20;
-
-function openLayer(source: LayerSource, compressed: number): LayerContent {
-  const compression = compressionOf(source.range);
-  if ((compression === "gzip" || compression === "zstd") && compressed > WORTH_A_THREAD) {
-    const inflater = new Inflater(source.range, compression, source.onProgress);
-    return {
-      chunks: inflater.chunks(),
-      digest: () => inflater.digest!,
-      [Symbol.dispose]: () => inflater[Symbol.dispose](),
-    };
-  }
-  // The blob of a plain layer was hashed when it came, and this is that hash.
-  const isVerified = compression === "none" && source.blob === source.diffId;
-  const hasher = new Hasher();
-  return {
-    chunks: layerChunks(source, compression, isVerified ? undefined : hasher),
-    digest: () => isVerified ? source.diffId : hasher.digest(),
-    [Symbol.dispose]() {},
-  };
-}
-
-/** The bytes of the tar. A plain one is read into one buffer again and again. */
-async function* layerChunks(
-  source: LayerSource,
-  compression: Compression,
-  hasher: Hasher | undefined,
-): AsyncGenerator<Bytes> {
-  if (compression !== "none") {
-    const chunks = freshChunks(source.range);
-    const { chunks: inflated } = await decompress(counted(chunks, source.onProgress));
-    for await (const chunk of inflated) {
-      hasher?.update(chunk);
-      yield chunk;
-    }
-    return;
-  }
-  for (const chunk of readRange(source.range)) {
-    source.onProgress?.(chunk.length);
-    hasher?.update(chunk);
-    yield chunk;
-  }
-}
-
-/** In memory of their own: decompression goes on while the next is read. */
-async function* freshChunks(range: FileRange): AsyncGenerator<Bytes> {
-  for (const chunk of readRange(range)) yield chunk.slice();
-}
-
-async function* counted(
-  chunks: AsyncIterable<Bytes>,
-  onProgress: ((bytes: number) => void) | undefined,
-): AsyncGenerator<Bytes> {
-  for await (const chunk of chunks) {
-    onProgress?.(chunk.length);
-    yield chunk;
-  }
 }

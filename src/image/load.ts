@@ -108,7 +108,6 @@ async function loadInto(loading: Loading, options: LoadOptions): Promise<Loaded[
   if (wishes === undefined) {
     throw new UserError("Cannot load archive: it has neither manifest.json nor index.json");
   }
-  await incoming.begin();
   // All names are read and all layers unpacked before the first image is made known.
   const named = wishes.map(({ descriptor, names }) => ({
     descriptor,

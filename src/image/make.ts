@@ -7,7 +7,7 @@ import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
-import { compressionOf, copyRange, type FileRange, letBegin } from "./incoming.ts";
+import { compressionOf, copyRange, type FileRange } from "./incoming.ts";
 import { unpackUnnamed } from "./layers.ts";
 import { type PackOptions, packTree } from "./pack.ts";
 import { hostPlatform } from "./platform.ts";
@@ -98,7 +98,6 @@ async function importLayer(
 async function importPlain(session: Session, range: FileRange) {
   const copying = copyRange(session, range);
   try {
-    await letBegin(range);
     await unpackUnnamed(session, range, copying.then(({ digest }) => digest));
   } finally {
     // Not before the other thread has let go of its files.

@@ -15,8 +15,7 @@ import {
 import { downloadBlob, type DownloadEvent } from "./download.ts";
 import { digestOf, expectMuch } from "./hash.ts";
 import { readEntries } from "./index_file.ts";
-import { prepareInflater } from "./inflate.ts";
-import { WORTH_A_THREAD } from "./layers.ts";
+import { Arrivals } from "./arrivals.ts";
 import { formatPlatform, hostPlatform, platformFits, selectPlatform } from "./platform.ts";
 import { type ImageRecord, readLayer, readRecord } from "./records.ts";
 import {
@@ -225,20 +224,23 @@ async function fetchLayers(
   const tell = (layer: Descriptor, event: LayerEvent) =>
     options.onLayer?.(layer.digest, layer.size, event);
   for (const layer of manifest.layers) tell(layer, { phase: "pending" });
-  if (manifest.layers.some((layer) => layer.size > WORTH_A_THREAD)) prepareInflater();
   const abort = new AbortController();
   const already = new Set<Digest>();
-  const fetchOne = async (layer: Descriptor) => {
-    await downloadBlob(session, repository, layer, (event) => {
-      if (event.phase === "there" && event.already) already.add(layer.digest);
-      tell(layer, event);
-    }, abort.signal);
-  };
+  const arrivals = new Arrivals(session.store);
+  const fetchOne = (layer: Descriptor) =>
+    arrivals.follow(layer, (arrived) =>
+      downloadBlob(session, repository, layer, (event) => {
+        if (event.phase === "there" && event.already) already.add(layer.digest);
+        if (event.phase === "downloading") arrived(event.bytes);
+        tell(layer, event);
+      }, abort.signal));
   const downloads = inParallel(unique(manifest.layers), options.parallel ?? 3, fetchOne);
+  arrivals.expect(downloads);
   try {
     return await register(session, {
       ...wish,
-      whenReady: (i) => downloads.get(manifest.layers[i].digest)!,
+      incoming: arrivals,
+      whenReady: (i) => arrivals.begun(manifest.layers[i].digest),
       onLayer: (i, event) => {
         const layer = manifest.layers[i];
         tell(

@@ -5,7 +5,8 @@ import type { Digest } from "./digest.ts";
 import { ociLayer, parseConfig, parseManifest } from "./documents.ts";
 import { chainIds } from "./hash.ts";
 import { putNames } from "./index_file.ts";
-import type { Incoming } from "./incoming.ts";
+import { RestartedError } from "./growing.ts";
+import type { BlobsUnderWay, IncomingBlob } from "./incoming.ts";
 import { ensureLayer } from "./layers.ts";
 import { type ImageRecord, readRecord, writeRecord } from "./records.ts";
 import type { Session } from "./session.ts";
@@ -28,10 +29,10 @@ export interface Registration {
   parent?: Digest;
   /** Called when a layer begins to be unpacked, with the bytes done, and when it is there. */
   onLayer?: (index: number, event: { bytes: number } | "done") => void;
-  /** Resolves when the blob of the layer is there: pulls unpack while others still come. */
+  /** Resolves when the blob of the layer is there, or the first bytes of it. */
   whenReady?: (index: number) => Promise<void>;
   /** Blobs that come in while they are unpacked. */
-  incoming?: Incoming;
+  incoming?: BlobsUnderWay;
 }
 
 /**
@@ -80,18 +81,36 @@ export async function prepare(session: Session, wish: Registration): Promise<Pre
     const coming = wish.incoming?.get(layer.digest);
     if (coming === undefined) checkSize(store, layer, what);
     let done = 0;
-    const { size } = await ensureLayer(session, {
-      blob: layer.digest,
-      ...(coming ?? { range: { path: store.blob(layer.digest), offset: 0, size: layer.size } }),
-      diffId: config.rootfs.diff_ids[i],
-      chain: chain.slice(0, i + 1),
-      onProgress: (count) => wish.onLayer?.(i, { bytes: done += count }),
-    });
-    await coming?.whole;
+    const unpack = (from: Partial<IncomingBlob>) =>
+      ensureLayer(session, {
+        blob: layer.digest,
+        range: { path: store.blob(layer.digest), offset: 0, size: layer.size },
+        ...from,
+        diffId: config.rootfs.diff_ids[i],
+        chain: chain.slice(0, i + 1),
+        onProgress: (count) => wish.onLayer?.(i, { bytes: done += count }),
+      });
+    const { size } = coming === undefined ? await unpack({}) : await unpackComing(coming, unpack);
     wish.onLayer?.(i, "done");
     layerSizes.push(size);
   }
   return { wish, manifest, config, chain, layerSizes };
+}
+
+/** What is wrong with the blob itself is told first; one that began anew is unpacked when whole. */
+async function unpackComing<T>(
+  coming: IncomingBlob,
+  unpack: (from: Partial<IncomingBlob>) => Promise<T>,
+): Promise<T> {
+  try {
+    return await unpack(coming);
+  } catch (error) {
+    await coming.whole;
+    if (!(error instanceof RestartedError)) throw error;
+    return await unpack({});
+  } finally {
+    await coming.whole;
+  }
 }
 
 /** Makes a prepared image known under its names. Its record. */
