@@ -5,12 +5,14 @@
 
 /**
  * Flags the self-extracting file gives to `deno run`: the bundle needs no configuration, no lock
- * file and nothing from the network, so Deno need not look for any. V8 compiles functions when a
+ * file and nothing from the network, so Deno need not look for any. It is to be quiet: its
+ * display of progress, of which there is none, erases the terminal's line over and over. V8 compiles functions when a
  * file is loaded and not when they are called, as only the former is kept for the next start
  * (17 ms less for each `run`, measured).
  */
 export const RUN_FLAGS = [
   "run",
+  "--quiet",
   "--allow-all",
   "--no-config",
   "--no-lock",

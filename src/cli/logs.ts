@@ -45,14 +45,15 @@ export async function command(words: string[]): Promise<number> {
     clearLogs(record);
     return 0;
   }
-  await showLogs(record, {
+  const wish = {
     follow: options.follow,
     timestamps: options.timestamps,
     details: options.details,
     tail: parseTail(options.tail),
     sinceNs: parseTime("since", options.since),
     untilNs: parseTime("until", options.until),
-  });
+  };
+  await daemon(() => showLogs(record, wish));
   return 0;
 }
 

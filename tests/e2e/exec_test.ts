@@ -151,3 +151,19 @@ test("exec: signals to the client reach the process, and its death ends it", asy
   await killed.status;
   await waitFor(async () => !/sleep 5551234/.test(await engine.ok("top", "c1", "-eo", "pid,args")));
 });
+
+test("a command on a terminal writes its text and nothing else", async () => {
+  for (
+    const [args, want] of [[["version", "-f", "x"], "x\r\n"], [
+      ["exec", "c1", "echo", "-n", "y"],
+      "y",
+    ]] as const
+  ) {
+    using terminal = new PseudoTerminal();
+    const client = terminal.spawn(engine, ...args);
+    await terminal.until(/[xy]/);
+    await client.status;
+    await terminal.drain();
+    assertEquals(terminal.shown, want);
+  }
+});

@@ -74,6 +74,17 @@ export class PseudoTerminal implements Disposable {
     return this.shown;
   }
 
+  /** Takes in what was shown and not read yet. */
+  async drain(): Promise<void> {
+    const buffer = new Uint8Array(65536);
+    for (;;) {
+      const [events] = await poll([{ fd: this.#master.raw, events: POLLIN }], 0);
+      const count = (events & POLLIN) === 0 ? 0 : readInto(this.#master, buffer);
+      if (count <= 0) return;
+      this.shown += new TextDecoder().decode(buffer.subarray(0, count));
+    }
+  }
+
   [Symbol.dispose](): void {
     sys("close", this.#master.release());
   }
