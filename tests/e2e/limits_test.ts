@@ -6,6 +6,7 @@ import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { cgroupPids } from "../../src/runtime/cgroup_processes.ts";
 import { whyNoCgroups } from "../lib/cgroup_box.ts";
 import { cgroupsOf, Engine, waitFor } from "../lib/engine.ts";
+import { withLoop } from "../lib/loop_device.ts";
 import { skipUnless } from "../lib/skip.ts";
 
 const why = whyNoCgroups();
@@ -106,6 +107,41 @@ test("update changes a running container, and what inspect shows", async () => {
   await engine.ok("rm", "-f", id);
 });
 
+test("rates and weights of a disk are set, changed, and taken back", () =>
+  withLoop(async ({ major, minor }, path) => {
+    const disk = `${major}:${minor}`;
+    const flags = (weight: number, rate: number) => [
+      ...["--blkio-weight-device", `${path}:${weight}`, "--device-read-bps", `${path}:${rate}mb`],
+      ...["--device-write-bps", `${path}:${rate}m`, "--device-read-iops", `${path}:${rate}`],
+      ...["--device-write-iops", `${path}:${rate}`],
+    ];
+    /** With BFQ both versions have weights for each disk; v2 has all rates on one line. */
+    const expected = (weight: string, rate: number): Expected[] => {
+      const line = (value: number) => rate === 0 ? "" : `${disk} ${value}`;
+      const v2 = `${disk} rbps=${rate * MIB} wbps=${rate * MIB} riops=${rate} wiops=${rate}`;
+      const bytes = line(rate * MIB), operations = line(rate);
+      return [
+        ["blkio", ["blkio.bfq.weight", "300"], ["io.bfq.weight", `default 300${weight}`]],
+        ["blkio", ["blkio.bfq.weight_device", `default 300${weight}`]],
+        ["blkio", ["blkio.throttle.read_bps_device", bytes], ["io.max", rate === 0 ? "" : v2]],
+        ["blkio", ["blkio.throttle.write_bps_device", bytes]],
+        ["blkio", ["blkio.throttle.read_iops_device", operations]],
+        ["blkio", ["blkio.throttle.write_iops_device", operations]],
+      ];
+    };
+    const id = await engine.background(
+      ...["--blkio-weight", "300", ...flags(500, 2), "host", "sleep", "600"],
+    );
+    assertControls(id, expected(`\n${disk} 500`, 2));
+    await engine.ok("update", ...flags(200, 3), id);
+    assertControls(id, expected(`\n${disk} 200`, 3));
+    await engine.ok("update", ...flags(0, 0), id);
+    assertControls(id, expected("", 0));
+    const lists = "{{.BlkioWeightDevice}} {{.BlkioDeviceReadBps}} {{.BlkioDeviceWriteIOps}}";
+    assertEquals(await engine.inspect(id, `{{with .HostConfig}}${lists}{{end}}`), "[] [] []");
+    await engine.ok("rm", "-f", id);
+  }, "bfq"));
+
 test("a container above its memory is killed: 137, OOMKilled, an event", async () => {
   const flags = ["--network", "none", "-m", "24m", "--memory-swap", "24m", "--name", "hungry"];
   const { code } = await engine.dd("run", ...flags, "host", "tail", "/dev/zero");
@@ -118,7 +154,7 @@ test("a container above its memory is killed: 137, OOMKilled, an event", async (
     ...["events", "--since", "10m", "--until", "0s", "-f", "container=hungry"],
     ...["--format", "{{.Action}}"],
   );
-  assertEquals(events.split("\n"), ["create", "start", "oom", "die"]);
+  assertEquals(events.split("\n"), ["create", "attach", "start", "oom", "die"]);
   await engine.ok("rm", "hungry");
 });
 

@@ -15,7 +15,6 @@ Deno.test({
         "tests/kernel/cgroup_bundle_test.ts",
         "tests/e2e/limits_test.ts",
         "tests/e2e/stats_test.ts",
-        "tests/e2e/delegation_test.ts",
       ],
       hierarchies: "v2",
       modules: ["drivers/block/loop.ko", "block/bfq.ko", "fs/overlayfs/overlay.ko"],

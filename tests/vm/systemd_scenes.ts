@@ -139,14 +139,8 @@ function isThere(path: string): boolean {
   }
 }
 
-Deno.test("an ordinary user's containers are in what systemd delegates to his manager", async () => {
-  await using own = new Engine();
-  const runtime = `/run/user/${UID}`;
-  for (const path of [own.top, runtime]) {
-    Deno.mkdirSync(path, { recursive: true });
-    Deno.chownSync(path, UID, UID);
-  }
-  // As Debian has it, but for the session of PAM.
+/** The manager of user 1000 as Debian has it, but for the session of PAM, and a unit of his. */
+async function writeUserUnits(own: Engine, runtime: string): Promise<void> {
   await unit(
     `user@${UID}.service`,
     `[Service]\nUser=${UID}\nSlice=user-${UID}.slice\nDelegate=pids memory cpu\nType=notify\n` +
@@ -154,30 +148,62 @@ Deno.test("an ordinary user's containers are in what systemd delegates to his ma
       "ExecStart=/lib/systemd/systemd --user\nKillSignal=SIGKILL\n",
   );
   const words = ["run", "-d", "--name", "mine", "--network", "none", ...LIMITS];
-  Deno.mkdirSync("/etc/systemd/user", { recursive: true });
-  Deno.writeTextFileSync(
-    "/etc/systemd/user/mine.service",
-    `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n${environment(own)}` +
+  const units = {
+    "default.target": "[Unit]\nDefaultDependencies=no\n",
+    "mine.service": `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n${environment(own)}` +
       `ExecStart=${Deno.realPathSync(PROGRAM)} ${words.join(" ")} host sleep 600\n`,
-  );
-  Deno.writeTextFileSync("/etc/systemd/user/default.target", "[Unit]\nDefaultDependencies=no\n");
+  };
+  Deno.mkdirSync("/etc/systemd/user", { recursive: true });
+  for (const [name, text] of Object.entries(units)) {
+    Deno.writeTextFileSync(`/etc/systemd/user/${name}`, text);
+  }
+}
+
+Deno.test("an ordinary user's containers are in what is delegated to him, and all above stays", async () => {
+  await using own = new Engine();
+  const runtime = `/run/user/${UID}`;
+  for (const path of [own.top, runtime]) {
+    Deno.mkdirSync(path, { recursive: true });
+    Deno.chownSync(path, UID, UID);
+  }
+  await writeUserUnits(own, runtime);
   await systemctl("start", `user@${UID}`);
   const asUser = (...argv: string[]) =>
     succeed(
       ["setpriv", "--reuid", `${UID}`, "--regid", `${UID}`, "--clear-groups", ...argv],
       { env: { ...own.env, XDG_RUNTIME_DIR: runtime, HOME: own.top } },
     );
+  const ok = (...args: string[]) => asUser(Deno.realPathSync(PROGRAM), ...args);
+  const slice = `/user.slice/user-${UID}.slice`;
+  const above = () =>
+    ["", "/user.slice", slice].flatMap((path) => [
+      Deno.readTextFileSync(`${directoryOf(path)}/cgroup.subtree_control`),
+      Array.from(Deno.readDirSync(directoryOf(path)), ({ name }) => name).sort().join(" "),
+    ]);
+  const before = above();
   await asUser("systemctl", "--user", "start", "mine");
-  const id = await asUser(Deno.realPathSync(PROGRAM), "inspect", "-f", "{{.Id}}", "mine");
-  const path = `/user.slice/user-${UID}.slice/user@${UID}.service/diplodock/${id}`;
-  assertEquals(limitsAt(path), SET);
+  const path = `${slice}/user@${UID}.service/diplodock/${await ok(
+    "inspect",
+    "-f",
+    "{{.Id}}",
+    "mine",
+  )}`;
+  assertEquals([limitsAt(path), above()], [SET, before]);
   await disturb();
   await asUser("systemctl", "--user", "daemon-reload");
   await asUser("systemctl", "--user", "daemon-reexec");
   assertEquals(limitsAt(path), SET);
-  await asUser(Deno.realPathSync(PROGRAM), "update", "--pids-limit", "8", "mine");
-  assertEquals(limitsAt(path)[3], "8");
-  await asUser(Deno.realPathSync(PROGRAM), "rm", "-f", "mine");
+  await ok("update", "-m", "32m", "--memory-swap", "32m", "mine");
+  assertEquals(limitsAt(path)[0], `${32 * MIB}`);
+  const frozen = () => Deno.readTextFileSync(`${directoryOf(path)}/cgroup.freeze`);
+  await ok("pause", "mine");
+  assertEquals(frozen(), "1\n");
+  await ok("unpause", "mine");
+  assertEquals(frozen(), "0\n");
+  const shown = await ok("stats", "--no-stream", "--format", "{{.MemUsage}} {{.PIDs}}", "mine");
+  assert(/ \/ 32MiB 1$/.test(shown), shown);
+  await ok("rm", "-f", "mine");
+  assert(!isThere(directoryOf(path)));
   await systemctl("stop", `user@${UID}`);
 });
 
