@@ -29,9 +29,13 @@ export const spec = {
   examples: [`diplodock import -c 'CMD ["/bin/sh"]' root.tar.gz mine:latest`],
 } as const satisfies CommandSpec;
 
+function isAddress(source: string): boolean {
+  return /^https?:\/\//.test(source);
+}
+
 async function open(source: string): Promise<ArchiveSource> {
   if (source === "-") return standardInput() ?? Deno.stdin.readable;
-  if (/^https?:\/\//.test(source)) {
+  if (isAddress(source)) {
     const response = await fetch(source);
     if (!response.ok || response.body === null) {
       throw new UserError(`bad response status: ${response.status} ${response.statusText}`);
@@ -50,7 +54,7 @@ export async function command(args: string[]): Promise<number> {
   const record = await daemon(() =>
     importArchive(imageStore(), archive, {
       changes: options.change,
-      message: options.message ?? `Imported from ${source}`,
+      message: options.message ?? `Imported from ${isAddress(source) ? source : "-"}`,
       ...(target && { name: target }),
       ...(platform && { platform }),
     })

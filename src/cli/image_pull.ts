@@ -1,7 +1,13 @@
 import { UserError } from "../base/errors.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { openRepository } from "../image/pull.ts";
-import { BadNameError, familiarName, parseReference, type Reference } from "../image/reference.ts";
+import {
+  BadNameError,
+  familiarName,
+  fullName,
+  parseReference,
+  type Reference,
+} from "../image/reference.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { displayFor } from "./image_display.ts";
@@ -61,18 +67,25 @@ export async function command(args: string[]): Promise<number> {
   const wanted = options.allTags ? await daemon(() => tagsOf(reference)) : [reference];
   const write = (line: string) => console.log(line);
   const platformText = options.platform ?? defaultPlatform();
+  let isNew = false;
   for (const one of wanted) {
     const display = await displayFor(write, options.quiet);
-    await daemon(() =>
+    const pulled = await daemon(() =>
       pullWithOutput(imageStore(), one, { ...(platformText && { platform: platformText }) }, {
         display,
         quiet: options.quiet,
+        hasStatus: !options.allTags,
         write,
       })
     );
+    isNew ||= !pulled.upToDate;
     if (!options.allTags) console.log(pulledName(one));
   }
-  if (options.allTags) console.log(familiarName(reference));
+  if (options.allTags) {
+    const state = isNew ? "Downloaded newer image" : "Image is up to date";
+    if (!options.quiet) write(`Status: ${state} for ${familiarName(reference)}`);
+    console.log(fullName(reference));
+  }
   return 0;
 }
 

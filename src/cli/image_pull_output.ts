@@ -36,6 +36,8 @@ export interface PullOutput {
   display: LayerDisplay;
   /** Only the last line. */
   quiet: boolean;
+  /** Whether to say if anything was new; several pulls may say it together. */
+  hasStatus?: boolean;
   /** It was not asked for: `run` has said already that the image is missing. */
   implicit?: boolean;
   write: (line: string) => void;
@@ -81,7 +83,9 @@ export async function pullWithOutput(
         ...options,
         onManifest: () =>
           display.line(
-            `${reference.digest ?? reference.tag}: Pulling from ${shortPath(reference)}`,
+            `${reference.digest ? fullName(reference) : reference.tag}: Pulling from ${
+              shortPath(reference)
+            }`,
           ),
         onLayer: (digest, size, event) => showLayer(display, digest, size, event),
       },
@@ -91,7 +95,10 @@ export async function pullWithOutput(
     if (!quiet) {
       const state = pulled.upToDate ? "Image is up to date" : "Downloaded newer image";
       display.line(`Digest: ${pulled.digest}`);
-      display.line(`Status: ${state} for ${familiarName(reference)}`);
+      if (output.hasStatus !== false) {
+        display.line(`Status: ${state} for ${familiarName(reference)}`);
+      }
+      if (pulled.warning !== undefined) display.line(`WARNING: ${pulled.warning}`);
     }
     return pulled;
   } catch (error) {

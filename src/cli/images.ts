@@ -1,7 +1,15 @@
+import { UserError } from "../base/errors.ts";
 import { booleanFilter, collectFilters, parseFilter } from "../base/filter.ts";
 import { formatTimeTable, humanAgo, parseMoment, parseTime, ZERO_TIME } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
-import { filterImages, type ImageRow, listImages, rowsOf, sizeOf } from "../image/list.ts";
+import {
+  filterImages,
+  type ImageRow,
+  type ListedImage,
+  listImages,
+  rowsOf,
+  sizeOf,
+} from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { containersUsing, daemon, imageStore } from "./image_context.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
@@ -33,6 +41,7 @@ export const spec = {
     },
     "no-trunc": { type: "bool", help: "Don't truncate output" },
     quiet: { type: "bool", short: "q", help: "Only show image IDs" },
+    tree: { type: "bool", help: "List multi-platform images as a tree" },
   },
   examples: ["diplodock images -f dangling=true -q", "diplodock images 'busy*'"],
 } as const satisfies CommandSpec;
@@ -68,24 +77,51 @@ export function imageRow(row: ImageRow, noTrunc: boolean): Row {
     Repository: row.repository ?? "<none>",
     Tag: row.tag ?? "<none>",
     Digest: row.digest ?? "<none>",
-    CreatedSince: created <= 0n ? "N/A" : humanAgo(created),
-    CreatedAt: created <= 0n ? "N/A" : formatTimeTable(created),
+    CreatedSince: created <= 0n ? "" : humanAgo(created),
+    CreatedAt: created <= 0n ? "0001-01-01 00:00:00 +0000 UTC" : formatTimeTable(created),
     Size: size,
     Containers: "N/A",
     SharedSize: "N/A",
     UniqueSize: "N/A",
-    VirtualSize: size,
+    VirtualSize: formatSize(sizeOf(record), 4),
   };
+}
+
+/** Docker's words: the tree has one form. */
+function refuseWithTree(
+  options: { quiet: boolean; noTrunc: boolean; digests: boolean; format: string | undefined },
+): void {
+  const { quiet, noTrunc, digests, format } = options;
+  const refused = {
+    quiet,
+    "no-trunc": noTrunc,
+    "show-digest": digests,
+    format: format !== undefined,
+  };
+  for (const [flag, given] of Object.entries(refused)) {
+    if (given) throw new UserError(`--${flag} is not yet supported with --tree`);
+  }
+}
+
+async function printTree(images: readonly ListedImage[]): Promise<number> {
+  const { treeImage, treeLines } = await import("./images_tree.ts");
+  const store = imageStore();
+  const using = containersUsing();
+  const width = Deno.stdout.isTerminal() ? Deno.consoleSize().columns || 80 : 80;
+  const trees = images.map((image) => treeImage(store, image, using(image.record.id).length > 0));
+  for (const line of treeLines(trees, width)) console.log(line);
+  return 0;
 }
 
 /** `diplodock images`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: [pattern] } = parseArgs(spec, args);
+  if (options.tree) refuseWithTree(options);
   const filters = await daemon(() => collectFilters(options.filter, FILTERS));
   const dangling = await daemon(() => booleanFilter(filters, "dangling"));
   const until = filters.get("until")?.map((text) => Number(parseMoment(text) / 1_000_000n)) ?? [];
   const store = imageStore();
-  const rows = await daemon(() => {
+  const images = await daemon(() => {
     const found = filterImages(store, listImages(store), {
       ...(dangling !== undefined && { dangling }),
       labels: filters.get("label") ?? [],
@@ -103,13 +139,18 @@ export async function command(args: string[]): Promise<number> {
       .filter((image) =>
         using === undefined || image.tags.length + image.digests.length > 0 ||
         !image.hasChildren || using(image.record.id).length > 0
-      )
-      .flatMap((image) => rowsOf(image, options.digests));
+      );
   });
+  if (options.tree) return await printTree(images);
+  const rows = images.flatMap((image) => rowsOf(image, options.digests));
   const columns = options.digests
     ? ["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"]
     : LIST.columns;
-  await printList(rows.map((row) => imageRow(row, options.noTrunc)), { ...LIST, columns }, {
+  const isTable = options.format === undefined || options.format === "table";
+  const shown = rows.map((row) => imageRow(row, options.noTrunc)).map((row) =>
+    isTable ? { ...row, CreatedSince: row.CreatedSince || "N/A" } : row
+  );
+  await printList(shown, { ...LIST, columns }, {
     ...(options.format !== undefined && { format: options.format }),
     quiet: options.quiet,
   });

@@ -58,7 +58,7 @@ const IMAGE_COLUMNS: Column[] = [
   ["REPOSITORY", field("Repository")],
   ["TAG", field("Tag")],
   ["IMAGE ID", short],
-  ["CREATED", field("CreatedSince")],
+  ["CREATED", (row: Row) => String(row.CreatedSince) || "N/A"],
   ["SIZE", field("Size")],
   ["SHARED SIZE", field("SharedSize")],
   ["UNIQUE SIZE", field("UniqueSize")],

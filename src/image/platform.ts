@@ -11,6 +11,14 @@ const ARCHITECTURES: Record<string, [architecture: string, variant?: string]> = 
   i686: ["386"],
 };
 
+/** Words that may stand alone; with both parts anything goes. Source: Go's GOOS and GOARCH. */
+const SYSTEMS =
+  ("aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9 " +
+    "solaris windows zos").split(" ");
+const KNOWN =
+  ("386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32 " +
+    "mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm").split(" ");
+
 /** This machine as images name it. */
 export function hostPlatform(arch: typeof Deno.build.arch = Deno.build.arch): ImagePlatform {
   return { os: "linux", architecture: arch === "x86_64" ? "amd64" : "arm64" };
@@ -51,10 +59,14 @@ export function parsePlatform(text: string): ImagePlatform {
   }
   const host = hostPlatform();
   if (parts.length === 1) {
-    const known = ["linux", "windows", "darwin", "freebsd"].includes(parts[0].toLowerCase());
-    return known
-      ? normalize({ os: parts[0], architecture: host.architecture })
-      : normalize({ os: host.os, architecture: parts[0] });
+    if (SYSTEMS.includes(parts[0].toLowerCase())) {
+      return normalize({ os: parts[0], architecture: host.architecture });
+    }
+    const alone = normalize({ os: host.os, architecture: parts[0] });
+    if (KNOWN.includes(alone.architecture)) return alone;
+    throw new SyntaxError(
+      `"${parts[0]}": unknown operating system or architecture: invalid argument`,
+    );
   }
   const [os, architecture, variant] = parts;
   return normalize({ os, architecture, ...(variant && { variant }) });

@@ -1,13 +1,12 @@
 /** `pull`: manifest, config, layers in parallel, unpacked in order while others still come. */
 import { UserError } from "../base/errors.ts";
-import { putDocument, readDocument } from "./blobs.ts";
+import { putDocument } from "./blobs.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Digest, shortId } from "./digest.ts";
 import {
   isIndexType,
   isLayerType,
   manifestType,
-  parseConfig,
   parseIndex,
   parseManifest,
   parseObject,
@@ -31,7 +30,7 @@ import { Repository } from "./registry.ts";
 import { RegistryError } from "./registry_error.ts";
 import { Session } from "./session.ts";
 import type { Store } from "./store.ts";
-import type { Descriptor, ImagePlatform, Manifest } from "./types.ts";
+import type { Descriptor, ImageConfig, ImagePlatform, Manifest } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -60,6 +59,8 @@ export interface Pulled {
   digest: Digest;
   /** It was all here before. */
   upToDate: boolean;
+  /** Docker's words if the image is for another platform than the one asked for. */
+  warning?: string;
 }
 
 /** The repository of a reference with the user's credentials. */
@@ -180,38 +181,33 @@ async function pullFrom(
   const names = [storedName(reference), `${repositoryOf(reference)}@${resolved.named}`];
   const here = known(store, reference, names, manifest.config.digest);
   if (here !== undefined) {
-    for (const { digest, size } of manifest.layers) {
-      options.onLayer?.(digest, size, { phase: "done", already: true });
-    }
-    return { record: here, digest: resolved.named, upToDate: true };
+    const warning = platformWarning(here.config, options.platform, reference);
+    return { record: here, digest: resolved.named, upToDate: true, ...warning };
   }
   await expectMuch();
   using session = await Session.open(store);
   const { digest, size } = putDocument(session, resolved.bytes);
   await downloadBlob(session, repository, manifest.config, () => {});
-  checkPlatform(store, manifest, options.platform, reference);
   const record = await fetchLayers(session, repository, manifest, options, {
     manifest: { mediaType: resolved.mediaType, digest, size },
     names: [...new Set(names)],
   });
-  return { record, digest: resolved.named, upToDate: false };
+  const warning = platformWarning(record.config, options.platform, reference);
+  return { record, digest: resolved.named, upToDate: false, ...warning };
 }
 
-/** An image alone behind its name may be for another machine; that is an error only if asked for. */
-function checkPlatform(
-  store: Store,
-  manifest: Manifest,
+/** An image alone behind its name may be for another machine: it is pulled all the same. */
+function platformWarning(
+  config: ImageConfig,
   platform: ImagePlatform | undefined,
   reference: Reference,
-): void {
-  const bytes = readDocument(store, manifest.config.digest);
-  const config = parseConfig(bytes, manifest.layers.length, `image ${manifest.config.digest}`);
-  if (platform === undefined || platformFits(platform, config)) return;
-  throw new UserError(
-    `image with reference ${familiarName(reference)} was found but its platform (${
+): { warning?: string } {
+  if (platform === undefined || platformFits(platform, config)) return {};
+  return {
+    warning: `image with reference ${familiarName(reference)} was found but its platform (${
       formatPlatform(config)
     }) does not match the specified platform (${formatPlatform(platform)})`,
-  );
+  };
 }
 
 async function fetchLayers(

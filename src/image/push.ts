@@ -69,9 +69,8 @@ export async function pushImage(
   const entry = readEntries(store).find((one) => one.name === name);
   const record = entry && readRecord(store, entry.id);
   if (record === undefined) {
-    throw new UserError(
-      `An image does not exist locally with the tag: ${familiarRepository(reference)}`,
-    );
+    localTags(store, reference); // throws if it has none at all
+    throw new UserError(`tag does not exist: ${familiarName(reference)}`);
   }
   const repository = await openRepository(reference, "pull,push");
   let pushed: Pushed;

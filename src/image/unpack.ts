@@ -25,7 +25,7 @@ import { applyAt, applyToFd, type Identity, ownIdentity } from "./metadata.ts";
 import { deviceNumber, statAt } from "./stat.ts";
 import { type TarEntry, TarError, type TarSink } from "./tar.ts";
 import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
-import { NEW_FILE, UnpackBatch } from "./unpack_batch.ts";
+import { NEW_FILE, sizeOf, UnpackBatch } from "./unpack_batch.ts";
 import { isWhiteout, markOf, type OverlayKind, setOpaque } from "./whiteout.ts";
 
 /** How to unpack. */
@@ -39,7 +39,7 @@ export interface UnpackOptions {
 
 /** What was unpacked. */
 export interface Unpacked {
-  /** Bytes of all ordinary files, docker's size of a layer. */
+  /** Bytes of all ordinary files and of the targets of links, docker's size of a layer. */
   size: number;
   /** Devices an ordinary user could not make. */
   skipped: string[];
@@ -342,7 +342,9 @@ export class Unpacker implements TarSink, Disposable {
       }
       case "symlink": {
         const result = sys("symlinkat", cBytes(entry.link), dirFd, bytes);
-        if (result >= 0) applyAt(dirFd, name, entry, this.#who);
+        if (result < 0) return result;
+        applyAt(dirFd, name, entry, this.#who);
+        this.#result.size += sizeOf(entry);
         return result;
       }
       case "hardlink":

@@ -34,6 +34,11 @@ export function isForeign(entry: TarEntry, who: Identity): boolean {
   return entry.uid !== who.uid || entry.gid !== who.gid;
 }
 
+/** What an entry adds to docker's size of a layer: the target of a link counts as its content. */
+export function sizeOf(entry: TarEntry): number {
+  return entry.type === "symlink" ? entry.link.length : entry.size;
+}
+
 /** Entries whose directories are open, in the archive's order. */
 export class UnpackBatch implements Disposable {
   readonly #files = new FileBatch();
@@ -77,7 +82,7 @@ export class UnpackBatch implements Disposable {
     const unmade = this.#files.run();
     const count = unmade?.index ?? waiting.length;
     let size = 0;
-    for (let i = 0; i < count; i++) size += waiting[i].entry.size;
+    for (let i = 0; i < count; i++) size += sizeOf(waiting[i].entry);
     return { size, rest: waiting.slice(count), isHalfMade: unmade?.made ?? false };
   }
 

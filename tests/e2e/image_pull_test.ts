@@ -41,10 +41,23 @@ test("pull brings back what push sent, byte for byte, in docker's words", async 
   ]);
   assertEquals(box.names("images/blobs/sha256"), sender.names("images/blobs/sha256"));
   const again = await box.ok("pull", name);
-  assertStringIncludes(again, `Status: Image is up to date for ${name}`);
+  assertEquals(again.split("\n"), [
+    "1.0: Pulling from team/app",
+    `Digest: ${sum}`,
+    `Status: Image is up to date for ${name}`,
+    name,
+  ]);
   assertEquals(await box.ok("pull", "-q", name), name);
   const byDigest = `${registry.host}/team/app@${sum}`;
-  assertEquals((await box.ok("pull", byDigest)).split("\n").at(-1), byDigest);
+  const pulledByDigest = (await box.ok("pull", byDigest)).split("\n");
+  assertEquals([pulledByDigest[0], pulledByDigest.at(-1)], [
+    `${byDigest}: Pulling from team/app`,
+    byDigest,
+  ]);
+  assertEquals(
+    (await sender.run("push", `${name}-nope`)).err,
+    `tag does not exist: ${name}-nope\n`,
+  );
   const [one, two] = [await sender.layers(name), await box.layers(name)];
   for (const i of [0, 1]) assertEquals(describeTree(two[i]), describeTree(one[i]));
   assertStringIncludes(await sender.ok("push", name), "Layer already exists");
@@ -219,6 +232,18 @@ test("pull takes the image for the platform that is asked for", async () => {
     const [layer] = await fresh.layers(name);
     assertEquals(Deno.readTextFileSync(`${layer}/arch`), architecture);
   }
+  // An image behind its name alone comes whatever it is for.
+  const alone = await box.ok("pull", "--platform", "linux/amd64", `${registry.host}/multi:arm64`);
+  assertStringIncludes(
+    alone,
+    `WARNING: image with reference ${registry.host}/multi:arm64 was found but its platform ` +
+      `(linux/arm64) does not match the specified platform (linux/amd64)`,
+  );
+  const unknown = await box.run("pull", "--platform", "foo", `${registry.host}/multi:1`);
+  assertStringIncludes(unknown.err, '"foo": unknown operating system or architecture');
+  const tree = (await box.ok("images", "--tree")).split("\n");
+  assertMatch(tree[0], /^IMAGE +ID +DISK USAGE +CONTENT SIZE +EXTRA$/);
+  assertEquals(tree.filter((line) => line.startsWith("└─ linux/arm64")).length, 1);
   const wrong = await box.run("pull", "--platform", "linux/s390x", `${registry.host}/multi:1`);
   assertStringIncludes(
     wrong.err,
