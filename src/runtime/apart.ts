@@ -7,9 +7,16 @@ import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { EEXIST } from "../../ffi/errno.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
 import { setApart } from "../../ffi/spawn.ts";
+import { readIfThere } from "../base/files.ts";
 import { defaultParent } from "./cgroup.ts";
-import { makeDirectory, openControl, writeControl } from "./cgroup_files.ts";
-import { cgroupDirectory, cgroupLayout, type Hierarchy, parseOwnCgroups } from "./cgroup_layout.ts";
+import { isWritable, makeDirectory, openControl, writeControl } from "./cgroup_files.ts";
+import {
+  cgroupDirectory,
+  cgroupLayout,
+  type Hierarchy,
+  type OwnCgroup,
+  parseOwnCgroups,
+} from "./cgroup_layout.ts";
 
 /** The name of the cgroup; containers' are named by 64 digits. */
 const NAME = "monitors";
@@ -30,17 +37,12 @@ export function bringApart(pid: number): void {
 }
 
 function findPlaces(): string[] {
-  const own = parseOwnCgroups(Deno.readTextFileSync("/proc/self/cgroup"));
   // By these hierarchies systemd knows what belongs to a unit; in a hybrid there are both.
-  const path = (version: 1 | 2) =>
-    own.find(({ controllers }) =>
-      version === 2 ? controllers.length === 0 : controllers[0] === "name=systemd"
-    )
-      ?.path;
-  const isUnit = (at: string | undefined) =>
-    at !== undefined && at !== "/" && !at.endsWith(`/${NAME}`);
-  const versions = ([1, 2] as const).filter((version) => isUnit(path(version)));
-  if (versions.length === 0) return [];
+  const isUnit = ({ controllers: [name = ""], path }: OwnCgroup) =>
+    /^(name=systemd)?$/.test(name) && path !== "/" && !path.endsWith(`/${NAME}`);
+  const units = parseOwnCgroups(readIfThere("/proc/self/cgroup") ?? "").filter(isUnit);
+  if (units.length === 0) return [];
+  const versions = units.map(({ controllers }) => controllers.length === 0 ? 2 : 1);
   const found: string[] = [];
   const place: { tasks: Fd[]; into?: Fd } = { tasks: [] };
   for (const hierarchy of cgroupLayout().hierarchies) {
@@ -63,5 +65,7 @@ function makePlace(hierarchy: Hierarchy): string | undefined {
     const result = makeDirectory(directory);
     if (result < 0 && result !== -EEXIST) return undefined;
   }
-  return `${parent}/${NAME}`;
+  // Root's may be there already, and be nobody else's.
+  const place = `${parent}/${NAME}`;
+  return isWritable(`${place}/cgroup.procs`) ? place : undefined;
 }
