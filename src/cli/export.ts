@@ -43,6 +43,9 @@ function exportToFile(record: ContainerRecord, path: string): void {
 /** `diplodock export`. */
 export async function command(words: string[]): Promise<number> {
   const { options, args: [reference] } = parseArgs(spec, words);
+  if (options.output === undefined && Deno.stdout.isTerminal()) {
+    throw new UserError("cowardly refusing to save to a terminal. Use the -o flag or redirect");
+  }
   const record = await daemon(() => readRecord(resolveContainer(reference)));
   const tell = () => emitContainerEvent(record, "export");
   if (options.output !== undefined) {
@@ -50,9 +53,6 @@ export async function command(words: string[]): Promise<number> {
     await daemon(() => exportToFile(record, options.output!));
     tell();
     return 0;
-  }
-  if (Deno.stdout.isTerminal()) {
-    throw new UserError("cowardly refusing to export to a terminal, specify a file path");
   }
   await daemon(() =>
     exportContainer(imageStore(), record, (chunk) => {

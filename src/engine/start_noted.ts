@@ -1,5 +1,6 @@
 /** Starts that leave a note where they failed. */
 import { startContainer } from "./start.ts";
+import { stateOf } from "./state.ts";
 import { forgetStartError, noteStartError } from "./start_error.ts";
 
 /** startContainer(), and a note of its error; one of an earlier start is taken away. */
@@ -9,7 +10,8 @@ export const startNoted: typeof startContainer = async (record, lock, options) =
     forgetStartError(record.Id);
     return container;
   } catch (error) {
-    noteStartError(record.Id, error);
+    // Another client may have started it meanwhile: then nothing is wrong with it.
+    if (stateOf(record.Id).kind !== "running") noteStartError(record.Id, error);
     throw error;
   }
 };
