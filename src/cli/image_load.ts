@@ -48,8 +48,13 @@ export async function command(args: string[]): Promise<number> {
   const images = await daemon(() =>
     loadArchive(imageStore(), source, { ...(platform && { platform }) })
   );
-  for (const { record, names } of images) {
+  for (const { record, names, taken } of images) {
     noteImage("load", record.id);
+    for (const { name, from } of taken) {
+      console.log(
+        `The image ${name} already exists, renaming the old one with ID ${from} to empty string`,
+      );
+    }
     if (names.length === 0) console.log(`Loaded image ID: ${record.id}`);
     for (const name of names) console.log(`Loaded image: ${name}`);
   }

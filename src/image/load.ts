@@ -20,6 +20,7 @@ import { familiarName, fullName, parseReference, withDefaultTag } from "./refere
 import { prepare, type Prepared, publish } from "./register.ts";
 import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
+import { readEntries } from "./index_file.ts";
 import { Incoming, type Spooled } from "./incoming.ts";
 import { Session } from "./session.ts";
 import { lookThrough, Spool } from "./spool.ts";
@@ -42,6 +43,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export interface Loaded {
   record: ImageRecord;
   names: string[];
+  /** Names that other images had until now. */
+  taken: { name: string; from: Digest }[];
 }
 
 /** What is to be told while loading. */
@@ -125,10 +128,17 @@ async function loadInto(loading: Loading, options: LoadOptions): Promise<Loaded[
       }),
     );
   }
-  return prepared.map((image, i) => ({
-    record: publish(session, image),
-    names: named[i].references.map(familiarName),
-  }));
+  return prepared.map((image, i) => {
+    const { references } = named[i];
+    const id = image.manifest.config.digest;
+    const taken = references.flatMap((reference) => {
+      const owner = readEntries(store).find(({ name }) => name === fullName(reference));
+      return owner === undefined || owner.id === id
+        ? []
+        : [{ name: familiarName(reference), from: owner.id }];
+    });
+    return { record: publish(session, image), names: references.map(familiarName), taken };
+  });
 }
 
 interface Wish {

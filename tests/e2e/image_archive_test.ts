@@ -304,3 +304,20 @@ test("load stops a decompression bomb", async () => {
   assertMatch(err, /looks like a decompression bomb/);
   assertEquals(box.names("layers").filter((name) => name !== "l"), []);
 });
+
+test("load says of which image it takes a name away", async () => {
+  using box = new ImageBox();
+  for (const [file, content] of [["one", "1"], ["two", "2"]]) {
+    const archive = oldDockerArchive({ tags: ["same:1"], layers: [[`file f ${content}`]] });
+    box.file(`${file}.tar`, archive);
+  }
+  assertEquals(await box.ok("load", "-i", `${box.top}/one.tar`), "Loaded image: same:1");
+  assertEquals(await box.ok("load", "-i", `${box.top}/one.tar`), "Loaded image: same:1");
+  const id = await box.ok("images", "-q", "--no-trunc", "same:1");
+  assertEquals(
+    await box.ok("load", "-i", `${box.top}/two.tar`),
+    `The image same:1 already exists, renaming the old one with ID ${id} to empty string\n` +
+      "Loaded image: same:1",
+  );
+  assertEquals(await box.ok("images", "-q", "--no-trunc", "-f", "dangling=true"), id);
+});
