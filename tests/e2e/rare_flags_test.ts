@@ -196,6 +196,8 @@ test("attach --no-stdin passes nothing in, and output out", async () => {
   const writer = client.stdin.getWriter();
   await writer.write(new TextEncoder().encode("typed\n"));
   await writer.close();
+  const events = ["events", "--until", "0s", "-f", "container=deaf", "-f", "event=attach"];
+  await waitFor(async () => await engine.ok(...events) !== "");
   const told = engine.with({ stdin: "fed\n" }, "attach", "deaf");
   const output = await client.output();
   assertEquals(new TextDecoder().decode(output.stdout), "fed\n");
