@@ -3,13 +3,15 @@
  * they live on with their limits. Run by systemd_test.ts in a machine that is ours alone: units are
  * written.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { runProgram } from "../lib/oci_box.ts";
 
 const MIB = 1 << 20;
 const UID = 1000;
+/** Without KVM a command takes seconds. */
+const SLOW_MS = 60_000;
 const engine = new Engine();
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
 
@@ -63,6 +65,10 @@ Deno.test("root's containers keep life and limits whatever systemd does to its u
   const id = await engine.background(...LIMITS, "--cpuset-cpus", "0", "host", "sleep", "600");
   const path = `/diplodock/${id}`;
   assertEquals(limitsAt(path), SET);
+  // What systemd writes when none of its units needs a controller any more.
+  const switches = directoryOf("/cgroup.subtree_control");
+  const busy = assertThrows(() => Deno.writeTextFileSync(switches, "-cpu"));
+  assertEquals((busy as { code?: string }).code, "EBUSY");
   await disturb();
   assertEquals(limitsAt(path), SET);
   assertEquals(Deno.readTextFileSync(`${directoryOf(path)}/cpuset.cpus`), "0\n");
@@ -87,7 +93,7 @@ Deno.test("the unit of `system unit` starts containers; they outlive it", async 
   const [, monitor] = /^PPid:\t(\d+)$/m.exec(Deno.readTextFileSync(`/proc/${first}/status`))!;
   Deno.kill(Number(monitor), "SIGKILL");
   Deno.kill(first, "SIGKILL");
-  await waitFor(async () => await state("Running") === "false");
+  await waitFor(async () => await state("Running") === "false", SLOW_MS);
   for (const verb of ["start", "stop", "restart"]) {
     await systemctl(verb, "diplodock");
     assertEquals(await state("Running"), "true", verb);
@@ -118,16 +124,16 @@ exec "$0" run --name inner --network none --cgroup-parent $own/containers ${LIMI
     const { stdout } = await engine.dd("container", "inspect", "-f", format, "inner");
     return stdout.trim();
   };
-  await waitFor(async () => (await state()).startsWith("true "), 60_000);
+  await waitFor(async () => (await state()).startsWith("true "), SLOW_MS);
   const [, id] = (await state()).split(" ");
   const path = `/system.slice/inner.service/containers/${id}`;
   assertEquals(limitsAt(path), SET);
   await disturb();
   assertEquals(limitsAt(path), SET);
   await systemctl("stop", "inner");
-  await waitFor(async () => (await state()).startsWith("false "), 60_000);
+  await waitFor(async () => (await state()).startsWith("false "), SLOW_MS);
   await engine.ok("rm", "inner");
-  await waitFor(() => !isThere(directoryOf("/system.slice/inner.service")));
+  await waitFor(() => !isThere(directoryOf("/system.slice/inner.service")), SLOW_MS);
 });
 
 function isThere(path: string): boolean {
@@ -219,10 +225,10 @@ Deno.test("a container outlives the unit whose only work was to start it", async
     `[Service]\nType=oneshot\n${environment(engine)}ExecStart=${command.join(" ")}\n`,
   );
   await systemctl("start", "short");
-  await waitFor(() => !isThere(directoryOf("/system.slice/short.service")));
+  await waitFor(() => !isThere(directoryOf("/system.slice/short.service")), SLOW_MS);
   const state = () => engine.inspect("long", "{{.State.Status}} {{.State.ExitCode}}");
   assertEquals(await state(), "running 0");
   Deno.writeTextFileSync(`${folder}/on`, "");
-  await waitFor(async () => await state() === "exited 7", 60_000);
+  await waitFor(async () => await state() === "exited 7", SLOW_MS);
   await engine.ok("rm", "long");
 });
