@@ -46,10 +46,10 @@ export async function command(words: string[]): Promise<number> {
   if (options.output === undefined && Deno.stdout.isTerminal()) {
     throw new UserError("cowardly refusing to save to a terminal. Use the -o flag or redirect");
   }
+  if (options.output !== undefined) checkOutputPath(options.output, "export container");
   const record = await daemon(() => readRecord(resolveContainer(reference)));
   const tell = () => emitContainerEvent(record, "export");
   if (options.output !== undefined) {
-    checkOutputPath(options.output, "export container");
     await daemon(() => exportToFile(record, options.output!));
     tell();
     return 0;
