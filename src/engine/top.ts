@@ -1,8 +1,6 @@
 /** The processes of a container, by the host's `ps`. */
 import { UserError } from "../base/errors.ts";
-import { namesIn } from "../base/files.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
-import { cgroupPids } from "../runtime/cgroup_processes.ts";
+import { containerPids } from "./container_pids.ts";
 import { stateOf } from "./state.ts";
 
 /** What `ps` said, by columns; the last one may have blanks inside. */
@@ -51,8 +49,7 @@ export function containerProcesses(id: string, options: readonly string[]): Proc
     throw new UserError(`Container ${id} is restarting, wait until the container is running`);
   }
   if (state.kind !== "running") throw new UserError(`Container ${id} is not running`);
-  const inCgroup = cgroupPids(openCgroup(state.run.cgroup));
-  const pids = new Set(inCgroup.length > 0 ? inCgroup : pidsBeside(state.run.pid));
+  const pids = new Set(containerPids(state.run));
   const words = options.length === 0 ? ["-ef"] : options;
   const { code, stdout, stderr } = runPs(words);
   if (code !== 0) {
@@ -60,21 +57,6 @@ export function containerProcesses(id: string, options: readonly string[]): Proc
     throw new UserError(`ps: ${reason}`);
   }
   return parseProcesses(new TextDecoder().decode(stdout), pids);
-}
-
-/** Those in the pid namespace of `init`: what is known of a container without a cgroup. */
-function pidsBeside(init: number): number[] {
-  const namespaceOf = (pid: string) => {
-    try {
-      return Deno.readLinkSync(`/proc/${pid}/ns/pid`);
-    } catch {
-      return undefined; // it has ended, or is not ours to look at
-    }
-  };
-  const own = namespaceOf(String(init));
-  if (own === undefined || own === namespaceOf("self")) return [init];
-  return namesIn("/proc").filter((name) => /^\d+$/.test(name) && namespaceOf(name) === own)
-    .map(Number);
 }
 
 function runPs(words: readonly string[]): Deno.CommandOutput {

@@ -76,10 +76,8 @@ async function changeProcessesOf(
   const { OomScoreAdj, ShmSize, Ulimits } = limits;
   if ([OomScoreAdj, ShmSize, Ulimits].every((value) => value === undefined)) return undefined;
   const { changeProcesses } = await import("./update_processes.ts");
-  const { cgroupPids } = await import("../runtime/cgroup_processes.ts");
-  const cgroup = openCgroup(run.cgroup);
-  const all = () => [run.pid, ...cgroupPids(cgroup)];
-  return changeProcesses({ first: run.pid, all }, limits);
+  const { containerPids } = await import("./container_pids.ts");
+  return changeProcesses({ first: run.pid, all: () => containerPids(run) }, limits);
 }
 
 /** The bundle of a running container says what exec gives its processes. */
