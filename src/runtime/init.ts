@@ -22,7 +22,8 @@ import {
   type Value,
 } from "../../ffi/program.ts";
 import { consoleSteps, deviceLinkSteps, deviceSteps } from "./devices.ts";
-import { copyShared, maskSteps, type Mount, mountSteps, readonlySteps } from "./mounts.ts";
+import { mountListSteps } from "./mount_list.ts";
+import { copyShared, maskSteps, type Mount, readonlySteps } from "./mounts.ts";
 import { parseMountOptions } from "./mount_options.ts";
 import {
   joinSteps,
@@ -112,7 +113,7 @@ export function initProgram(plan: InitPlan): Step[] {
     ...(plan.namespaces.before.some(({ type }) => type === "user") ? becomeRootSteps() : []),
     ...shared.steps,
     ...rootSteps(plan.root, root),
-    ...shared.mounts.flatMap((mount) => mountSteps(mount, root)),
+    ...mountListSteps(shared.mounts, root),
     ...deviceSteps(plan.devices, root, plan.bindDevices),
     ...deviceLinkSteps(root),
     ...(withTerminal

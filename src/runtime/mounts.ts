@@ -22,7 +22,7 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/constants.ts";
-import { EINVAL, ENOENT } from "../../ffi/errno.ts";
+import { EINVAL } from "../../ffi/errno.ts";
 import {
   addressIn,
   assign,
@@ -32,6 +32,7 @@ import {
   type Place,
   slot,
   type Step,
+  type Target,
   type Value,
 } from "../../ffi/program.ts";
 import { type Attributes, type MountOptions, TOLERATED } from "./mount_options.ts";
@@ -94,13 +95,21 @@ export function moveMount(fd: Value, target: Value, goal: string): Step {
   return { call: "move_mount", args: [fd, "", target, "", flags], goal };
 }
 
+/** What a list of mounts knows of one of them. */
+export interface MountPlace {
+  /** The directory of the target is this one, which no link of an image leads to, and its name. */
+  readonly above?: { readonly directory: Value; readonly name: string };
+  /** Gets the descriptor of a new file system. */
+  readonly made?: Place;
+}
+
 /** All of one mount: make it, restrict it, attach it inside `root`. */
-export function mountSteps(mount: Mount, root: Value): Step[] {
+export function mountSteps(mount: Mount, root: Value, place: MountPlace = {}): Step[] {
   switch (mount.kind) {
     case "bind":
-      return bindSteps(mount, root);
+      return bindSteps(mount, root, place);
     case "kernel":
-      return kernelSteps(mount, root);
+      return kernelSteps(mount, root, place);
     case "again":
       return againSteps(mount, root);
   }
@@ -137,17 +146,28 @@ export function copyShared(mounts: readonly Mount[]): { mounts: Mount[]; steps: 
   return { mounts: copied, steps };
 }
 
-function bindSteps(mount: Bind, root: Value): Step[] {
+function bindSteps(mount: Bind, root: Value, { above }: MountPlace): Step[] {
   const { target } = mount;
   const goal = bindGoal(mount);
   const tree = slot("tree"), at = slot("target");
   return [
     mount.tree === undefined ? copyTree(mount, tree) : assign(tree, mount.tree),
     ...attributeSteps(tree, mount, goal),
-    ...(mount.directory ? makeDirectory(root, target, at, goal) : makeFile(root, target, at, goal)),
-    moveMount(tree, at, goal),
-    closeStep(at),
+    ...(above ? attachBelow(tree, above, goal) : [
+      ...(mount.directory ? makeDirectory : makeFile)(root, target, at, goal),
+      moveMount(tree, at, goal),
+      closeStep(at),
+    ]),
     closeStep(tree),
+  ];
+}
+
+/** Makes the directory and attaches the detached mount `fd` there. That it is there is as good. */
+function attachBelow(fd: Value, above: NonNullable<MountPlace["above"]>, goal: string): Step[] {
+  const { directory, name } = above;
+  return [
+    { call: "mkdirat", args: [directory, name, 0o755], goal, onNegative: "next" },
+    { call: "move_mount", args: [fd, "", directory, name, MOVE_MOUNT_F_EMPTY_PATH], goal },
   ];
 }
 
@@ -201,9 +221,14 @@ export function newFilesystem(
   ];
 }
 
-function kernelSteps(mount: Mount & { kind: "kernel" }, root: Value): Step[] {
+function kernelSteps(
+  mount: Mount & { kind: "kernel" },
+  root: Value,
+  { above, made = slot("mount") }: MountPlace,
+): Step[] {
   const goal = `mount ${mount.fs} on "${mount.target}"`;
-  const made = slot("mount"), at = slot("target");
+  const at = slot("target");
+  const plain = mount.fs === "proc" || mount.fs === "sysfs";
   const { attributes, recursiveAttributes, data, propagation } = mount.options;
   return [
     ...newFilesystem(mount.fs, mount.source, data, attributes, made, goal),
@@ -211,13 +236,10 @@ function kernelSteps(mount: Mount & { kind: "kernel" }, root: Value): Step[] {
     ...(propagation
       ? setAttributes(made, { set: 0, clear: 0 }, false, goal, propagation.flag)
       : []),
-    ...(mount.fs === "proc" || mount.fs === "sysfs" ? makePlainDirectory : makeDirectory)(
-      root,
-      mount.target,
-      at,
-      goal,
-    ),
-    moveMount(made, at, goal),
+    ...(above ? attachBelow(made, above, goal) : [
+      ...(plain ? makePlainDirectory : makeDirectory)(root, mount.target, at, goal),
+      moveMount(made, at, goal),
+    ]),
   ];
 }
 
@@ -233,18 +255,32 @@ function againSteps(mount: Mount & { kind: "again" }, root: Value): Step[] {
 /** Makes paths of the container read-only by mounting them over themselves. Absent ones are skipped. */
 export function readonlySteps(paths: readonly string[], root: Value): Step[] {
   const at = slot("target"), tree = slot("tree");
-  return paths.flatMap((path): Step[] => {
+  return oneByOne(paths, (path, absent): Step[] => {
     const goal = `make "${path}" read-only`;
-    const absent = freshLabel("absent");
     const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
     return [
-      openInRoot(root, path, O_PATH, at, goal, { onNegative: `@${absent}` }),
+      openInRoot(root, path, O_PATH, at, goal, { onNegative: absent }),
       { call: "open_tree", args: [at, "", clone], goal, result: tree },
       ...setAttributes(tree, { set: MOUNT_ATTR_RDONLY, clear: 0 }, true, goal),
       moveMount(tree, at, goal),
-      { ...goTo("next", goal), label: absent },
     ];
   });
+}
+
+/** The steps of each path; those that are about an absent one go on with the next one's. */
+function oneByOne(
+  paths: readonly string[],
+  one: (path: string, absent: Target) => Step[],
+): Step[] {
+  const labels = paths.map(() => freshLabel("path"));
+  const end = freshLabel("path");
+  return [
+    ...paths.flatMap((path, i) => {
+      const [first, ...rest] = one(path, `@${labels[i + 1] ?? end}`);
+      return [{ ...first, label: labels[i] }, ...rest];
+    }),
+    { ...goTo("next"), label: end },
+  ];
 }
 
 /**
@@ -257,16 +293,11 @@ export function maskSteps(paths: readonly string[], root: Value): Step[] {
   const clone = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
   const readonly = { set: MOUNT_ATTR_RDONLY, clear: 0 };
   const hide = "hide paths";
-  const one = (path: string): Step[] => {
+  const one = (path: string, absent: Target): Step[] => {
     const goal = `hide "${path}"`;
-    const absent = freshLabel("absent"), file = freshLabel("file"), cover = freshLabel("cover");
-    const first = freshLabel("first");
+    const file = freshLabel("file"), cover = freshLabel("cover"), first = freshLabel("first");
     return [
-      openInRoot(root, path, O_PATH | O_DIRECTORY, at, goal, {
-        allow: [ENOENT],
-        onNegative: `@${file}`,
-        onZero: `@${absent}`,
-      }),
+      openInRoot(root, path, O_PATH | O_DIRECTORY, at, goal, { onNegative: `@${file}` }),
       {
         call: "open_tree",
         args: [empty, "", clone],
@@ -276,17 +307,15 @@ export function maskSteps(paths: readonly string[], root: Value): Step[] {
         onPositive: `@${cover}`,
       },
       // Before Linux 6.15 a mount that is nowhere cannot be copied: the first place gets it itself.
-      { ...moveMount(empty, at, goal), label: first },
-      goTo(`@${absent}`, goal),
-      openInRoot(root, path, O_PATH, at, goal, { label: file, onNegative: `@${absent}` }),
+      { ...moveMount(empty, at, goal), label: first, onZero: absent },
+      openInRoot(root, path, O_PATH, at, goal, { label: file, onNegative: absent }),
       { call: "open_tree", args: [nothing, "", clone], goal, result: tree },
       { ...moveMount(tree, at, goal), label: cover },
-      { ...goTo("next", goal), label: absent },
     ];
   };
   return [
     ...newFilesystem("tmpfs", "tmpfs", ["mode=755", "size=0"], readonly, empty, hide),
     openInRoot(root, "dev/null", O_PATH, nothing, hide),
-    ...paths.flatMap(one),
+    ...oneByOne(paths, one),
   ];
 }

@@ -101,6 +101,10 @@ function makeParents(root: Value, path: string, goal: string): Step[] {
   directories.forEach((name, i) => {
     if (name === "..") return; // stays in the root by itself; nothing to make
     const above = directories.slice(0, i).join("/");
+    if (above === "") {
+      steps.push({ call: "mkdirat", args: [root, name, 0o755], allow: [EEXIST], goal });
+      return;
+    }
     steps.push(
       openInRoot(root, above, O_PATH | O_DIRECTORY, parent, goal),
       { call: "mkdirat", args: [parent, name, 0o755], allow: [EEXIST], goal },
