@@ -19,6 +19,7 @@ import { type Applied, readFirewallError } from "./firewall.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import {
+  ANY_ADDRESS,
   BRIDGE_HOST_BINDING,
   findNetwork,
   type NetworkRecord,
@@ -112,8 +113,8 @@ export function reachOf(
     ipv4: open.some((e) => e.ipv4 !== undefined),
     ipv6: open.some((e) => e.ipv6 !== undefined),
     ipv6ByProxy: hostHasIpv6(),
-    defaultHostIp: networks.map((n) => n.Options?.[BRIDGE_HOST_BINDING]).find((ip) => ip) ||
-      undefined,
+    defaultHostIp: networks.map((n) => n.Options?.[BRIDGE_HOST_BINDING])
+      .find((ip) => ip && ip !== ANY_ADDRESS),
   };
 }
 

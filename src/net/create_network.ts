@@ -13,8 +13,13 @@ import {
 } from "./address.ts";
 import {
   addNetwork,
+  ANY_ADDRESS,
   BRIDGE_DEFAULT,
+  BRIDGE_HOST_BINDING,
+  BRIDGE_ICC,
+  BRIDGE_MASQUERADE,
   BRIDGE_NAME,
+  DRIVER_MTU,
   emptyNetwork,
   type IpamConfig,
   type NetworkRecord,
@@ -286,7 +291,14 @@ export function unmadeDefaultNetwork(
   const others = readNetworks(places);
   const network = emptyNetwork("bridge", newId());
   network.EnableIPv6 = ipv6;
-  network.Options = { [BRIDGE_DEFAULT]: "true", [BRIDGE_NAME]: defaultBridgeName(places) };
+  network.Options = {
+    [BRIDGE_DEFAULT]: "true",
+    [BRIDGE_ICC]: "true",
+    [BRIDGE_MASQUERADE]: "true",
+    [BRIDGE_HOST_BINDING]: ANY_ADDRESS,
+    [BRIDGE_NAME]: defaultBridgeName(places),
+    [DRIVER_MTU]: "1500",
+  };
   const enabled = { ipv4: true, ipv6 };
   network.IPAM.Config = completeConfigs("default", [], enabled, others);
   return network;

@@ -45,6 +45,8 @@ export const BRIDGE_DEFAULT = "com.docker.network.bridge.default_bridge";
 export const BRIDGE_MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade";
 export const BRIDGE_ICC = "com.docker.network.bridge.enable_icc";
 export const BRIDGE_HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4";
+/** As a host binding: every address, of IPv6 as well, as docker understands it. */
+export const ANY_ADDRESS = "0.0.0.0";
 export const DRIVER_MTU = "com.docker.network.driver.mtu";
 export const INTERFACE_PREFIX = "com.docker.network.container_iface_prefix";
 
