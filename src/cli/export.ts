@@ -1,4 +1,5 @@
 import { UserError } from "../base/errors.ts";
+import { writeAll } from "../image/blobs.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { exportContainer } from "../engine/export.ts";
 import type { ContainerRecord } from "../engine/types.ts";
@@ -30,7 +31,7 @@ function exportToFile(record: ContainerRecord, path: string): void {
   const file = Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
   try {
     exportContainer(imageStore(), record, (chunk) => {
-      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+      writeAll(file, chunk, path);
     });
   } catch (error) {
     Deno.removeSync(path);

@@ -1,4 +1,5 @@
 import { UserError } from "../base/errors.ts";
+import { writeAll } from "../image/blobs.ts";
 import { type ArchiveFormat, saveArchive } from "../image/save.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { checkOutputPath } from "./output_path.ts";
@@ -45,7 +46,7 @@ async function saveTo(
   const file = Deno.openSync(target, { write: true, create: true, truncate: true, mode: 0o600 });
   try {
     const ids = await saveArchive(imageStore(), names, format, (chunk) => {
-      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+      writeAll(file, chunk, path);
     });
     if (!isSpecial) Deno.renameSync(target, path);
     for (const id of ids) noteImage("save", id);

@@ -1,4 +1,5 @@
 /** Blobs come in verified: a name in blobs/sha256 always says what is in the file. */
+import { UserError } from "../base/errors.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
 import { digestOf, expectMuch, Hasher } from "./hash.ts";
@@ -37,7 +38,7 @@ export class BlobWriter implements Disposable {
   /** Takes the next piece; it may be used again afterwards. */
   write(chunk: Bytes): void {
     this.#hasher.update(chunk);
-    for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
+    writeAll(this.#file, chunk, this.#path);
   }
 
   /** Ends the file; it lies at `path` until it is kept, or goes with the session. */
@@ -56,6 +57,16 @@ export class BlobWriter implements Disposable {
   [Symbol.dispose](): void {
     if (this.#open) this.#file.close();
     this.#open = false;
+  }
+}
+
+/** Writes all of a chunk. Throws UserError that names the file, as a full disk doesn't. */
+export function writeAll(file: Deno.FsFile, chunk: Uint8Array, path: string): void {
+  try {
+    for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+  } catch (error) {
+    const why = (error as Error).message.replace(/ \(os error \d+\)$/, "");
+    throw new UserError(`write ${path}: ${why.charAt(0).toLowerCase()}${why.slice(1)}`);
   }
 }
 

@@ -1,8 +1,9 @@
 /** One blob from a registry: resumed, verified, and by one process at a time. */
 import { partPath } from "./arrivals.ts";
+import { UserError } from "../base/errors.ts";
 import { CHUNK } from "./compression.ts";
 import { hexOf } from "./digest.ts";
-import { hasBlob, keepBlob } from "./blobs.ts";
+import { hasBlob, keepBlob, writeAll } from "./blobs.ts";
 import { Hasher } from "./hash.ts";
 import { lock } from "./locks.ts";
 import type { Repository } from "./registry.ts";
@@ -47,7 +48,8 @@ export async function downloadBlob(
       await receive(path, repository, part, tell, signal);
       break;
     } catch (error) {
-      const isFinal = error instanceof VerificationError || signal?.aborted ||
+      const isFinal = error instanceof VerificationError || error instanceof UserError ||
+        signal?.aborted ||
         (error instanceof RegistryError && error.status >= 400 && error.status < 500);
       if (isFinal || attempt === MAX_TRIES) throw error;
       await new Promise((done) => setTimeout(done, 200 * 2 ** attempt));
@@ -92,7 +94,7 @@ async function receive(
         throw wrong(path, part, "more bytes than announced");
       }
       hasher.update(chunk);
-      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+      writeAll(file, chunk, path);
       tell({ phase: "downloading", bytes: hasher.size });
     }
   }

@@ -4,6 +4,7 @@
  * is whole and what its digest says.
  */
 import { O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } from "../../ffi/constants.ts";
+import { errnoText, SyscallError } from "../../ffi/errno.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { canHashFast, FastSha256 } from "../../ffi/sha256.ts";
 import { UserError } from "../base/errors.ts";
@@ -34,7 +35,12 @@ export async function copyRange(session: Session, range: FileRange): Promise<Spo
   using from = openAt(null, range.path, O_RDONLY);
   using to = openAt(null, path, O_WRONLY | O_CREAT | O_EXCL, 0o600);
   const hash = new FastSha256();
-  await hash.updateFrom(from.raw, range.offset, range.size, to.raw);
+  try {
+    await hash.updateFrom(from.raw, range.offset, range.size, to.raw);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw new UserError(`copy ${range.path} to ${path}: ${errnoText(error.errno)}`);
+  }
   return { digest: parseDigest(`sha256:${hash.hex()}`), size: range.size, path };
 }
 

@@ -1,5 +1,5 @@
 /** New images made here: import's, commit's. */
-import { BlobWriter, fileDigest, keepBlob, putDocument, readDocument } from "./blobs.ts";
+import { BlobWriter, fileDigest, keepBlob, putDocument, readDocument, writeAll } from "./blobs.ts";
 import { applyChanges } from "./changes.ts";
 import type { ArchiveSource } from "./archive_files.ts";
 import { archiveChunks, decompress } from "./compression.ts";
@@ -97,15 +97,17 @@ async function importLayer(
 
 async function importPlain(session: Session, range: FileRange) {
   const copying = copyRange(session, range);
+  const digest = copying.then((blob) => blob.digest);
+  digest.catch(() => {}); // an error of the unpacking is told first
   try {
-    await unpackUnnamed(session, range, copying.then(({ digest }) => digest));
+    await unpackUnnamed(session, range, digest);
   } finally {
     // Not before the other thread has let go of its files.
     await Promise.allSettled([copying]);
   }
-  const { digest, size, path } = await copying;
-  keepBlob(session.store, digest, path);
-  return { digest, size };
+  const blob = await copying;
+  keepBlob(session.store, blob.digest, blob.path);
+  return { digest: blob.digest, size: blob.size };
 }
 
 /** What commit needs of a container. */
@@ -194,7 +196,7 @@ async function packUpper(
       ...(options.owners && { owners: options.owners }),
     }, (chunk) => {
       size += chunk.length;
-      for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
+      writeAll(file, chunk, path);
     });
   }
   // Only the end mark.
