@@ -1,10 +1,11 @@
 /**
- * `deno task bench [--json FILE] [--only TEXT] [--runs N] [--engines a,b]`: Diplodock and its
- * peers side by side, in one run, interleaved. As root it first moves into namespaces of its own
+ * `deno task bench [--json FILE] [--only TEXT] [--runs N] [--engines a,b] [--disk GB]`: Diplodock
+ * and its peers side by side, in one run, interleaved. With --disk all stores lie on a fresh ext4
+ * in memory, where no other program's writes are waited for. As root it first moves into namespaces of its own
  * (network, mounts, processes), so that the daemons it starts touch nothing of the machine's.
  */
 import { type Case, CASES, fill, type Prepared } from "./cases.ts";
-import { type Engine, type EngineName, INSTALL, startEngines } from "./engines.ts";
+import { type Engine, type EngineName, INSTALL, output, startEngines } from "./engines.ts";
 import { makeMaterials, type Materials } from "./materials.ts";
 import { type Result, summary } from "./measure.ts";
 import { type Row, table, verdictOf } from "./table.ts";
@@ -17,6 +18,7 @@ interface Options {
   only: string;
   runs?: number;
   engines: readonly EngineName[];
+  diskGb?: number;
 }
 
 /** Set in the process that runs inside the namespaces. */
@@ -31,7 +33,11 @@ function parse(args: readonly string[]): Options {
     else if (args[index] === "--only") options.only = value;
     else if (args[index] === "--runs") options.runs = Number(value);
     else if (args[index] === "--engines") options.engines = value.split(",") as EngineName[];
-    else throw new Error(`Cannot read "${args[index]}": want --json, --only, --runs, --engines`);
+    else if (args[index] === "--disk") options.diskGb = Number(value);
+    else {
+      const known = "--json, --only, --runs, --engines, --disk";
+      throw new Error(`Cannot read "${args[index]}": want ${known}`);
+    }
   }
   return options;
 }
@@ -81,9 +87,22 @@ async function runCase(
   return row;
 }
 
+/** Mounts a fresh ext4 of so many gigabytes on `folder`, in memory. It goes with the namespace. */
+async function mountDisk(folder: string, gigabytes: number): Promise<void> {
+  const image = `/dev/shm/${folder.split("/").at(-1)}.ext4`;
+  await output(["truncate", "-s", `${gigabytes}G`, image]);
+  try {
+    await output(["mkfs.ext4", "-q", "-F", image]);
+    await output(["mount", "-o", "loop", image, folder]);
+  } finally {
+    await Deno.remove(image); // the mount keeps it
+  }
+}
+
 async function bench(options: Options): Promise<number> {
   const cases = CASES.filter((test) => test.name.includes(options.only));
   const work = await Deno.makeTempDir({ prefix: "diplodock-bench-" });
+  if (options.diskGb !== undefined) await mountDisk(work, options.diskGb);
   const { engines, missing } = await startEngines(options.engines, work);
   const rows: Row[] = [];
   try {
@@ -96,7 +115,8 @@ async function bench(options: Options): Promise<number> {
   } finally {
     await stopTransfers();
     for (const engine of engines) await engine.stop();
-    await new Deno.Command("rm", { args: ["-rf", work] }).output();
+    const unmount = options.diskGb === undefined ? "" : 'umount -l "$0" && ';
+    await new Deno.Command("sh", { args: ["-c", `${unmount}rm -rf "$0"`, work] }).output();
   }
   for (const { name, version } of engines) console.log(`${name}: ${version}`);
   console.log(table(rows, engines.map((engine) => engine.name)));
