@@ -28,7 +28,7 @@ import {
 } from "./networks.ts";
 import { ownedBy } from "./owner.ts";
 import type { NetPlaces } from "./places.ts";
-import { collide, HeldPorts, holdPorts, type PortMap, wishesOf } from "./ports.ts";
+import { collide, HeldPorts, holdPorts, type HostPort, type PortMap, wishesOf } from "./ports.ts";
 import { ensureRules, refreshRules } from "./rule_set.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { Shaping } from "./shaping.ts";
@@ -208,14 +208,27 @@ async function wireAll(
   return settleLinks(sandbox, links);
 }
 
-/** Brings the rules for published ports up to date. Throws UserError if the firewall takes none. */
-export async function publishRules(places: NetPlaces): Promise<void> {
-  if (await refreshRules(places, "ports") !== "none") return;
+/**
+ * Brings the rules for published ports up to date, of which `changed` lead elsewhere now. Throws
+ * UserError if the firewall takes none.
+ */
+export async function publishRules(
+  places: NetPlaces,
+  changed: readonly HostPort[],
+): Promise<void> {
+  if (await refreshRules(places, "ports") !== "none") return await forgetDatagrams(changed);
   throw new UserError(
     `Cannot publish ports by the firewall: ${readFirewallError(places)}`,
     125,
     "--userland-proxy needs none",
   );
+}
+
+/** Lets go of what the kernel knows of datagrams to these ports; see `flows.ts`. */
+export async function forgetDatagrams(ports: readonly HostPort[]): Promise<void> {
+  if (!ports.some(({ protocol }) => protocol === "udp")) return;
+  const { forgetFlows } = await import("./flows.ts");
+  forgetFlows(ports);
 }
 
 /** Does the firewall know its ports? */
@@ -237,7 +250,7 @@ async function announce(places: NetPlaces, state: NetworkState): Promise<void> {
   const named = namedOn(state);
   const published = hasRules(state);
   await locked(places, async () => {
-    if (published) await publishRules(places);
+    if (published) await publishRules(places, state.ports);
     if (named.length > 0) distributeNames(places, named);
   });
 }

@@ -137,7 +137,7 @@ export async function disconnectLive(
     releaseEndpoint(places, endpoint, state.owner.id);
     distributeNames(places, [network.Id]);
     distributeNames(places, endpoints.map((e) => e.networkId));
-    if (state.ports.length > 0 && !state.proxied) await publishRules(places);
+    if (state.ports.length > 0 && !state.proxied) await publishRules(places, state.ports);
   });
   return next;
 }

@@ -61,7 +61,7 @@ export async function changePorts(
   await locked(places, async () => {
     writeState(places, next);
     undo.defer(() => writeState(places, state));
-    if (!proxied || !state.proxied) await publishRules(places);
+    if (!proxied || !state.proxied) await publishRules(places, [...gone, ...added]);
   });
   undo.move();
   ending.forEach(endProxy);

@@ -8,7 +8,7 @@ import { sweepLeases } from "./leases.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import type { NetPlaces } from "./places.ts";
-import { endProxies, hasRules, namedOn, silence } from "./attach.ts";
+import { endProxies, forgetDatagrams, hasRules, namedOn, silence } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
@@ -31,7 +31,11 @@ export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<
     silence(dead.flatMap((state) => state.endpoints));
     await endProxies(...dead);
     for (const state of dead) writeState(places, { ...state, leaving: true });
-    if (dead.some(hasRules)) await refreshRules(places, "ports");
+    const published = dead.filter(hasRules);
+    if (published.length > 0) {
+      await refreshRules(places, "ports");
+      await forgetDatagrams(published.flatMap(({ ports }) => ports));
+    }
     const named = dead.flatMap(namedOn);
     if (named.length > 0) distributeNames(places, named);
     for (const state of dead) {
