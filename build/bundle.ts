@@ -1,22 +1,15 @@
 /**
- * Bundles main.ts into dist/bundle: `main.js`, `hot.js` with the code of the hot commands, and one
- * chunk for each other dynamic import, so that a command loads little but its own code. Run from
- * the project's folder.
+ * Bundles main.ts into dist/bundle: `main.js`, a file for each group of hot commands, and one chunk
+ * for each other dynamic import, so that a command loads little but its own code. Run from the
+ * project's folder.
  */
-import { joinHotChunks } from "./merge.ts";
+import { type HotGroup, joinHotChunks } from "./merge.ts";
 import { BUNDLE } from "./paths.ts";
 
-/** Modules whose code every `run`, `exec`, `start` or clean-up needs, by the names of their files. */
-const HOT_COMMANDS = [
-  "run",
-  "exec",
-  "start",
-  "attach",
-  "exec_client",
-  "state",
-  "cleanup",
-  "rm",
-  "sandbox",
+/** Modules whose code is read at every start of a hot command, by the names of their files. */
+const HOT_GROUPS: readonly HotGroup[] = [
+  { target: "exec.js", hot: ["exec", "exec_client"] },
+  { target: "hot.js", hot: ["run", "start", "attach", "state", "cleanup", "rm", "sandbox"] },
 ];
 
 const COMMIT_MARKER = "@DIPLODOCK_COMMIT@";
@@ -67,7 +60,7 @@ function bakeCommit(value: string): number {
 if (import.meta.main) {
   await Deno.remove(BUNDLE, { recursive: true }).catch(() => {});
   bundle();
-  joinHotChunks(BUNDLE, HOT_COMMANDS, "hot.js");
+  joinHotChunks(BUNDLE, HOT_GROUPS);
   if (bakeCommit(commit()) === 0) {
     console.error(`Cannot write the commit into ${BUNDLE}: no file has ${COMMIT_MARKER}`);
     Deno.exit(1);

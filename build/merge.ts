@@ -144,38 +144,82 @@ function minifyEach(folder: string, names: readonly string[]): void {
   Deno.removeSync(work, { recursive: true });
 }
 
-/**
- * Joins what the commands `hot` (names of modules without ending: "run") load. Returns how many
- * files became one.
- */
-export function joinHotChunks(folder: string, hot: readonly string[], target: string): number {
-  const chunks = readChunks(folder);
-  const isHot = (name: string) => hot.some((command) => name.startsWith(`${command}-`));
-  const entries = [...chunks.keys()].filter(isHot);
-  const small = [...chunks.keys()].filter((name) => SMALL_ENTRIES.test(name));
-  const main = closure(chunks, small);
-  const joined = [...closure(chunks, entries)].filter((name) => !main.has(name));
-  Deno.writeTextFileSync(`${folder}/joined_entry.js`, joinedEntry(chunks, joined));
-  for (const name of joined) {
-    Deno.writeTextFileSync(`${folder}/${name}`, protectUsing(chunks.get(name)!.text));
+/** What is joined into one file: what these modules (names without ending: "run") load. */
+export interface HotGroup {
+  readonly target: string;
+  readonly hot: readonly string[];
+}
+
+/** A group and the chunks that it gets: those that no group before it has. */
+interface Joined {
+  readonly target: string;
+  readonly names: readonly string[];
+}
+
+/** Shares the chunks out among the groups, in their order; those of `main` stay as they are. */
+export function shareOut(
+  chunks: ReadonlyMap<string, Chunk>,
+  main: ReadonlySet<string>,
+  groups: readonly HotGroup[],
+): Joined[] {
+  const taken = new Set(main);
+  return groups.map(({ target, hot }) => {
+    const isHot = (name: string) => hot.some((command) => name.startsWith(`${command}-`));
+    const wanted = closure(chunks, [...chunks.keys()].filter(isHot));
+    const names = [...wanted].filter((name) => !taken.has(name));
+    names.forEach((name) => taken.add(name));
+    return { target, names };
+  });
+}
+
+/** A chunk's text whose imports come from the joined files, where these have them. */
+function redirectAll(text: string, joined: readonly Joined[]): string {
+  return joined.reduce((out, { target, names }) => redirect(out, names, target), text);
+}
+
+/** Makes the one file of `group`; those before it are there. */
+function joinGroup(
+  folder: string,
+  chunks: ReadonlyMap<string, Chunk>,
+  group: Joined,
+  before: readonly Joined[],
+): void {
+  Deno.writeTextFileSync(`${folder}/joined_entry.js`, joinedEntry(chunks, group.names));
+  for (const name of group.names) {
+    const text = redirectAll(chunks.get(name)!.text, before);
+    Deno.writeTextFileSync(`${folder}/${name}`, protectUsing(text));
   }
-  const outside = [...chunks.keys()].filter((name) => !joined.includes(name));
-  bundleJoined(folder, outside, target);
+  const others = [...chunks.keys()].filter((name) => !group.names.includes(name));
+  bundleJoined(folder, [...others, ...before.map(({ target }) => target)], group.target);
   Deno.removeSync(`${folder}/joined_entry.js`);
+}
+
+/**
+ * Joins what the hot commands load, a file for each of `groups`; a later one may import from an
+ * earlier one. Returns how many files became those.
+ */
+export function joinHotChunks(folder: string, groups: readonly HotGroup[]): number {
+  const chunks = readChunks(folder);
+  const small = [...chunks.keys()].filter((name) => SMALL_ENTRIES.test(name));
+  const joined = shareOut(chunks, closure(chunks, small), groups);
+  joined.forEach((group, i) => joinGroup(folder, chunks, group, joined.slice(0, i)));
   const dynamic = new Set(
     [...chunks.values()].flatMap(({ text }) =>
       [...text.matchAll(/import\("\.\/([\w.-]+\.js)"\)/g)].map(([, name]) => name)
     ),
   );
-  joined.forEach((name, i) => {
-    const path = `${folder}/${name}`;
-    if (dynamic.has(name)) Deno.writeTextFileSync(path, standIn(chunks.get(name)!, i, target));
-    else Deno.removeSync(path);
-  });
+  for (const { target, names } of joined) {
+    names.forEach((name, i) => {
+      const path = `${folder}/${name}`;
+      if (!dynamic.has(name)) Deno.removeSync(path);
+      else Deno.writeTextFileSync(path, standIn(chunks.get(name)!, i, target));
+    });
+  }
+  const all = new Set(joined.flatMap(({ names }) => names));
+  const outside = [...chunks.keys()].filter((name) => !all.has(name));
   for (const name of outside) {
-    const path = `${folder}/${name}`;
-    Deno.writeTextFileSync(path, redirect(chunks.get(name)!.text, joined, target));
+    Deno.writeTextFileSync(`${folder}/${name}`, redirectAll(chunks.get(name)!.text, joined));
   }
   minifyEach(folder, outside);
-  return joined.length;
+  return all.size;
 }
