@@ -200,12 +200,30 @@ export async function runMachine(
 ): Promise<MachineRun> {
   const kernel = findKernel(contents.kernel ?? "cloud");
   if (typeof kernel === "string") throw new Error(`Cannot start a machine: ${kernel}`);
+  removeStale();
   const initramfs = Deno.makeTempFileSync({ dir: CACHE, suffix: ".cpio" });
   try {
     writeInitramfs(initramfs, kernel, contents);
     return await boot(kernel, initramfs, timeoutSeconds);
   } finally {
     Deno.removeSync(initramfs);
+  }
+}
+
+/** No run takes an hour. */
+const STALE_MS = 3_600_000;
+
+/** Removes what runs that were killed have left. */
+function removeStale(): void {
+  for (const { name } of Deno.readDirSync(CACHE)) {
+    if (!name.endsWith(".cpio")) continue;
+    const path = `${CACHE}/${name}`;
+    try {
+      const age = Date.now() - (Deno.statSync(path).mtime?.getTime() ?? 0);
+      if (age > STALE_MS) Deno.removeSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // another run was faster
+    }
   }
 }
 
