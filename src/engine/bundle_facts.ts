@@ -129,14 +129,28 @@ function existing(path: string): string | undefined {
   }
 }
 
-/** Makes the directories that the container's writes go to. */
+/** By this file programs tell that they are in a container, as docker's have it. */
+export const CONTAINER_MARK = ".dockerenv";
+
+/**
+ * Makes the directories that the container's writes go to, and in a new one the mark of a
+ * container: once, so that one which was removed inside stays away.
+ */
 export function makeOverlayDirectories({ upper, work }: OverlayRoot): void {
-  for (const [path, mode] of [[upper, 0o755], [work, 0o700]] as const) {
-    try {
-      Deno.mkdirSync(path, { mode });
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    }
+  makeDirectory(work, 0o700);
+  if (!makeDirectory(upper, 0o755)) return;
+  Deno.openSync(`${upper}/${CONTAINER_MARK}`, { write: true, createNew: true, mode: 0o755 })
+    .close();
+}
+
+/** Whether the directory is new. */
+function makeDirectory(path: string, mode: number): boolean {
+  try {
+    Deno.mkdirSync(path, { mode });
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
   }
 }
 

@@ -165,6 +165,7 @@ function fileLines(spec: Spec): string[] {
   return [
     "# Files that are bound into the container.",
     'mkdir -p "$work/upper" "$work/work" "$work/root"',
+    ': > "$work/upper/.dockerenv"',
     'cp /etc/resolv.conf "$work/resolv.conf" 2> /dev/null || : > "$work/resolv.conf"',
     `echo ${name} > "$work/hostname"`,
     `printf '127.0.0.1\\tlocalhost\\n' > "$work/hosts"`,

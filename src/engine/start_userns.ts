@@ -1,5 +1,7 @@
 /** A start with a user namespace: what root of the host opens for it beforehand. */
+import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../ffi/constants.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
+import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { parseIdMap } from "../base/own_namespace.ts";
 import { isWithin } from "../base/paths.ts";
@@ -13,7 +15,7 @@ import {
   plainTree,
   shiftedOverlay,
 } from "../runtime/userns_trees.ts";
-import { joinedPid } from "./bundle_facts.ts";
+import { CONTAINER_MARK, joinedPid } from "./bundle_facts.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
 import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -119,13 +121,21 @@ function rootOf(mappings: readonly IdMapping[]): number {
   throw new UserError("Cannot map ids: root of the container (0) is in no mapping", 125);
 }
 
+/** The upper directory, and the mark in it as long as it is there, become root's of the inside. */
+function giveToRoot(upper: string, { uids, gids }: UserNamespacePlan): void {
+  const [uid, gid] = [rootOf(uids), rootOf(gids)];
+  Deno.chownSync(upper, uid, gid);
+  // Not through what the container may have put there: a link of its own leads to the host's.
+  sys("fchownat", AT_FDCWD, `${upper}/${CONTAINER_MARK}`, uid, gid, AT_SYMLINK_NOFOLLOW);
+}
+
 function openTrees(
   { record, spec, plan, lower }: Wanted,
   userNamespace: Fd,
   own: DisposableStack,
 ): OpenedTrees {
   const overlay = spec.diplodock?.overlay;
-  if (lower !== undefined) Deno.chownSync(overlay!.upper, rootOf(plan.uids), rootOf(plan.gids));
+  if (lower !== undefined) giveToRoot(overlay!.upper, plan);
   const root = own.use(
     lower !== undefined
       ? shiftedOverlay({ ...overlay!, lower: [...lower] })
