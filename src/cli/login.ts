@@ -66,9 +66,13 @@ interface LoginFlags {
 async function ask(flags: LoginFlags, known: Credentials | undefined): Promise<Credentials> {
   if (flags.passwordStdin) {
     if (flags.password !== undefined) {
-      throw new UserError("--password and --password-stdin are mutually exclusive");
+      throw new UserError(
+        "conflicting options: cannot specify both --password and --password-stdin",
+      );
     }
-    if (!flags.username) throw new UserError("Must provide --username with --password-stdin");
+    if (!flags.username) {
+      throw new UserError("the --password-stdin option requires --username to be set");
+    }
     return { kind: "password", username: flags.username, password: await passwordFromStdin() };
   }
   if (flags.password !== undefined) {

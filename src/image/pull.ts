@@ -27,7 +27,7 @@ import {
 } from "./reference.ts";
 import { register } from "./register.ts";
 import { Repository } from "./registry.ts";
-import { RegistryError } from "./registry_error.ts";
+import { NoCredentialsError, RegistryError } from "./registry_error.ts";
 import { Session } from "./session.ts";
 import type { Store } from "./store.ts";
 import type { Descriptor, ImageConfig, ImagePlatform, Manifest } from "./types.ts";
@@ -74,7 +74,7 @@ export async function openRepository(
 
 /** Docker's texts for the refusals that users meet. */
 function explain(error: unknown, reference: Reference): unknown {
-  if (!(error instanceof RegistryError)) return error;
+  if (!(error instanceof RegistryError) || error instanceof NoCredentialsError) return error;
   const words = error.problems.map(({ code, message }) =>
     `${code.toLowerCase().replaceAll("_", " ")}: ${message}`
   ).join("; ");

@@ -18,7 +18,7 @@ import {
 } from "./reference.ts";
 import { compressLayers } from "./recompress.ts";
 import type { Repository } from "./registry.ts";
-import { RegistryError } from "./registry_error.ts";
+import { NoCredentialsError, RegistryError } from "./registry_error.ts";
 import { Session } from "./session.ts";
 import type { Store } from "./store.ts";
 import type { Descriptor } from "./types.ts";
@@ -54,6 +54,7 @@ export function localTags(store: Store, reference: Reference): Reference[] {
 
 function explain(error: unknown): unknown {
   if (!(error instanceof RegistryError)) return error;
+  if (error instanceof NoCredentialsError) return new UserError(NoCredentialsError.words);
   const problem = error.problems[0];
   if (problem === undefined || ![401, 403].includes(error.status)) return error;
   return new UserError(`${problem.code.toLowerCase()}: ${problem.message}`);

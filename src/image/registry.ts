@@ -6,7 +6,15 @@
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Digest } from "./digest.ts";
-import { boundedBody, errorFrom, RegistryError, unreachable } from "./registry_error.ts";
+import {
+  boundedBody,
+  errorFrom,
+  NoCredentialsError,
+  problemText,
+  RegistryError,
+  unreachable,
+  verbOf,
+} from "./registry_error.ts";
 import { MANIFEST_TYPES } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -63,8 +71,23 @@ export class Repository {
 
   /** Asks the registry whether it is one and takes us. Throws RegistryError. */
   async ping(): Promise<void> {
-    const response = await this.#request("GET", "/v2/");
-    await response.body?.cancel();
+    try {
+      const response = await this.#request("GET", "/v2/");
+      await response.body?.cancel();
+    } catch (error) {
+      throw error instanceof RegistryError && error.status === 401 ? this.#refused(error) : error;
+    }
+  }
+
+  /** A refused login in docker's words, which name the registry and not its token server. */
+  #refused(error: RegistryError): RegistryError {
+    const url = `${this.#endpoint}/v2/`;
+    const message = this.#authorization?.startsWith("Basic ")
+      ? `login attempt to ${url} failed with status: 401 Unauthorized`
+      : error.problems.length > 0
+      ? `Get "${url}": ${error.problems.map(problemText).join("; ")}`
+      : error.message;
+    return new RegistryError(message, 401, error.problems);
   }
 
   /** The manifest of a tag or digest. */
@@ -182,15 +205,7 @@ export class Repository {
       if (response.status === 401 && challenge !== null && mayRetry) {
         await response.body?.cancel();
         if (await this.#login(parseChallenges(challenge))) continue;
-        throw new RegistryError(
-          `${
-            method === "GET" ? "Get" : method
-          } "${url.origin}${url.pathname}": no basic auth credentials`,
-          401,
-          [
-            { code: "UNAUTHORIZED", message: "authentication required" },
-          ],
-        );
+        throw new NoCredentialsError(`${verbOf(method)} "${url.origin}${url.pathname}"`);
       }
       throw await errorFrom(response, method);
     }

@@ -1,4 +1,5 @@
 /** What a registry answers when it refuses. */
+import { parseChallenges } from "./challenge.ts";
 
 /** One refusal in a registry's answer. Source: OCI distribution-spec, "Error Codes". */
 export interface RegistryProblem {
@@ -21,6 +22,20 @@ export class RegistryError extends Error {
   has(...codes: string[]): boolean {
     return this.problems.some((problem) => codes.includes(problem.code));
   }
+}
+
+/** The registry wants a password and the user has logged in nowhere. */
+export class NoCredentialsError extends RegistryError {
+  /** Docker's words of it. */
+  static readonly words = "no basic auth credentials";
+  constructor(request: string) {
+    super(`${request}: ${NoCredentialsError.words}`, 401);
+  }
+}
+
+/** A method as Go's HTTP client writes it in errors: Get, Head. */
+export function verbOf(method: string): string {
+  return method[0] + method.slice(1).toLowerCase();
 }
 
 /** Bytes of an error's body that are read. */
@@ -83,11 +98,18 @@ export async function errorFrom(response: Response, method: string): Promise<Reg
   if (problems.length === 0 && response.status === 429) {
     problems.push({ code: "TOOMANYREQUESTS", message: text.trim().slice(0, 300) });
   }
+  // The token is good, but not for this: that counts more than what the body says.
+  const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
+  if (challenges.some(({ parameters }) => parameters.error === "insufficient_scope")) {
+    problems.splice(0, problems.length, {
+      code: "DENIED",
+      message: "requested access to the resource is denied",
+    });
+  }
   const words = problems.length > 0
     ? problems.map(problemText).join("; ")
     : `unexpected status ${response.status} ${response.statusText}`;
-  const verb = method === "GET" ? "Get" : method[0] + method.slice(1).toLowerCase();
-  return new RegistryError(`${verb} "${url}": ${words}`, response.status, problems);
+  return new RegistryError(`${verbOf(method)} "${url}": ${words}`, response.status, problems);
 }
 
 /** The usual reasons in docker's words; others as they come. */
@@ -107,6 +129,5 @@ export function unreachable(error: unknown, method: string, url: string): Regist
   const chain: string[] = [];
   for (let at = error; at instanceof Error; at = at.cause) chain.push(at.message);
   const reason = systemWords(chain.join(": "), new URL(url).host);
-  const verb = method === "GET" ? "Get" : method[0] + method.slice(1).toLowerCase();
-  return new RegistryError(`${verb} "${url.replace(/\?.*/, "")}": ${reason}`, 0);
+  return new RegistryError(`${verbOf(method)} "${url.replace(/\?.*/, "")}": ${reason}`, 0);
 }
