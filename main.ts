@@ -1,6 +1,6 @@
 import { isInsideRootless } from "./src/base/places.ts";
 import { guardConsole } from "./src/base/controls.ts";
-import { calledName } from "./src/base/self.ts";
+import { calledName, untidyCodeCache } from "./src/base/self.ts";
 import { resolve } from "./src/cli/commands.ts";
 
 /** Runs one command line; the exit code. Errors are printed here and nowhere else. */
@@ -31,5 +31,15 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
+/** Makes the next start faster, where this one made it slower. */
+async function tidyCodeCache(): Promise<void> {
+  const directory = untidyCodeCache();
+  if (directory === undefined) return;
+  const { emptyLogs } = await import("./src/base/code_cache.ts");
+  emptyLogs(directory);
+}
+
 // Deno.exit() and not Deno.exitCode: an open listener or a pending read must not keep us here.
-Deno.exit(await main(Deno.args));
+const code = await main(Deno.args);
+await tidyCodeCache();
+Deno.exit(code);

@@ -81,3 +81,21 @@ export function calledName(): string {
     : outerFile() ?? "diplodock";
   return path.slice(path.lastIndexOf("/") + 1);
 }
+
+/** A log of compiled code that is longer makes each start slower by what a read of it takes. */
+const LONG_LOG_BYTES = 200_000;
+
+/**
+ * The folder of the code that V8 compiled for the self-extracting file, if it wants to be tidied:
+ * that is so after commands were used for the first time.
+ */
+export function untidyCodeCache(): string | undefined {
+  const directory = Deno.env.get("DENO_DIR");
+  if (directory === undefined || outerFile() === undefined) return undefined;
+  try {
+    const { size } = Deno.statSync(`${directory}/v8_code_cache_v2-wal`);
+    return size > LONG_LOG_BYTES ? directory : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -139,3 +139,23 @@ test("without any place to unpack the error says what to do", () => {
   assertStringIncludes(output, "Set XDG_CACHE_HOME");
   assert(output.endsWith("code 125\n"));
 });
+
+test("the log of compiled code is put away once commands were used", () => {
+  const commands = [
+    "run --rm --network none host true",
+    "ps",
+    "info",
+    "system df",
+    "events --until 1",
+  ];
+  const script = `export DIPLODOCK_ROOT=/run/root DIPLODOCK_RUN=/run/run
+for words in ${commands.map((words) => `"${words}"`).join(" ")}; do $P $words > /run/out 2>&1; done
+$P --version > /run/out
+stat -c "%n %s" /var/cache/diplodock/*/deno/v8_code_cache_v2*`;
+  const sizes = Object.fromEntries(
+    onFreshMachine(script).split("\n").filter((line) => line !== "")
+      .map((line) => line.slice(line.lastIndexOf("/") + 1).split(" ")),
+  );
+  assert(Number(sizes.v8_code_cache_v2) > 300_000, JSON.stringify(sizes));
+  assert(Number(sizes["v8_code_cache_v2-wal"]) <= 200_000, JSON.stringify(sizes));
+});
