@@ -1,12 +1,12 @@
 import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
-import { containerDirectory } from "../base/places.ts";
 import { emitContainerEvent } from "../engine/events.ts";
 import { containerChanges } from "../engine/diff.ts";
 import { canPause, pauseContainer, unpauseContainer } from "../engine/pause.ts";
+import { readFoundation, writtenTree } from "../engine/foundation.ts";
 import { diskOwners } from "../engine/userns.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
-import { toText } from "../image/byte_string.ts";
+import { fromText, toText } from "../image/byte_string.ts";
 import { parseDigest } from "../image/digest.ts";
 import { commitContainer } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
@@ -78,11 +78,13 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
     );
   }
   const owners = diskOwners(record);
-  const upper = `${containerDirectory(record.Id)}/upper`;
+  const { storage } = readFoundation(record.Id);
+  const upper = writtenTree(record.Id, storage);
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
     ...(isThere(upper) && { upper }),
     ...(owners && { owners }),
+    ...(storage === "copy" && { deleted: () => deletedPaths(record) }),
     config: imageConfig(record.Config),
     changes: wish.change,
     message: wish.message ?? "",
@@ -96,6 +98,12 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
     },
     ...(name && { name }),
   });
+}
+
+/** A copy has no marks of what is gone. Paths as byte strings. */
+function deletedPaths(record: ContainerRecord): string[] {
+  return containerChanges(record).filter(({ kind }) => kind === "D")
+    .map(({ path }) => fromText(path.slice(1)));
 }
 
 /** `diplodock commit`. */

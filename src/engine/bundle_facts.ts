@@ -5,49 +5,18 @@ import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, isRootless, userId } from "../base/places.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
 import { defaultSeccomp, parseProfile, resolveProfile } from "../runtime/seccomp.ts";
-import type { NamespaceType, OverlayRoot, Seccomp } from "../runtime/spec_types.ts";
+import type { NamespaceType, Seccomp } from "../runtime/spec_types.ts";
 import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts";
 import type { BundleContext } from "./bundle_context.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
+import { type Foundation, rootOf } from "./foundation.ts";
 import { locateMounts } from "./locate_mounts.ts";
 import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
-import type { PlannedMount } from "./mount_plan.ts";
 import { readLayeredFile } from "./root_files.ts";
 import { activeModules, type SecurityLabels, securityLabels } from "./security_modules.ts";
-import { readPlannedMounts, readRootLayers } from "./container_documents.ts";
 import { parseSecurityOptions } from "./security_opts.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord, HostConfig } from "./types.ts";
-
-/** What a container stands on, fixed when it was made. */
-export interface Foundation {
-  /** Lower directories, topmost first. */
-  readonly layers: readonly string[];
-  readonly mounts: readonly PlannedMount[];
-}
-
-/** The foundation of a container that was made. */
-export function readFoundation(id: string): Foundation {
-  return { layers: readLayers(id), mounts: readPlannedMounts(id) };
-}
-
-/** The layers a container stands on, topmost first. */
-export function readLayers(id: string): string[] {
-  const layers = readRootLayers(id);
-  if (layers !== undefined) return layers;
-  throw new UserError(`Cannot start container ${id}: root.json is missing`);
-}
-
-/** The overlay of a container, or undefined when its root is a directory that it writes itself. */
-export function overlayOf(
-  record: ContainerRecord,
-  layers: readonly string[] = readLayers(record.Id),
-): OverlayRoot | undefined {
-  const own = record.HostConfig.Diplodock;
-  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) return undefined;
-  const directory = containerDirectory(record.Id);
-  return { lower: [...layers], upper: `${directory}/upper`, work: `${directory}/work` };
-}
 
 /** Everything toSpec() is told. Nothing is made here. `join.network` is added by the start. */
 export async function gatherContext(
@@ -56,15 +25,14 @@ export async function gatherContext(
   foundation: Foundation,
 ): Promise<BundleContext> {
   const { HostConfig: host, Config } = record;
-  const directory = containerDirectory(record.Id);
-  const overlay = overlayOf(record, foundation.layers);
+  const root = rootOf(record, foundation);
   const needsDevices = host.Privileged || host.Devices.length > 0 || throttles(host);
   const devices = needsDevices ? await import("./host_devices.ts") : undefined;
   const inHostNames = host.UTSMode === "host" || host.NetworkMode === "host";
   return {
     id: record.Id,
-    root: { path: overlay ? `${directory}/root` : host.Diplodock!.RootfsDir!, overlay },
-    user: userOf(Config.User || keptUser(host), host, overlay),
+    root,
+    user: userOf(Config.User || keptUser(host), host, root),
     files: {
       resolvConf: joinedContainer(host.NetworkMode)
         ? joinedFile(host, "resolv.conf")
@@ -129,31 +97,6 @@ function existing(path: string): string | undefined {
   }
 }
 
-/** By this file programs tell that they are in a container, as docker's have it. */
-export const CONTAINER_MARK = ".dockerenv";
-
-/**
- * Makes the directories that the container's writes go to, and in a new one the mark of a
- * container: once, so that one which was removed inside stays away.
- */
-export function makeOverlayDirectories({ upper, work }: OverlayRoot): void {
-  makeDirectory(work, 0o700);
-  if (!makeDirectory(upper, 0o755)) return;
-  Deno.openSync(`${upper}/${CONTAINER_MARK}`, { write: true, createNew: true, mode: 0o755 })
-    .close();
-}
-
-/** Whether the directory is new. */
-function makeDirectory(path: string, mode: number): boolean {
-  try {
-    Deno.mkdirSync(path, { mode });
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    throw error;
-  }
-}
-
 /** Who `--userns keep-id` is for: the user of the machine, by his numbers inside. */
 function keptUser({ UsernsMode, Diplodock = {} }: HostConfig): string {
   if (modeName(UsernsMode) !== "keep-id" || !isRootless()) return "";
@@ -165,9 +108,9 @@ function keptUser({ UsernsMode, Diplodock = {} }: HostConfig): string {
 function userOf(
   spec: string,
   host: HostConfig,
-  overlay: OverlayRoot | undefined,
+  { overlay, path }: BundleContext["root"],
 ): BundleContext["user"] {
-  const directories = overlay ? [overlay.upper, ...overlay.lower] : [host.Diplodock!.RootfsDir!];
+  const directories = overlay ? [overlay.upper, ...overlay.lower] : [path];
   const passwd = readLayeredFile(directories, "etc/passwd");
   const added = host.GroupAdd ?? [];
   const group = spec !== "" || added.length > 0 || passwd !== ""

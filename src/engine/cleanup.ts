@@ -85,6 +85,7 @@ async function noteOomKills(record: ContainerRecord, signal: number | undefined)
 export async function releaseResources(id: string): Promise<void> {
   const note = readStartNote(id);
   if (note !== undefined) await removeCgroup(openCgroup(note.cgroup));
+  if (note?.fuse === true) (await import("./fuse_root.ts")).unmountFuse(id);
   await disconnect(id);
   releaseRanges(id);
   removeIfThere(containerRunDirectory(id), true);

@@ -1,8 +1,8 @@
 /** The files of a container beside its record. A power cut may have left them empty or cut short. */
 import { UserError } from "../base/errors.ts";
-import { readIfThere } from "../base/files.ts";
+import { readIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
-import type { Spec } from "../runtime/spec_types.ts";
+import type { IdMapping, Spec } from "../runtime/spec_types.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 
 /** The mounts that were planned when the container was made. Throws UserError for a broken file. */
@@ -10,10 +10,44 @@ export function readPlannedMounts(id: string): PlannedMount[] {
   return readDocument<PlannedMount[]>(id, "mounts.json", Array.isArray) ?? [];
 }
 
-/** The layers that the container stands on, topmost first; undefined without a file. */
-export function readRootLayers(id: string): string[] | undefined {
+/** The owners that files have on the disk, by the ids that they have in the container. */
+export interface DiskOwners {
+  readonly uids: readonly IdMapping[];
+  readonly gids: readonly IdMapping[];
+}
+
+/** What a container's root is made of: `root.json`. */
+export interface RootDocument {
+  /** Lower directories, topmost first. */
+  readonly layers: readonly string[];
+  /**
+   * What stands in for the kernel's overlayfs where this machine refuses it: fuse-overlayfs, or a
+   * copy of the layers that the container writes into.
+   */
+  readonly storage?: "fuse" | "copy";
+  /** The same layers with `owners`: these are the lower directories then. */
+  readonly shifted?: readonly string[];
+  /**
+   * Where nothing maps owners, the container's own files have those that its ids are on this
+   * machine. While files change theirs, those of before come behind.
+   */
+  readonly owners?: readonly DiskOwners[];
+}
+
+/** What the container's root is made of; undefined without a file. Throws UserError. */
+export function readRoot(id: string): RootDocument | undefined {
   const hasLayers = (value: unknown) => Array.isArray((value as { layers?: unknown }).layers);
-  return readDocument<{ layers: string[] }>(id, "root.json", hasLayers)?.layers;
+  return readDocument<RootDocument>(id, "root.json", hasLayers);
+}
+
+/** Notes what the container's root is made of. */
+export function writeRoot(id: string, root: RootDocument): void {
+  writeAtomic(`${containerDirectory(id)}/root.json`, JSON.stringify(root));
+}
+
+/** The layers that the container stands on, topmost first; undefined without a file. */
+export function readRootLayers(id: string): readonly string[] | undefined {
+  return readRoot(id)?.layers;
 }
 
 /** The bundle of the last start; undefined before the first one. */

@@ -28,13 +28,14 @@ import {
   ownUserNamespace,
   parseIdMap,
 } from "../base/own_namespace.ts";
-import { containerDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
 import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
-import { readPlannedMounts } from "./container_documents.ts";
-import { makeOverlayDirectories, overlayOf } from "./bundle_facts.ts";
+import type { IdMapping } from "../runtime/spec_types.ts";
+import { readPlannedMounts, readRoot } from "./container_documents.ts";
+import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
+import { mountFuse, unmountFuse } from "./fuse_root.ts";
 import { lockContainer } from "./containers.ts";
 import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
@@ -92,11 +93,24 @@ export function openContainerTree(record: ContainerRecord): ContainerTree {
     return { root, ...(ids && { ids }), [Symbol.dispose]: () => root[Symbol.dispose]() };
   }
   mountVolumes(record, undo);
-  const { root, namespace } = mountStopped(record);
+  const { root, namespace } = mountStopped(record, undo);
   undo.use(namespace);
   undo.use(root);
+  const ids = ownersOf(record.Id);
   const held = undo.move();
-  return { root, [Symbol.dispose]: () => held.dispose() };
+  return { root, ...(ids && { ids }), [Symbol.dispose]: () => held.dispose() };
+}
+
+/** How the owners of a stopped container's files map, where they differ on the disk. */
+function ownersOf(id: string): OwnIds | undefined {
+  const [owners] = readRoot(id)?.owners ?? [];
+  const ranges = (map: readonly IdMapping[]) =>
+    map.map(({ containerID, hostID, size }) => ({
+      inside: containerID,
+      outside: hostID,
+      count: size,
+    }));
+  return owners && { uids: ranges(owners.uids), gids: ranges(owners.gids) };
 }
 
 /** How the owners of a process's files map; undefined where they need no map. */
@@ -139,12 +153,17 @@ function mountVolumes(record: ContainerRecord, undo: DisposableStack): void {
 }
 
 /** Mounts a stopped container's files; the namespace's descriptor keeps the mounts. */
-function mountStopped(record: ContainerRecord): { root: Fd; namespace: Fd } {
-  const overlay = overlayOf(record);
+function mountStopped(
+  record: ContainerRecord,
+  undo: DisposableStack,
+): { root: Fd; namespace: Fd } {
+  const foundation = readFoundation(record.Id);
+  const { path: directory, overlay } = rootOf(record, foundation);
   if (overlay !== undefined) makeOverlayDirectories(overlay);
-  const directory = overlay === undefined
-    ? record.HostConfig.Diplodock!.RootfsDir!
-    : `${containerDirectory(record.Id)}/root`;
+  if (foundation.storage === "fuse") {
+    undo.defer(() => unmountFuse(record.Id));
+    mountFuse(record.Id, foundation.layers);
+  }
   const root = slot("root", -1), namespace = slot("mount namespace", -1);
   const steps: Step[] = [
     { call: "unshare", args: [CLONE_NEWNS], goal: "make a mount namespace" },

@@ -4,11 +4,11 @@ import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { containerDirectory } from "../base/places.ts";
 import { cBytes, fromText, toText } from "../image/byte_string.ts";
 import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
-import { isOpaque, isWhiteout } from "../image/whiteout.ts";
-import { readLayers } from "./bundle_facts.ts";
+import { isOpaque, isWhiteout, WHITEOUT_PREFIX } from "../image/whiteout.ts";
+import type { RootDocument } from "./container_documents.ts";
+import { hasOwnRoot, readFoundation, writtenTree } from "./foundation.ts";
 import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -38,19 +38,20 @@ const ENGINE_PATHS = [
  * for a container that writes into a directory of the host, which nobody can compare.
  */
 export function containerChanges(record: ContainerRecord): Change[] {
-  const own = record.HostConfig.Diplodock;
-  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
+  if (hasOwnRoot(record)) {
+    const { RootfsDir } = record.HostConfig.Diplodock!;
     throw new UserError(
       `Cannot tell what container ${record.Name.slice(1)} changed: its root is the directory ` +
-        `"${own.RootfsDir}" itself`,
+        `"${RootfsDir}" itself`,
     );
   }
-  const upper = sys("openat", -100, `${containerDirectory(record.Id)}/upper`, DIRECTORY);
+  const { layers, storage } = readFoundation(record.Id);
+  const upper = sys("openat", -100, writtenTree(record.Id, storage), DIRECTORY);
   if (upper === -ENOENT) return []; // never started
   using top = new Fd(checked(upper, "/"));
-  using lower = openLayers(readLayers(record.Id));
+  using lower = openLayers(layers);
   const mounts = record.Mounts.map(({ Destination }) => Destination);
-  const comparison = new Comparison([...mounts, ...ENGINE_PATHS]);
+  const comparison = new Comparison([...mounts, ...ENGINE_PATHS], storage);
   comparison.directory(top, lower, "");
   return comparison.changes.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }
@@ -69,7 +70,8 @@ class Comparison {
   /** Directories that a start makes on the way to a mount point. */
   readonly #onTheWay = new Set<string>();
 
-  constructor(mounts: readonly string[]) {
+  /** A copy has all files: those that are as in the layers are not changes. */
+  constructor(mounts: readonly string[], readonly storage: RootDocument["storage"]) {
     this.#mounts = new Set(mounts.map(fromText));
     for (const mount of this.#mounts) {
       for (let at = mount.lastIndexOf("/"); at > 0; at = mount.lastIndexOf("/", at - 1)) {
@@ -85,10 +87,12 @@ class Comparison {
       const inside = `${path}/${name}`;
       const stat = statAt(upper.raw, name);
       if (stat === undefined || this.#mounts.has(inside)) continue;
+      if (this.storage === "fuse" && name.startsWith(WHITEOUT_PREFIX)) continue; // its own marks
       if (isWhiteout(stat)) this.#note("D", inside);
       else this.#entry(upper, name, stat, lower, inside);
     }
-    if (lower !== undefined && path !== "" && isOpaque(upper.raw)) {
+    const hides = this.storage === "copy" || (path !== "" && isOpaque(upper.raw));
+    if (lower !== undefined && hides) {
       this.#hidden(lower, new Set(names), path);
     }
   }
@@ -102,7 +106,12 @@ class Comparison {
   ): void {
     const found = lower === undefined ? undefined : lookUp(lower, name);
     using below = found?.kind === "directory" ? found.directory : undefined;
-    if (stat.kind !== S_IFDIR) return this.#note(found === undefined ? "A" : "C", path);
+    if (stat.kind !== S_IFDIR) {
+      const isAsBefore = this.storage === "copy" && found?.kind === "other" &&
+        isSame(stat, found.stat);
+      if (!isAsBefore) this.#note(found === undefined ? "A" : "C", path);
+      return;
+    }
     const opened = sys("openat", upper.raw, cBytes(name), DIRECTORY);
     if (opened === -ENOENT) return; // gone meanwhile
     using directory = new Fd(checked(opened, path));
@@ -123,7 +132,7 @@ class Comparison {
       const found = lookUp(lower, name);
       if (found === undefined) continue;
       if (found.kind === "directory") found.directory[Symbol.dispose]();
-      this.#note("D", `${path}/${name}`);
+      if (!this.#mounts.has(`${path}/${name}`)) this.#note("D", `${path}/${name}`);
     }
   }
 
@@ -134,8 +143,16 @@ class Comparison {
 
 function differs(stat: Stat, lower: MergedDirectory): boolean {
   const [top] = lower.layers;
-  if (top === undefined) return false;
-  const below = statFd(top.raw);
-  return stat.mode !== below.mode || stat.uid !== below.uid || stat.gid !== below.gid ||
-    stat.mtime.seconds !== below.mtime.seconds || stat.mtime.nanos !== below.mtime.nanos;
+  return top !== undefined && !hasSameRights(stat, statFd(top.raw));
+}
+
+function hasSameRights(a: Stat, b: Stat): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid &&
+    a.mtime.seconds === b.mtime.seconds && a.mtime.nanos === b.mtime.nanos;
+}
+
+/** Whether a file of a copy is as it was: by what writing to it changes, as docker has it. */
+function isSame(copy: Stat, original: Stat): boolean {
+  return copy.kind === original.kind && copy.size === original.size &&
+    hasSameRights(copy, original);
 }

@@ -10,7 +10,7 @@ import { isAbsent } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { type Cgroup, openCgroup } from "../runtime/cgroup.ts";
 import type { Spec } from "../runtime/spec_types.ts";
-import { type Foundation, readFoundation } from "./bundle_facts.ts";
+import { type Foundation, readFoundation } from "./foundation.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
 import { planContainer, recordOf } from "./create.ts";
 import { readBundle } from "./exec.ts";

@@ -1,30 +1,30 @@
 /** `export`: a container's root file system as an archive. */
 import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
-import { UserError } from "../base/errors.ts";
-import { containerDirectory } from "../base/places.ts";
 import { detachedOverlay } from "../image/mount.ts";
 import { packTree } from "../image/pack.ts";
 import { isThere, type Store } from "../image/store.ts";
-import { readLayers } from "./bundle_facts.ts";
+import { lockContainer } from "./containers.ts";
+import { readFoundation, rootOf } from "./foundation.ts";
+import { mountFuse, unmountFuse } from "./fuse_root.ts";
+import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 import { diskOwners } from "./userns.ts";
 
 /** The container's files as it sees them, without what is mounted into it. */
-function openRoot(store: Store, record: ContainerRecord): Fd {
-  const own = record.HostConfig.Diplodock;
-  if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
-    return openAt(null, own.RootfsDir, O_RDONLY | O_DIRECTORY);
+function openRoot(store: Store, record: ContainerRecord, undo: DisposableStack): Fd {
+  const { layers, storage } = readFoundation(record.Id);
+  const { path, overlay } = rootOf(record, { layers, storage });
+  if (overlay !== undefined) {
+    const all = [...(isThere(overlay.upper) ? [overlay.upper] : []), ...layers];
+    return detachedOverlay(store, all, `export container ${record.Name.slice(1)}`);
   }
-  if (diskOwners(record) !== undefined) {
-    throw new UserError(
-      `Cannot export container ${record.Name.slice(1)}: its files have other owners on the disk; ` +
-        "commit it and export a container of the new image",
-    );
+  if (storage === "fuse") {
+    undo.use(lockContainer(record.Id));
+    if (stateOf(record.Id).kind !== "running") undo.defer(() => unmountFuse(record.Id));
+    mountFuse(record.Id, layers);
   }
-  const upper = `${containerDirectory(record.Id)}/upper`;
-  const layers = [...(isThere(upper) ? [upper] : []), ...readLayers(record.Id)];
-  return detachedOverlay(store, layers, `export container ${record.Name.slice(1)}`);
+  return openAt(null, path, O_RDONLY | O_DIRECTORY);
 }
 
 /**
@@ -36,8 +36,10 @@ export function exportContainer(
   record: ContainerRecord,
   write: (chunk: Uint8Array) => void,
 ): void {
-  using root = openRoot(store, record);
+  using undo = new DisposableStack();
+  const root = undo.use(openRoot(store, record, undo));
   // An O_PATH descriptor of a mount cannot be listed; its "." can.
-  using top = openAt(root, ".", O_RDONLY | O_DIRECTORY);
-  packTree(top.raw, { marks: "none" }, write);
+  const top = undo.use(openAt(root, ".", O_RDONLY | O_DIRECTORY));
+  const owners = diskOwners(record);
+  packTree(top.raw, { marks: "none", ...(owners && { owners }) }, write);
 }

@@ -4,7 +4,8 @@ import { containerDirectory } from "../base/places.ts";
 import { formatTime, ZERO_TIME } from "../base/time.ts";
 import { openCgroup } from "../runtime/cgroup.ts";
 import { oomKills } from "../runtime/oom_kills.ts";
-import { readRootLayers } from "./container_documents.ts";
+import { readRoot } from "./container_documents.ts";
+import { copiedRoot } from "./foundation.ts";
 import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { currentSettings } from "./network_settings.ts";
@@ -99,15 +100,16 @@ function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string
   if (own?.RootfsDir !== undefined && own.RootfsOverlay !== true) {
     return { Data: { MergedDir: own.RootfsDir }, Name: "directory" };
   }
-  const layers = readRootLayers(Id) ?? [];
+  const { layers = [], shifted = layers, storage } = readRoot(Id) ?? {};
+  if (storage === "copy") return { Data: { MergedDir: copiedRoot(Id) }, Name: "copy" };
   return {
     Data: {
-      LowerDir: layers.join(":"),
+      LowerDir: shifted.join(":"),
       MergedDir: `${directory}/root`,
       UpperDir: `${directory}/upper`,
       WorkDir: `${directory}/work`,
     },
-    Name: Driver,
+    Name: storage === "fuse" ? "fuse-overlayfs" : Driver,
   };
 }
 

@@ -1,6 +1,8 @@
 /** How much of the disk a container takes. */
-import { containerDirectory, rootDirectory } from "../base/places.ts";
+import { rootDirectory } from "../base/places.ts";
+import { readRoot } from "./container_documents.ts";
 import { treeSize } from "./disk_usage.ts";
+import { writtenTree } from "./foundation.ts";
 import type { Sizes } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -9,7 +11,7 @@ import type { ContainerRecord } from "./types.ts";
  * image `host` and a root directory are the machine's, and count nothing.
  */
 export async function containerSizes(record: ContainerRecord): Promise<Sizes> {
-  const own = treeSize(`${containerDirectory(record.Id)}/upper`);
+  const own = treeSize(writtenTree(record.Id, readRoot(record.Id)?.storage));
   if (record.Image === "") return { own, all: own };
   const [{ Store }, { readRecord }, { sizeOf }, { parseDigest }] = await Promise.all([
     import("../image/store.ts"),

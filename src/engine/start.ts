@@ -2,33 +2,20 @@
  * Starts a container that was made: its networks, its cgroup, its bundle, its first process.
  * Whatever was made is undone if a later part fails.
  */
-import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
-import { EAGAIN, SyscallError } from "../../ffi/errno.ts";
-import { Fd, isInherited } from "../../ffi/fd.ts";
-import { check } from "../../ffi/libc.ts";
-import type { Step } from "../../ffi/program.ts";
+import { SyscallError } from "../../ffi/errno.ts";
+import { type Fd, isInherited } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
-import { makeDirectories, removeIfThere, writeAtomic } from "../base/files.ts";
+import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, containerRunDirectory, isRootless } from "../base/places.ts";
-import { selfCommand } from "../base/self.ts";
-import {
-  type Cgroup,
-  containerCgroupPath,
-  createCgroup,
-  openDoor,
-  removeCgroup,
-} from "../runtime/cgroup.ts";
-import { copyForeignMount } from "../runtime/foreign_mount.ts";
-import { type Started, startMonitored } from "../runtime/monitor.ts";
-import type { Cleanup } from "../runtime/monitor_plan.ts";
-import { SIGTERM } from "../runtime/signals.ts";
+import { containerCgroupPath, createCgroup, removeCgroup } from "../runtime/cgroup.ts";
+import type { Started } from "../runtime/monitor.ts";
 import type { Spec } from "../runtime/spec_types.ts";
-import { joinedPid, makeOverlayDirectories, overlayOf, readFoundation } from "./bundle_facts.ts";
 import { now } from "./clock.ts";
-import { shortId, writeRecord } from "./containers.ts";
+import { readRoot } from "./container_documents.ts";
+import { writeRecord } from "./containers.ts";
+import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
 import { emitStarted } from "./life_events.ts";
-import { parseLogOptions } from "./log_options.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import {
   connect,
@@ -39,28 +26,18 @@ import {
   resolvConfOf,
 } from "./network.ts";
 import { hasHealthCheck } from "./health_state.ts";
+import { type Launch, launchAgain, type StartOptions } from "./launch.ts";
 import { leaveUnit } from "./leave_unit.ts";
-import { asksUserNamespace, joinedContainer } from "./modes.ts";
+import { asksUserNamespace } from "./modes.ts";
 import { withNetworks } from "./network_settings.ts";
-import { firstProcess, specOf } from "./start_plan.ts";
+import { specOf } from "./start_plan.ts";
 import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
-import { readRunState, stateOf, writeStartedAt, writeStartNote } from "./state.ts";
+import { readRunState, readStartNote, stateOf, writeStartedAt, writeStartNote } from "./state.ts";
 import { oomKilledMark, stoppedMark } from "./marks.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
-import type { ContainerRecord, HostConfig } from "./types.ts";
-
-/** A container that keeps renaming directories of a shared volume may fail as many. */
-const MOST_LAUNCHES = 16;
-
-/** How a start is wanted. */
-export interface StartOptions {
-  /** The calling process stays and shows the output; else the monitor is on its own. */
-  readonly attached: boolean;
-  warn(text: string): void;
-  /** Replaces what the first process does: the test of undoing lets each step fail once. */
-  readonly alterSteps?: (steps: readonly Step[]) => readonly Step[];
-}
+import { volumeOwnersPath } from "./volumes.ts";
+import type { ContainerRecord } from "./types.ts";
 
 /** A container that runs; `started.client` is the connection to its monitor. */
 export interface StartedContainer {
@@ -101,6 +78,7 @@ export async function startContainer(
   await leaveUnit();
   await using undo = new AsyncDisposableStack();
   undo.defer(() => removeIfThere(containerRunDirectory(id), true));
+  undo.defer(() => leaveRoot(id));
   // Noted before anything is made: who cleans up after a start that was cut off finds it.
   const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
   writeStartNote(id, { startedAt: now(), cgroup: cgroupPath });
@@ -109,7 +87,8 @@ export async function startContainer(
   if (userns?.plan.range !== undefined) undo.defer(() => giveRangeBack(id));
   const attached = await attachNetwork(record, undo, userns?.fd);
   attached.warnings?.forEach((warning) => options.warn(warning));
-  const spec = await bundleOf(record, attached, userns);
+  const bundle = () => bundleOf(record, attached, userns);
+  const spec = await bundle();
   const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
   undo.defer(() => removeCgroup(cgroup));
   warnings.forEach((warning) => options.warn(warning));
@@ -123,7 +102,8 @@ export async function startContainer(
     writeRecord(noted, false);
     undo.defer(() => writeRecord(record, false));
   }
-  const started = launchAgain({ record, spec, cgroup, attached, userns, lock, options });
+  const launch = { record, spec, cgroup, attached, userns, lock, options };
+  const started = await launchOrStandIn(launch, bundle);
   undo.move();
   userns?.[Symbol.dispose]();
   attached.finish();
@@ -257,8 +237,10 @@ async function bundleOf(
   userns: StartUserNamespace | undefined,
 ): Promise<Spec> {
   const foundation = readFoundation(record.Id);
-  const overlay = overlayOf(record, foundation.layers);
+  const { overlay } = rootOf(record, foundation);
   if (overlay !== undefined) makeOverlayDirectories(overlay);
+  if (foundation.storage === "fuse") await enterFuse(record.Id, foundation.layers);
+  await settleVolumes(record);
   const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
   const spec = await withHostLayer(
     record,
@@ -281,113 +263,49 @@ async function withHostLayer(record: ContainerRecord, spec: Spec): Promise<Spec>
   };
 }
 
-/** All that a launch is made of. */
-interface Launch {
-  readonly record: ContainerRecord;
-  readonly spec: Spec;
-  readonly cgroup: Cgroup;
-  readonly attached: Attached;
-  readonly userns?: StartUserNamespace;
-  readonly lock: Fd;
-  readonly options: StartOptions;
+/** A root that a process puts together is there before it is looked at; noted for who cleans up. */
+async function enterFuse(id: string, layers: readonly string[]): Promise<void> {
+  const { mountFuse } = await import("./fuse_root.ts");
+  writeStartNote(id, { ...readStartNote(id)!, fuse: true });
+  mountFuse(id, layers);
+}
+
+async function leaveRoot(id: string): Promise<void> {
+  if (readStartNote(id)?.fuse !== true) return;
+  const { unmountFuse } = await import("./fuse_root.ts");
+  unmountFuse(id);
+}
+
+/** Volumes whose files have had the owners of one container get those of this one. */
+async function settleVolumes(record: ContainerRecord): Promise<void> {
+  const owners = readRoot(record.Id)?.owners?.[0];
+  const isOther = ({ Type, Name }: ContainerRecord["Mounts"][number]) =>
+    Type === "volume" && Name !== undefined &&
+    (owners !== undefined || readIfThere(volumeOwnersPath(Name)) !== undefined);
+  if (!record.Mounts.some(isOther)) return;
+  const { giveVolumes } = await import("./volume_owners.ts");
+  giveVolumes(record, owners);
 }
 
 /**
- * Launches; once more where a rename anywhere on the machine came between the lookup of a path
- * with ".." in it: openat2(2) gives up with EAGAIN rather than leave the root. Nothing is left of
- * a launch that failed. Throws UserError with docker's text.
+ * Launches. Where this machine refuses to put the layers together or to map their owners, what can
+ * stand in for that is prepared, and the launch tried with it. Throws UserError with docker's text.
  */
-function launchAgain(wanted: Launch): Started {
-  const quiet = { ...wanted, options: { ...wanted.options, warn: () => {} } };
-  for (let attempt = 1;; attempt++) {
+async function launchOrStandIn(wanted: Launch, bundle: () => Promise<Spec>): Promise<Started> {
+  const said = new Set<string>();
+  const warn = (text: string) => {
+    if (!said.has(text)) wanted.options.warn(text);
+    said.add(text);
+  };
+  for (let spec = wanted.spec;; spec = await bundle()) {
     try {
-      return launch(attempt === 1 ? wanted : quiet);
+      return launchAgain({ ...wanted, spec, options: { ...wanted.options, warn } });
     } catch (error) {
-      const passing = error instanceof SyscallError && error.call === "openat2" &&
-        error.errno === EAGAIN;
-      if (!passing || attempt === MOST_LAUNCHES) throw startFailure(error, wanted.spec);
+      if (!(error instanceof SyscallError)) throw error;
+      const { standIn } = await import("./stand_in.ts");
+      if (!await standIn(wanted.record, error, wanted.userns)) {
+        throw startFailure(error, spec);
+      }
     }
   }
-}
-
-/** Builds the program of the container's first process and starts it under a monitor. */
-function launch(launch: Launch): Started {
-  const { record, spec, attached, options } = launch;
-  const { Config, HostConfig, Id: id } = record;
-  using door = openDoor(launch.cgroup);
-  using shared = copyJoinedMounts(HostConfig, spec);
-  const mapped = launch.userns?.open(spec);
-  const { plan, steps } = firstProcess(record, spec, launch.cgroup.directories, {
-    tasks: door.tasks.map((fd) => fd.raw),
-    netns: attached.netns?.raw,
-    userns: launch.userns?.fd.raw,
-    root: mapped?.root,
-    trees: new Map([...(mapped?.trees ?? []), ...shared.trees]),
-  }, { warn: options.warn });
-  const flags = BigInt(plan.namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n);
-  const timeout = HostConfig.Diplodock?.TimeoutSeconds;
-  const attachedStdin = Config.StdinOnce && options.attached;
-  return startMonitored({
-    id: shortId(id),
-    init: {
-      steps: options.alterSteps?.(steps) ?? steps,
-      flags,
-      cgroup: door.into,
-      before: plan.namespaces.before,
-      preserveFds: HostConfig.Diplodock?.PreserveFds,
-      keep: [
-        ...(attached.netns ? [attached.netns] : []),
-        ...door.tasks,
-        ...shared.fds,
-        ...(mapped?.fds ?? []),
-        launch.lock,
-      ],
-    },
-    stdio: Config.Tty
-      ? { kind: "terminal" }
-      : { kind: "pipes", stdin: !Config.OpenStdin ? "null" : attachedStdin ? "client" : "hold" },
-    directory: containerDirectory(id),
-    runtime: containerRunDirectory(id),
-    log: logLimits(HostConfig),
-    timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
-    held: attached.held,
-    cleanup: cleanupCommand(id),
-  });
-}
-
-/** Mounts of another container that the new one gets, by their index in the bundle. */
-interface SharedMounts extends Disposable {
-  readonly trees: ReadonlyMap<number, number>;
-  readonly fds: readonly Fd[];
-}
-
-/** Who joins an IPC namespace sees the /dev/shm that belongs to it. */
-function copyJoinedMounts(host: HostConfig, spec: Spec): SharedMounts {
-  const owner = joinedContainer(host.IpcMode);
-  const index = spec.mounts!.findIndex(({ destination }) => destination === "/dev/shm");
-  const pid = owner === undefined || index < 0 ? undefined : joinedPid(owner, "IPC");
-  if (pid === undefined) return { trees: new Map(), fds: [], [Symbol.dispose]() {} };
-  using process = new Fd(check("find the other container", "pidfd_open", pid, 0));
-  const tree = copyForeignMount(process, "/dev/shm");
-  return {
-    trees: new Map([[index, tree.raw]]),
-    fds: [tree],
-    [Symbol.dispose]: () => tree[Symbol.dispose](),
-  };
-}
-
-function logLimits(host: HostConfig): { maxBytes: number; maxFiles: number } | undefined {
-  if (host.LogConfig.Type === "none") return undefined;
-  const { maxSizeBytes, maxFiles } = parseLogOptions(host.LogConfig);
-  return { maxBytes: Math.min(maxSizeBytes, Number.MAX_SAFE_INTEGER), maxFiles };
-}
-
-/** What the monitor executes when no client is there at the end. */
-function cleanupCommand(id: string): Cleanup {
-  const [file, ...words] = selfCommand();
-  return {
-    file,
-    argv: [file, ...words, "__cleanup", id],
-    env: Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`),
-  };
 }

@@ -12,7 +12,8 @@ import { REPORT_PIPE } from "../runtime/report.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import type { Step } from "../../ffi/program.ts";
 import { toSpec } from "./bundle.ts";
-import { type Foundation, gatherContext } from "./bundle_facts.ts";
+import { gatherContext } from "./bundle_facts.ts";
+import type { Foundation } from "./foundation.ts";
 import type { ContainerRecord } from "./types.ts";
 import type { UserNamespacePlan } from "./userns.ts";
 

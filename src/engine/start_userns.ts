@@ -1,9 +1,7 @@
 /** A start with a user namespace: what root of the host opens for it beforehand. */
-import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from "../../ffi/constants.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
-import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { parseIdMap } from "../base/own_namespace.ts";
+import { ownUserNamespace, parseIdMap } from "../base/own_namespace.ts";
 import { isWithin } from "../base/paths.ts";
 import { containerDirectory, isRootless, rootDirectory } from "../base/places.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
@@ -15,7 +13,8 @@ import {
   plainTree,
   shiftedOverlay,
 } from "../runtime/userns_trees.ts";
-import { CONTAINER_MARK, joinedPid } from "./bundle_facts.ts";
+import { joinedPid } from "./bundle_facts.ts";
+import { readRoot } from "./container_documents.ts";
 import { readRecord, resolveContainer } from "./containers.ts";
 import { asksUserNamespace, joinedContainer } from "./modes.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -61,11 +60,15 @@ export async function openUserNamespace(
       ? createUserNamespace(plan.uids, plan.gids)
       : openAt(null, `/proc/${joinedPid(donor, "user")}/ns/user`),
   );
-  const lower = isRootless() ? await layersFor(record, plan) : undefined;
+  // Nothing maps owners for an ordinary user, nor where a start found that out before.
+  if (isRootless() || readRoot(record.Id)?.owners !== undefined) {
+    const { ownLayers } = await import("./own_layers.ts");
+    await ownLayers(record, { uids: plan.uids, gids: plan.gids });
+  }
   return {
     fd,
     plan,
-    open: (spec) => openTrees({ record, spec, plan, lower }, fd, own),
+    open: (spec) => openTrees({ record, spec, plan }, fd, own),
     [Symbol.dispose]: () => own.dispose(),
   };
 }
@@ -87,31 +90,6 @@ interface Wanted {
   readonly record: ContainerRecord;
   readonly spec: Spec;
   readonly plan: UserNamespacePlan;
-  /** An ordinary user's layers with the container's owners: nothing is mapped for him. */
-  readonly lower?: readonly string[];
-}
-
-/** The layers with the owners that the container's ids are in our namespace. */
-async function layersFor(record: ContainerRecord, plan: UserNamespacePlan): Promise<string[]> {
-  if (record.Image === "") {
-    throw new UserError(
-      `Cannot use --userns=${record.HostConfig.UsernsMode} as an ordinary user with ` +
-        "the machine's own root or a directory: the kernel maps no owners for you; use an image",
-      125,
-    );
-  }
-  const { shiftedLayers } = await import("../image/shifted_layers.ts");
-  const find = (map: readonly IdMapping[]) => (id: number) => {
-    const range = map.find(({ containerID, size }) => containerID <= id && id < containerID + size);
-    return range === undefined ? 0 : range.hostID + id - range.containerID;
-  };
-  const key = [plan.uids, plan.gids].map((map) =>
-    map.map(({ containerID, hostID, size }) => `${containerID}.${hostID}.${size}`).join("+")
-  ).join("-");
-  return await shiftedLayers(rootDirectory(), record.Image, key, {
-    uid: find(plan.uids),
-    gid: find(plan.gids),
-  });
 }
 
 /** The host's id of root inside. */
@@ -121,48 +99,28 @@ function rootOf(mappings: readonly IdMapping[]): number {
   throw new UserError("Cannot map ids: root of the container (0) is in no mapping", 125);
 }
 
-/** The upper directory, and the mark in it as long as it is there, become root's of the inside. */
-function giveToRoot(upper: string, { uids, gids }: UserNamespacePlan): void {
-  const [uid, gid] = [rootOf(uids), rootOf(gids)];
-  Deno.chownSync(upper, uid, gid);
-  // Not through what the container may have put there: a link of its own leads to the host's.
-  sys("fchownat", AT_FDCWD, `${upper}/${CONTAINER_MARK}`, uid, gid, AT_SYMLINK_NOFOLLOW);
-}
-
-function openTrees(
-  { record, spec, plan, lower }: Wanted,
-  userNamespace: Fd,
-  own: DisposableStack,
-): OpenedTrees {
-  const overlay = spec.diplodock?.overlay;
-  if (lower !== undefined) giveToRoot(overlay!.upper, plan);
-  const root = own.use(
-    lower !== undefined
-      ? shiftedOverlay({ ...overlay!, lower: [...lower] })
-      : overlay
-      ? idmappedOverlay({
-        overlay,
-        directory: containerDirectory(record.Id),
-        rootUid: rootOf(plan.uids),
-        rootGid: rootOf(plan.gids),
-      }, userNamespace)
-      : idmappedTree(spec.root!.path, userNamespace),
-  );
+function openTrees(wanted: Wanted, userNamespace: Fd, own: DisposableStack): OpenedTrees {
+  const { record, spec, plan } = wanted;
+  const isMapped = readRoot(record.Id)?.owners === undefined;
+  const root = own.use(isMapped ? mappedRoot(wanted, userNamespace) : ownedRoot(spec));
   const fds = [userNamespace, root];
   const trees = new Map<number, number>();
   (spec.mounts ?? []).forEach(({ type, source = "", options = [] }, index) => {
     const { bind, recursiveBind, idmap } = parseMountOptions(options);
     if ((!bind && type !== "bind") || source === "") return;
     // What is ours belongs to the container; what is the user's keeps its owners unless asked.
-    if (lower !== undefined && idmap !== "no") {
+    if (isRootless() && idmap !== "no") {
       throw new UserError(
         `Cannot map the owners of "${source}" as an ordinary user: leave "idmap" out`,
         125,
       );
     }
-    const mapped = lower === undefined && (idmap !== "no" || isWithin(source, rootDirectory()));
+    const isOurs = isWithin(source, rootDirectory());
+    if (!isMapped && isWithin(source, containerDirectory(record.Id))) {
+      Deno.chownSync(source, rootOf(plan.uids), rootOf(plan.gids));
+    }
     const tree = own.use(
-      mapped
+      idmap !== "no" || (isMapped && isOurs)
         ? idmappedTree(source, userNamespace, recursiveBind)
         : plainTree(source, recursiveBind),
     );
@@ -170,4 +128,24 @@ function openTrees(
     fds.push(tree);
   });
   return { root: { fd: root.raw, at: ROOT_AT }, trees, fds };
+}
+
+/** The root with mapped owners. */
+function mappedRoot({ record, spec, plan }: Wanted, userNamespace: Fd): Fd {
+  const overlay = spec.diplodock?.overlay;
+  if (overlay === undefined) return idmappedTree(spec.root!.path, userNamespace);
+  return idmappedOverlay({
+    overlay,
+    directory: containerDirectory(record.Id),
+    rootUid: rootOf(plan.uids),
+    rootGid: rootOf(plan.gids),
+  }, userNamespace);
+}
+
+/** The root with the owners that it has on the disk. */
+function ownedRoot(spec: Spec): Fd {
+  const overlay = spec.diplodock?.overlay;
+  return overlay === undefined
+    ? plainTree(spec.root!.path, true)
+    : shiftedOverlay(overlay, ownUserNamespace() !== undefined);
 }

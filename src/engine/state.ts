@@ -14,6 +14,8 @@ export interface StartNote {
   readonly startedAt: string;
   /** The container's cgroup, seen from the roots of the hierarchies. */
   readonly cgroup: string;
+  /** Its root is mounted by fuse-overlayfs. */
+  readonly fuse?: boolean;
 }
 
 /** A running container: the note of its start and its first process. */

@@ -5,7 +5,8 @@ import { readIfThere } from "../base/files.ts";
 import { isRootless, userId } from "../base/places.ts";
 import { parseSubordinateIds, type SubordinateRange } from "../runtime/subordinate_ids.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
-import { asksUserNamespace, joinedContainer, modeName } from "./modes.ts";
+import { readRoot } from "./container_documents.ts";
+import { joinedContainer, modeName } from "./modes.ts";
 import type { ContainerRecord, HostConfig, IdRange } from "./types.ts";
 import { claimRange } from "./userns_ranges.ts";
 
@@ -137,19 +138,18 @@ export function rangesFrom(
   return Array.from({ length: RANGES }, (_, i) => FIRST_ID + i * RANGE_IDS);
 }
 
-/**
- * How the ids on the disk of a container are those inside, where they differ: an ordinary user's
- * with ids of its own. Pure but for the maps of our namespace.
- */
+/** How the ids on the disk of a container are those inside, where they differ. */
 export function diskOwners(
   record: ContainerRecord,
 ): { uid(onDisk: number): number; gid(onDisk: number): number } | undefined {
-  if (!isRootless() || !asksUserNamespace(record.HostConfig)) return undefined;
-  const plan = planUserNamespace(record.Id, record.HostConfig);
-  if (plan === undefined) return undefined;
-  const find = (map: readonly IdMapping[]) => (id: number) => {
-    const range = map.find(({ hostID, size }) => hostID <= id && id < hostID + size);
-    return range === undefined ? 0 : range.containerID + id - range.hostID;
+  const owners = readRoot(record.Id)?.owners;
+  if (owners === undefined) return undefined;
+  const find = (maps: readonly (readonly IdMapping[])[]) => (id: number) => {
+    for (const map of maps) {
+      const range = map.find(({ hostID, size }) => hostID <= id && id < hostID + size);
+      if (range !== undefined) return range.containerID + id - range.hostID;
+    }
+    return 0;
   };
-  return { uid: find(plan.uids), gid: find(plan.gids) };
+  return { uid: find(owners.map(({ uids }) => uids)), gid: find(owners.map(({ gids }) => gids)) };
 }

@@ -24,12 +24,13 @@ import {
   lookUp,
   type MergedDirectory,
   namesOf,
+  openLayers,
   readLinkAt,
   resolveDirectory,
 } from "./layer_view.ts";
 import { entryOf, TreeWriter } from "./tree_writer.ts";
 import { mountVolume } from "./volume_mount.ts";
-import { fillingPath, volumeData, volumeDirectory } from "./volumes.ts";
+import { fillingPath, volumeData, volumeDirectory, volumeOwnersPath } from "./volumes.ts";
 
 /**
  * Copies the directory `target` of the layers (topmost first) into the volume `name`, unless the
@@ -50,7 +51,16 @@ export function fill(name: string, layers: readonly string[], target: string): v
   new Filler(writer, statFd(data.raw).identity).directory(source, "");
   writer.finish();
   sys("syncfs", data.raw);
+  removeIfThere(volumeOwnersPath(name)); // what was there had owners of a container
   removeIfThere(fillingPath(name));
+}
+
+/** Copies all that the layers show (topmost first) into `target`, which is empty. */
+export function copyLayers(layers: readonly string[], target: Fd): void {
+  using source = openLayers(layers);
+  using writer = new TreeWriter(target, "", { owners: true, top: true });
+  new Filler(writer, statFd(target.raw).identity).directory(source, "");
+  writer.finish();
 }
 
 const TYPES = new Map<number, EntryType>([

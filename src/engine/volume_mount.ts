@@ -78,7 +78,7 @@ export function unmountVolume(name: string, except?: string): void {
 }
 
 /** Whether a container runs, or somebody is at it: then it may be about to run. */
-function mayRun(id: string): boolean {
+export function mayRun(id: string): boolean {
   if (stateOf(id).kind === "running") return true;
   try {
     using lock = lockFile(`${containerDirectory(id)}/lock`, false);

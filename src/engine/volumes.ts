@@ -59,6 +59,9 @@ export function volumeData(name: string): string {
 /** The file that tells of a fill that has begun and not ended (fillVolume()). */
 export const fillingPath = (name: string): string => `${volumeDirectory(name)}/filling`;
 
+/** The file that tells whose owners a volume's files have where they are not their own. */
+export const volumeOwnersPath = (name: string): string => `${volumeDirectory(name)}/owners.json`;
+
 /** docker's words for a volume that is not there. */
 export function noSuchVolume(name: string): string {
   return `get ${name}: no such volume`;

@@ -5,6 +5,7 @@ import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
+import { CAPABILITY, capabilityFor } from "./file_capability.ts";
 import type { Growth } from "./growing.ts";
 import { type FileRange, readRange } from "./incoming.ts";
 import { openLayer } from "./layer_content.ts";
@@ -114,6 +115,8 @@ export interface ShiftedOwners {
   readonly lowers: readonly string[];
   uid(inside: number): number;
   gid(inside: number): number;
+  /** Root of the container, for capabilities of files; 0: they need no change. */
+  readonly root: number;
 }
 
 /** Unpacks a layer into `<directory>/fs`; the size of its files. Throws UserError. */
@@ -150,8 +153,13 @@ export async function unpackVerified(
 
 function shifted(sink: TarSink, owners: ShiftedOwners): TarSink {
   return {
-    entry: (entry) =>
-      sink.entry({ ...entry, uid: owners.uid(entry.uid), gid: owners.gid(entry.gid) }),
+    entry: (entry) => {
+      const capability = entry.xattrs.get(CAPABILITY);
+      if (capability !== undefined) {
+        entry.xattrs.set(CAPABILITY, capabilityFor(capability, owners.root));
+      }
+      sink.entry({ ...entry, uid: owners.uid(entry.uid), gid: owners.gid(entry.gid) });
+    },
     data: (chunk) => sink.data(chunk),
     end: () => sink.end(),
     flush: () => sink.flush?.(),
@@ -165,12 +173,13 @@ export function growthLimit(
   limit: GrowthLimit,
 ): { bytes: number; reason: string } {
   const byRatio = Math.max(limit.freeBytes, compressed * limit.ratio);
-  // struct statfs: f_bsize at 8, f_bavail at 32.
+  // struct statfs: f_bsize at 8, f_blocks at 16, f_bavail at 32.
   const statfs = new Uint8Array(120);
   check("look at the free space", "fstatfs", fd, statfs);
   const view = new DataView(statfs.buffer);
   const available = Number(view.getBigUint64(8, true)) * Number(view.getBigUint64(32, true));
-  const byDisk = Math.floor(available * 0.95);
+  // A file system that does not count its blocks (ramfs) has none and is not full.
+  const byDisk = view.getBigUint64(16, true) === 0n ? Infinity : Math.floor(available * 0.95);
   return byDisk < byRatio
     ? { bytes: byDisk, reason: "it would leave less than 5% of the free disk space" }
     : {

@@ -116,9 +116,11 @@ export interface CommitOptions extends MakeOptions {
   parent?: Digest;
   /** Its overlayfs upper directory; undefined: it never ran. */
   upper?: string;
-  /** Freezes it, for as long as its files are read, until disposed. */
   /** Owners of the container in place of those on the disk. */
   owners?: PackOptions["owners"];
+  /** Tells, with the files as they are then, which paths of the layers it has deleted. */
+  deleted?: () => readonly string[];
+  /** Freezes it, for as long as its files are read, until disposed. */
   pause?: () => Disposable;
   /** What the new image tells its containers, before the change list. */
   config: ImageRunConfig;
@@ -194,6 +196,7 @@ async function packUpper(
       marks: "whiteouts",
       ...(exclude && { include: (path: string) => !exclude(path) }),
       ...(options.owners && { owners: options.owners }),
+      ...(options.deleted && { deleted: options.deleted() }),
     }, (chunk) => {
       size += chunk.length;
       writeAll(file, chunk, path);

@@ -34,6 +34,8 @@ export interface PackOptions {
   marks: "whiteouts" | "none";
   /** Whether a path (a byte string without leading slash) goes in, with all below it. */
   include?: (path: string) => boolean;
+  /** Paths that are gone and leave no mark on the disk: a whiteout is written for each. */
+  deleted?: readonly string[];
   /** Owners to be written in place of those on the disk. */
   owners?: { uid(onDisk: number): number; gid(onDisk: number): number };
   /** Write an entry for the directory itself. */
@@ -61,6 +63,7 @@ export function packTree(rootFd: number, options: PackOptions, sink: PackSink): 
   const packer = new Packer(options, sink);
   if (options.withRoot) packer.directoryEntry(rootFd, "");
   packer.directory(rootFd, "");
+  for (const path of options.deleted ?? []) packer.whiteout(path);
   sink(endMark());
 }
 
@@ -101,6 +104,12 @@ class Packer {
       entry.gid = owners.gid(entry.gid);
     }
     this.sink(entryHeader(entry, stored));
+  }
+
+  /** The mark of a path that is not on the disk. */
+  whiteout(path: string): void {
+    const slash = path.lastIndexOf("/");
+    this.#whiteout(path.slice(0, Math.max(slash, 0)), path.slice(slash + 1));
   }
 
   #whiteout(path: string, name: string): void {

@@ -13,7 +13,7 @@ import { Session } from "./session.ts";
 import { isThere, Store } from "./store.ts";
 
 /** Who owns what belongs to an id of the image. */
-export type OwnerMap = Pick<ShiftedOwners, "uid" | "gid">;
+export type OwnerMap = Omit<ShiftedOwners, "lowers">;
 
 /**
  * The lower directories of image `id` with the owners of `map`, topmost first; `key` names the map

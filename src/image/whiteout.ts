@@ -43,7 +43,7 @@ export function isWhiteout(stat: Stat): boolean {
 
 /** Whether an attribute steers overlayfs; such names are never taken from or put in archives. */
 export function isOverlayXattr(name: string): boolean {
-  return /^(?:trusted|user)\.overlay\./.test(name);
+  return /^(?:(?:trusted|user)\.overlay|user\.fuseoverlayfs)\./.test(name);
 }
 
 /** Makes an open directory hide the lower layers. fsetxattr(2). */
@@ -53,11 +53,18 @@ export function setOpaque(dirFd: number, kind: OverlayKind): void {
   if (result < 0) throw new SyscallError("fsetxattr", -result, "mark a directory as opaque");
 }
 
+/** The marks of overlayfs, with and without the rights of root, and of fuse-overlayfs. */
+const OPAQUE_XATTRS = [
+  "trusted.overlay.opaque",
+  "user.overlay.opaque",
+  "user.fuseoverlayfs.opaque",
+];
+
 /** Whether an open directory hides the lower layers. */
 export function isOpaque(dirFd: number): boolean {
   const value = new Uint8Array(1);
-  for (const kind of ["trusted", "user"]) {
-    const result = sys("fgetxattr", dirFd, `${kind}.overlay.opaque`, value, 1);
+  for (const name of OPAQUE_XATTRS) {
+    const result = sys("fgetxattr", dirFd, name, value, 1);
     if (result === 1 && value[0] === 0x79) return true;
     if (result < 0 && result !== -ENODATA && result !== -EOPNOTSUPP) return false;
   }

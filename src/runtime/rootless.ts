@@ -266,11 +266,13 @@ export function leaveNamespaces(directory: string): void {
 
 /**
  * Whether a process needs the namespaces: not what is left of one that has ended, which gives up
- * its memory before its locks, and not the proxy of a port, which ends with its container.
+ * its memory before its locks, and not the proxy of a port or the program that shows the root, which
+ * end with their container.
  */
 function counts(pid: string): boolean {
   const line = readIfThere(`/proc/${pid}/cmdline`) ?? "";
-  return line !== "" && !line.startsWith("diplodock-proxy\0");
+  return line !== "" && !line.startsWith("diplodock-proxy\0") &&
+    !/^[^\0]*fuse-overlayfs\0/.test(line);
 }
 
 function namespaceOf(pid: string): string | undefined {

@@ -139,13 +139,13 @@ export function idmappedOverlay(mapped: MappedOverlay, userNamespace: Fd): Fd {
  * Mounts the overlay, detached, as it is: its layers have the owners already that the container is to
  * see. For those who may not map owners.
  */
-export function shiftedOverlay(overlay: OverlayRoot): Fd {
+export function shiftedOverlay(overlay: OverlayRoot, userxattr: boolean): Fd {
   const tree = slot("root tree", -1);
   const options = [
     `lowerdir=${overlay.lower.join(":")}`,
     `upperdir=${overlay.upper}`,
     `workdir=${overlay.work}`,
-    "userxattr",
+    ...(userxattr ? ["userxattr"] : []),
   ];
   const goal = "mount the layers for a user namespace";
   const child = spawn(
