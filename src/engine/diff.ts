@@ -6,7 +6,7 @@ import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { cBytes, fromText, toText } from "../image/byte_string.ts";
 import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
-import { isOpaque, isWhiteout, WHITEOUT_PREFIX } from "../image/whiteout.ts";
+import { isOpaque, isWhiteout, markOf, WHITEOUT_PREFIX } from "../image/whiteout.ts";
 import type { RootDocument } from "./container_documents.ts";
 import { hasOwnRoot, readFoundation, writtenTree } from "./foundation.ts";
 import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
@@ -87,7 +87,12 @@ class Comparison {
       const inside = `${path}/${name}`;
       const stat = statAt(upper.raw, name);
       if (stat === undefined || this.#mounts.has(inside)) continue;
-      if (this.storage === "fuse" && name.startsWith(WHITEOUT_PREFIX)) continue; // its own marks
+      if (this.storage === "fuse" && name.startsWith(WHITEOUT_PREFIX)) {
+        // Where it cannot make overlayfs's marks, it has its own: as archives of layers.
+        const mark = markOf(name);
+        if (mark.kind === "whiteout") this.#note("D", `${path}/${mark.name}`);
+        continue;
+      }
       if (isWhiteout(stat)) this.#note("D", inside);
       else this.#entry(upper, name, stat, lower, inside);
     }

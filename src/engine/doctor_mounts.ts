@@ -133,7 +133,8 @@ export const MOUNT_TRIALS: readonly Trial[] = [
     feature: "overlay in the store",
     flags: "all of run but --rootfs DIR",
     essential: true,
-    remedy: "load the module overlay, and put the store (DIPLODOCK_ROOT) on ext4, xfs or btrfs",
+    remedy: "load the module overlay, and put the store (DIPLODOCK_ROOT) on ext4, xfs or btrfs; " +
+      "until then fuse-overlayfs or copies stand in",
     run: overlay,
   },
   {
@@ -172,7 +173,8 @@ export const MOUNT_TRIALS: readonly Trial[] = [
   {
     feature: "mapped owners",
     flags: "--userns auto, -v …:idmap",
-    remedy: "use a kernel from 5.19 on, and a file system that can (not NFS) for the store",
+    remedy: "use a kernel from 5.19 on, and a file system that can (not NFS) for the store; " +
+      "until then layers are unpacked once more for each range of ids",
     run: idmapped,
   },
 ];

@@ -4,7 +4,6 @@
  */
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
-import { shiftedLayers } from "../image/shifted_layers.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
 import { type DiskOwners, writeRoot } from "./container_documents.ts";
 import {
@@ -29,6 +28,7 @@ export async function ownLayers(record: ContainerRecord, owners: DiskOwners): Pr
     );
   }
   const root = rootDocument(record.Id);
+  const { shiftedLayers } = await import("../image/shifted_layers.ts");
   const shifted = await shiftedLayers(rootDirectory(), record.Image, keyOf(owners), {
     uid: (id) => idOnDisk(owners.uids, id) ?? 0,
     gid: (id) => idOnDisk(owners.gids, id) ?? 0,

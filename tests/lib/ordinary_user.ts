@@ -45,9 +45,12 @@ export class OrdinaryUser implements AsyncDisposable {
     for (const [name, text] of files) Deno.writeTextFileSync(`${this.top}/${name}`, text);
     const binds = files.map(([name]) => `mount --bind ${this.top}/${name} /etc/${name}`);
     // As udev makes it, which not every machine has running.
-    const tun = `mknod ${this.top}/tun c 10 200; chmod 666 ${this.top}/tun; ` +
-      `mount --bind ${this.top}/tun /dev/net/tun`;
-    const script = `${binds.join(" && ")} || exit 1; ${tun}; echo ready; read end`;
+    const nodes = [["tun", "200", "/dev/net/tun"], ["fuse", "229", "/dev/fuse"]].map(
+      ([name, minor, path]) =>
+        `mknod ${this.top}/${name} c 10 ${minor}; chmod 666 ${this.top}/${name}; ` +
+        `mount --bind ${this.top}/${name} ${path}`,
+    );
+    const script = `${binds.join(" && ")} || exit 1; ${nodes.join("; ")}; echo ready; read end`;
     this.#namespace = new Deno.Command("unshare", {
       args: ["-m", "--propagation", "private", "sh", "-c", script],
       stdin: "piped",
@@ -64,6 +67,14 @@ export class OrdinaryUser implements AsyncDisposable {
     reader.releaseLock();
     if (decoder.decode(value).trim() !== "ready") throw new Error("Cannot make a user for tests");
     return user;
+  }
+
+  /** Runs a shell script as root of the machine, with the mounts that he sees. */
+  async asRoot(script: string): Promise<void> {
+    const { success, stderr } = await new Deno.Command("nsenter", {
+      args: ["-t", String(this.#namespace.pid), "-m", "sh", "-ec", script],
+    }).output();
+    if (!success) throw new Error(`Cannot run "${script}": ${decoder.decode(stderr)}`);
   }
 
   /** Runs `words` as him, in his home directory. */
