@@ -76,7 +76,8 @@ for (const [name, hide, note, skip] of ROWS) {
       const ids = ["--userns", "keep-id:uid=1000,gid=33", "bb", "stat", "-c", "%u:%g", "/file"];
       const second = await user.dd(...run, "--rm", ...ids);
       assertEquals(second, { code: 0, stdout: "1000:33\n", stderr: "" });
-      await waitFor(() => user.processes().length === 0).catch(() => {throw new Error(user.processes().join("\n"))});
+      await waitFor(() => user.processes().length === 0).catch(() => {});
+      assertEquals(user.processes(), []);
     },
   });
 }
