@@ -1,9 +1,11 @@
 import { UserError } from "../base/errors.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
 import { loadArchive } from "../image/load.ts";
+import { shortId } from "../image/digest.ts";
 import { parsePlatform } from "../image/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, noteImage } from "./image_context.ts";
+import { displayFor } from "./image_display.ts";
 
 export const spec = {
   name: "load",
@@ -45,9 +47,18 @@ export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
   const source = open(options.input);
   const { platform } = options;
+  // As docker has it: bars on a terminal, no lines elsewhere.
+  const display = await displayFor(console.log, options.quiet || !Deno.stdout.isTerminal());
   const images = await daemon(() =>
-    loadArchive(imageStore(), source, { ...(platform && { platform }) })
+    loadArchive(imageStore(), source, {
+      ...(platform && { platform }),
+      onLayer(digest, size, event) {
+        if (event === "done") return;
+        display.update(shortId(digest), "Loading layer", event.bytes, size);
+      },
+    })
   );
+  display.finish();
   for (const { record, names, taken } of images) {
     noteImage("load", record.id);
     for (const { name, from } of taken) {

@@ -54,7 +54,9 @@ export async function* readGrowing(
   file.seekSync(offset, Deno.SeekMode.Start);
   const buffer = new Uint8Array(Math.min(size, CHUNK / 4));
   for (let at = 0; at < size;) {
-    const there = await growth?.beyond(at) ?? size;
+    // A whole piece at a time: each costs its reader a trip to another thread.
+    const end = Math.min(at + buffer.length, size);
+    const there = await growth?.beyond(end - 1) ?? size;
     const count = file.readSync(buffer.subarray(0, Math.min(buffer.length, there - at)));
     if (count === null) throw new Error(`Cannot read "${path}": it became shorter`);
     at += count;

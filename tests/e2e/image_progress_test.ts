@@ -67,3 +67,21 @@ Deno.test({
     assert(!/Downloading|Extracting|[\^\r]/.test(visible(piped)), piped);
   },
 });
+
+Deno.test({
+  name: "load draws a bar for each layer on a terminal, and none into a pipe",
+  ...OPTIONS,
+  async fn() {
+    using box = new ImageBox();
+    const archive = oldDockerArchive({ tags: ["big:1"], layers: [bigLayer()] });
+    const path = box.file("image.tar", archive);
+    using terminal = new PseudoTerminal();
+    terminal.resize(24, 120);
+    const child = terminal.spawn(box, "load", "-i", path);
+    await terminal.until(/[0-9a-f]{12}: Loading layer \[=*> *\] +[0-9.]+MB\/[0-9.]+MB/);
+    await terminal.until(/Loaded image: big:1\r\n$/);
+    assertEquals((await child.status).code, 0);
+    await box.ok("rmi", "big:1");
+    assertEquals(await box.ok("load", "-i", path), "Loaded image: big:1");
+  },
+});
