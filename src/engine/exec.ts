@@ -12,7 +12,7 @@ import { narrowed } from "../runtime/plan.ts";
 import { sharedNamespaces } from "../runtime/namespaces.ts";
 import { compileSeccomp } from "../runtime/seccomp_compile.ts";
 import type { Process, Spec } from "../runtime/spec_types.ts";
-import { additionalGids, resolveUser } from "../runtime/users.ts";
+import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts";
 import { readConfig } from "./container_documents.ts";
 import { newId, readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
@@ -75,7 +75,7 @@ export function startExec(
 ): StartedExec {
   const { record, run } = runningContainer(id);
   const spec = readBundle(id);
-  const process = processOf(spec, request, run);
+  const process = processOf(spec, request, run, record.HostConfig.GroupAdd ?? []);
   using container = openFirstProcess(run);
   using door = openDoor(openCgroup(run.cgroup));
   using nothing = openAt(null, "/dev/null", O_RDWR);
@@ -89,6 +89,7 @@ export function startExec(
       pidfd: container.raw,
       cgroupTasks: door.tasks.map((fd) => fd.raw),
       streams: streams as [number, number, number],
+      ownedStreams: process.user.uid === 0 ? [] : ownedOf(io.streams),
       consoleSocket: io.consoleSocket,
       deathSignal,
     }, run.pid);
@@ -101,6 +102,13 @@ export function startExec(
   }
 }
 
+/** Which streams are to be the user's: all that are connected and no device. */
+function ownedOf(streams: readonly number[]): number[] {
+  return [0, 1, 2].filter((stream) =>
+    streams[stream] >= 0 && !Deno.statSync(`/proc/self/fd/${streams[stream]}`).isCharDevice
+  );
+}
+
 /** What the process is made of; `opened`: the descriptors, and when it dies with its parent. */
 export function execPlan(
   spec: Spec,
@@ -108,7 +116,7 @@ export function execPlan(
   privileged: boolean,
   opened: Pick<
     ExecPlan,
-    "pidfd" | "cgroupTasks" | "streams" | "consoleSocket" | "deathSignal"
+    "pidfd" | "cgroupTasks" | "streams" | "ownedStreams" | "consoleSocket" | "deathSignal"
   >,
   pid?: number,
 ): ExecPlan {
@@ -145,12 +153,17 @@ export function openFirstProcess(run: RunState): Fd {
 }
 
 /** The OCI process of an exec: the container's own, with what was asked for instead. */
-export function processOf(spec: Spec, request: ExecRequest, run: RunState): Process {
+export function processOf(
+  spec: Spec,
+  request: ExecRequest,
+  run: RunState,
+  groupAdd: readonly string[],
+): Process {
   const base = spec.process!;
   if (request.workingDir !== "" && !request.workingDir.startsWith("/")) {
     throw new UserError(`${REFUSED}Cwd must be an absolute path`, CANNOT_INVOKE);
   }
-  const identity = request.user === "" ? undefined : resolveExecUser(request.user, run);
+  const identity = request.user === "" ? undefined : resolveExecUser(request.user, run, groupAdd);
   const home = identity ? [`HOME=${identity.home}`] : [];
   const term = request.tty && !base.terminal ? ["TERM=xterm"] : [];
   const env = overrideEnv(base.env ?? [], [...term, ...home, ...request.env]);
@@ -175,11 +188,13 @@ export function processOf(spec: Spec, request: ExecRequest, run: RunState): Proc
 function resolveExecUser(
   spec: string,
   run: RunState,
+  groupAdd: readonly string[],
 ): { user: Process["user"]; home: string } {
   using root = openDirectory(`/proc/${run.pid}/root`);
   const text = (path: string) => readRegularFile(root, path) ?? "";
-  const user = lookUp(spec, text("etc/passwd"), text("etc/group"));
-  const groups = additionalGids(user, []);
+  const group = text("etc/group");
+  const user = lookUp(spec, text("etc/passwd"), group);
+  const groups = additionalGids(user, resolveGroups(groupAdd, group));
   return { user: { uid: user.uid, gid: user.gid, additionalGids: groups }, home: user.home };
 }
 

@@ -26,11 +26,13 @@ export async function explainExec(reference: string, request: ExecRequest): Prom
     "pipe that tells the process's number",
     ...v1.map(({ directory }) => `${directory}/tasks`),
   ].map((what, i) => ({ number: FIRST_NUMBER + i, what }));
-  const plan = execPlan(spec, processOf(spec, request, run), request.privileged, {
+  const process = processOf(spec, request, run, record.HostConfig.GroupAdd ?? []);
+  const plan = execPlan(spec, process, request.privileged, {
     pidfd: FIRST_NUMBER,
     consoleSocket: request.tty ? FIRST_NUMBER + 1 : undefined,
     cgroupTasks: v1.map((_, i) => HELLO + 1 + i),
     streams: [0, 1, 2],
+    ownedStreams: [0, 1, 2],
     deathSignal: SIGKILL,
   });
   const writes = v1.map(({ directory }) => ({

@@ -61,7 +61,7 @@ function launchHealthProgram(record: ContainerRecord): void {
   const { run } = state;
   const spec = readBundle(record.Id);
   const request = { args: healthCommand(record.Config), env: [], user: "", workingDir: "" };
-  const process = processOf(spec, { ...request, tty: false, privileged: false }, run);
+  const process = processOf(spec, { ...request, tty: false, privileged: false }, run, []);
   using scope = new DisposableStack();
   const container = scope.use(openFirstProcess(run));
   const cgroup = openCgroup(run.cgroup);
@@ -82,6 +82,7 @@ function launchHealthProgram(record: ContainerRecord): void {
         compileSeccomp(spec.linux.seccomp, Deno.build.arch as "x86_64" | "aarch64"),
       cgroupTasks: door.tasks.map((fd) => fd.raw),
       streams: [0, 1, 2],
+      ownedStreams: [1, 2], // the pipe that the check's output comes through
       deathSignal: SIGKILL,
     },
     cgroup: door.into?.raw,

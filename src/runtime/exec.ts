@@ -20,6 +20,7 @@ import {
 } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
 import { EPERM } from "../../ffi/errno.ts";
+import { ownerSteps } from "./identity.ts";
 import { Fd, readInto } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import {
@@ -60,6 +61,8 @@ export interface ExecPlan {
   readonly cgroupTasks: readonly number[];
   /** What become streams 0 to 2; with a terminal they come from there. */
   readonly streams: readonly [number, number, number];
+  /** Those of them that become the user's: pipes and sockets; a terminal does so anyway. */
+  readonly ownedStreams?: readonly number[];
   /** The socket that receives the terminal's master. */
   readonly consoleSocket?: Value;
   /** The signal for the process when its parent dies; 0: none. */
@@ -114,6 +117,7 @@ export function insideSteps(
       : plan.streams.flatMap((fd, stream): Step[] =>
         fd === stream ? [] : [{ call: "dup3", args: [fd, stream, 0], goal }]
       )),
+    ...ownerSteps(withTerminal ? [0] : plan.ownedStreams ?? [], process.user.uid),
     ...processSteps({
       process,
       filter: plan.filter,

@@ -13,7 +13,7 @@ import {
   SECCOMP_FILTER_FLAG_NEW_LISTENER,
   SECCOMP_SET_MODE_FILTER,
 } from "../../ffi/constants.ts";
-import { ENOSYS, EPERM } from "../../ffi/errno.ts";
+import { EBADF, EINVAL, ENOSYS, EPERM, EROFS } from "../../ffi/errno.ts";
 import { addressIn, block, type Place, slot, type Step } from "../../ffi/program.ts";
 import { ALL_CAPABILITIES, capabilityMask } from "./capabilities.ts";
 import { kernelRlimits } from "./rlimits.ts";
@@ -169,4 +169,15 @@ export function seccompSteps(filter: SeccompFilter, agent?: Place): Step[] {
       onZero: "fail",
     },
   ];
+}
+
+/** Gives streams to the user, so that `echo > /dev/stdout` works for who is not root. */
+export function ownerSteps(streams: readonly number[], uid: number): Step[] {
+  if (uid === 0) return [];
+  return streams.map((stream): Step => ({
+    call: "fchown",
+    args: [stream, uid, -1],
+    allow: [EPERM, EROFS, EINVAL, EBADF],
+    goal: "give the streams to the user",
+  }));
 }

@@ -11,7 +11,8 @@ import {
   SOCK_CLOEXEC,
   SOCK_DGRAM,
 } from "../../ffi/constants.ts";
-import { EBADF, EINVAL, EPERM, EROFS } from "../../ffi/errno.ts";
+import { EPERM } from "../../ffi/errno.ts";
+import { ownerSteps } from "./identity.ts";
 import {
   addressIn,
   block,
@@ -221,17 +222,6 @@ function nameSteps({ hostname, domainname }: InitPlan): Step[] {
     return [{ call, args, goal: `set the name "${name}"` }];
   };
   return [...set("sethostname", hostname), ...set("setdomainname", domainname)];
-}
-
-/** Gives streams to the user, so that `echo > /dev/stdout` works for who is not root. */
-function ownerSteps(streams: readonly number[], uid: number): Step[] {
-  if (uid === 0) return [];
-  return streams.map((stream): Step => ({
-    call: "fchown",
-    args: [stream, uid, -1],
-    allow: [EPERM, EROFS, EINVAL, EBADF],
-    goal: "give the streams to the user",
-  }));
 }
 
 /** /sys/fs/cgroup of the container: its own directories of each hierarchy, read-only by default. */

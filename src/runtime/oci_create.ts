@@ -196,7 +196,7 @@ function withoutScore(spec: Spec): Spec {
 }
 
 /** Streams that are made for the container and shall belong to its user. Terminals and /dev/null are not. */
-function ownedStreams(): number[] {
+export function ownedStreams(): number[] {
   return [0, 1, 2].filter((fd) => {
     try {
       const { isFifo, isSocket, isFile } = Deno.statSync(`/proc/self/fd/${fd}`);

@@ -12,6 +12,7 @@ import { narrowed } from "./plan.ts";
 import { compileSeccomp } from "./seccomp_compile.ts";
 import { listenerHandover } from "./seccomp_listener.ts";
 import type { Process, Spec } from "./spec_types.ts";
+import { ownedStreams } from "./oci_create.ts";
 import { hasUserNamespace } from "./user_namespace.ts";
 
 /** How `exec` is asked, besides its process. */
@@ -70,6 +71,7 @@ export function execInContainer(
       filter: seccomp && compileSeccomp(seccomp, Deno.build.arch as Arch),
       cgroupTasks: door.tasks.map((fd) => fd.raw),
       streams: [0, 1, 2],
+      ownedStreams: process.user.uid === 0 ? [] : ownedStreams(),
       consoleSocket: process.terminal ? console?.raw : undefined,
       deathSignal: options.deathSignal,
       handover: agent && {

@@ -69,6 +69,7 @@ test(`exec -i passes ${MEGABYTES} MB through in both directions at once`, async 
 });
 
 /** What a command behind `exec FLAGS c` prints, and its exit code. */
+const STREAMS = "echo a > /dev/stdout; echo b > /dev/stderr; cat /dev/stdin; echo y > /dev/fd/1";
 const RUNS: [line: string, stdout: string, code?: number][] = [
   ["c1 sh -c exit\\ 7", "", 7],
   ["c1 sh -c kill\\ -TERM\\ $$", "", 143],
@@ -93,6 +94,22 @@ for (const [line, want, code = 0] of RUNS) {
     assertEquals([result.stdout, result.code], [want, code], result.stderr);
   });
 }
+
+test("exec -u: who is not root may open the streams, and the terminal", async () => {
+  const args = ["exec", "-i", "-u", "me", "c1", "sh", "-c", STREAMS];
+  const { stdout, stderr } = await engine.with({ stdin: "x\n" }, ...args);
+  assertEquals({ stdout, stderr }, { stdout: "a\nx\ny\n", stderr: "b\n" });
+  const terminal = "echo a > /dev/stdout; echo t > $(tty); stat -c %U $(tty)";
+  const tty = await engine.ok("exec", "-t", "-u", "me", "c1", "sh", "-c", terminal);
+  assertEquals(tty, "a\r\nt\r\nme\r");
+});
+
+test("exec -u has the groups of --group-add too", async () => {
+  const args = ["--group-add", "more", "--group-add", "77", "--rootfs", `${box}:O`];
+  await engine.background("--name", "added", ...args, "/bin/sleep", "1000");
+  assertEquals(await engine.ok("exec", "-u", "7:8", "added", "id", "-G"), "8 9 77");
+  await engine.ok("rm", "-f", "added");
+});
 
 test("exec keeps stdout and stderr apart", async () => {
   const { stdout, stderr } = await engine.dd("exec", "c1", "sh", "-c", "echo out; echo err >&2");

@@ -41,6 +41,14 @@ test("a check that succeeds makes the container healthy, and keeps the last five
   await engine.ok("rm", "-f", id);
 });
 
+test("a check of who is not root may open its streams", async () => {
+  const id = await checked("echo a > /dev/stdout && echo b > /dev/stderr", "-u", "12:34");
+  await waitFor(async () => (await health(id)).Log.length > 0);
+  const [{ ExitCode, Output }] = (await health(id)).Log;
+  assertEquals([ExitCode, Output], [0, "a\nb\n"]);
+  await engine.ok("rm", "-f", id);
+});
+
 test("a check that fails as often as --health-retries makes it unhealthy", async () => {
   const id = await checked("exit 3");
   assertEquals((await health(id)).Status, "starting");
