@@ -1,6 +1,5 @@
 /** The launch of a container: the program of its first process, started under a monitor. */
 import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
-import { EAGAIN, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
@@ -10,6 +9,7 @@ import { type Cgroup, openDoor } from "../runtime/cgroup.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
 import type { Cleanup } from "../runtime/monitor_plan.ts";
+import { isWorthAnotherTry } from "../runtime/paths.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid } from "./bundle_facts.ts";
@@ -19,9 +19,6 @@ import { joinedContainer } from "./modes.ts";
 import { firstProcess } from "./start_plan.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
 import type { ContainerRecord, HostConfig } from "./types.ts";
-
-/** A container that keeps renaming directories of a shared volume may fail as many. */
-const MOST_LAUNCHES = 16;
 
 /** How a start is wanted. */
 export interface StartOptions {
@@ -55,9 +52,7 @@ export function launchAgain(wanted: Launch): Started {
     try {
       return launch(attempt === 1 ? wanted : quiet);
     } catch (error) {
-      const passing = error instanceof SyscallError && error.call === "openat2" &&
-        error.errno === EAGAIN;
-      if (!passing || attempt === MOST_LAUNCHES) throw error;
+      if (!isWorthAnotherTry(error, attempt)) throw error;
     }
   }
 }

@@ -7,6 +7,7 @@ import { Fd, openAt, pipe } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { connectStream } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
+import { removeIfThere } from "../base/files.ts";
 import { userId } from "../base/places.ts";
 import { formatTime, nowNanoseconds } from "../base/time.ts";
 import {
@@ -27,6 +28,7 @@ import type { Bundle } from "./oci_bundle.ts";
 import { startFailure } from "./oci_failure.ts";
 import { leavePrograms } from "./oci_quick.ts";
 import { type OciRecord, type OciStore, type PrintedState, printedState } from "./oci_state.ts";
+import { isWorthAnotherTry } from "./paths.ts";
 import { planStart } from "./plan.ts";
 import { type ListenerHandover, listenerHandover } from "./seccomp_listener.ts";
 import type { Seccomp, Spec } from "./spec_types.ts";
@@ -67,7 +69,7 @@ export async function createContainer(
   const { cgroup, warnings } = await createCgroup(path, spec.linux?.resources ?? {});
   undo.defer(() => removeCgroup(cgroup));
   warnings.forEach((warning) => options.warn(warning));
-  const record = await startInit(store, id, bundle, cgroup, options);
+  const record = await startInitAgain(store, id, bundle, cgroup, options);
   store.writeConfig(id, JSON.stringify(spec));
   leavePrograms(store, id, cgroup, Object.keys(spec.hooks ?? {}).length > 0);
   store.write(record);
@@ -104,6 +106,25 @@ function checkListener(seccomp: Seccomp | undefined): void {
   );
   if (early !== undefined) {
     throw new UserError(`Cannot use SCMP_ACT_NOTIFY for the ${early} syscall`);
+  }
+}
+
+/**
+ * Launches init, again where a rename elsewhere made the kernel give up on a path: nothing is left
+ * of a launch that failed. Hooks are not to run twice. Throws UserError in runc's words.
+ */
+async function startInitAgain(...wanted: Parameters<typeof startInit>): Promise<OciRecord> {
+  const [store, id, bundle, cgroup, options] = wanted;
+  const { spec } = bundle, quiet = { ...options, warn: () => {} };
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await startInit(store, id, bundle, cgroup, attempt === 1 ? options : quiet);
+    } catch (error) {
+      if (!isWorthAnotherTry(error, attempt) || hasStartHooks(spec)) {
+        throw startFailure(error, spec.process!);
+      }
+      for (const left of [store.gate(id), store.failures(id)]) removeIfThere(left);
+    }
   }
 }
 
@@ -161,7 +182,7 @@ async function startInit(
     report,
     keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
     whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }, agent),
-  }).catch((error) => Promise.reject(startFailure(error, spec.process!)));
+  });
   return recordOf(base, launched);
 }
 

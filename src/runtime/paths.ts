@@ -4,7 +4,7 @@
  */
 import { O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH } from "../../ffi/constants.ts";
 import { O_NOFOLLOW, O_RDWR, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS } from "../../ffi/constants.ts";
-import { EEXIST, ENOENT } from "../../ffi/errno.ts";
+import { EAGAIN, EBADF, EEXIST, ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { openHow } from "../../ffi/fd.ts";
 import {
   addressIn,
@@ -16,6 +16,19 @@ import {
   type Target,
   type Value,
 } from "../../ffi/program.ts";
+
+/** How often a list of steps is run before the kernel's giving up is an error. */
+const MOST_TRIES = 16;
+
+/**
+ * Whether steps failed only because a directory was renamed somewhere on the machine while a path
+ * with ".." was looked up: openat2(2) gives up rather than leave the root. Then they may be run
+ * again, unless it was the last of MOST_TRIES: who never stops renaming must not keep us for ever.
+ */
+export function isWorthAnotherTry(error: unknown, attempt: number): boolean {
+  return error instanceof SyscallError && error.call === "openat2" && error.errno === EAGAIN &&
+    attempt < MOST_TRIES;
+}
 
 const hows = new Map<string, Block>();
 
@@ -126,6 +139,7 @@ export function makeFile(root: Value, path: string, result: Place, goal: string)
   const above = inside(path).split("/").slice(0, -1).join("/");
   const parent = slot("parent"), made = slot("made");
   const open = freshLabel("open"), replace = freshLabel("replace");
+  const create = freshLabel("create");
   return [
     openInRoot(root, path, O_PATH, result, goal, { onNegative: "next", ...found }),
     ...makeParents(root, path, goal),
@@ -139,15 +153,24 @@ export function makeFile(root: Value, path: string, result: Place, goal: string)
       onPositive: `@${open}`,
     },
     { ...openInRoot(root, above, O_PATH | O_DIRECTORY, parent, goal), label: replace },
+    // Only a link that leads nowhere is taken away: what else is there stays as it is.
+    {
+      call: "readlinkat",
+      args: [parent, name, addressIn(block("link", new Uint8Array(8))), 8],
+      goal,
+      onNegative: `@${create}`,
+    },
     { call: "unlinkat", args: [parent, name, 0], allow: [ENOENT], goal },
     {
       call: "openat",
       args: [parent, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0o755],
+      allow: [EEXIST],
       goal,
       result: made,
+      label: create,
     },
     closeStep(parent),
-    { ...closeStep(made), label: open },
+    { ...closeStep(made), allow: [EBADF], label: open },
     openInRoot(root, path, O_PATH, result, goal),
     { call: "subtract", args: [0, 0], goal, label: done },
   ];
