@@ -33,10 +33,11 @@ import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
 import { isWorthAnotherTry } from "../runtime/paths.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
-import type { IdMapping } from "../runtime/spec_types.ts";
+import type { IdMapping, SpecMount } from "../runtime/spec_types.ts";
 import { readPlannedMounts, readRoot } from "./container_documents.ts";
 import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
+import { hostRoot } from "./host_layer.ts";
 import { lockContainer } from "./containers.ts";
 import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
@@ -157,10 +158,16 @@ function mountVolumes(record: ContainerRecord, undo: DisposableStack): void {
 function mountStopped(
   record: ContainerRecord,
   undo: DisposableStack,
+  volumes = true,
 ): { root: Fd; namespace: Fd } {
   const foundation = readFoundation(record.Id);
-  const { path: directory, overlay } = rootOf(record, foundation);
-  if (overlay !== undefined) makeOverlayDirectories(overlay);
+  const { path: directory, overlay: planned } = rootOf(record, foundation);
+  if (planned !== undefined) makeOverlayDirectories(planned);
+  // For an ordinary user the machine's own root is put together from several mounts.
+  const host = planned?.lower[0] === "/" && ownUserNamespace() !== undefined
+    ? hostRoot(record.Id, planned)
+    : undefined;
+  const overlay = host?.overlay ?? planned;
   if (foundation.storage === "fuse") {
     undo.defer(() => unmountFuse(record.Id));
     mountFuse(record.Id, foundation.layers);
@@ -175,7 +182,8 @@ function mountStopped(
       userxattr: ownUserNamespace() !== undefined,
       layersOneByOne: kernelAtLeast(6, 5),
     }, root),
-    ...volumeMounts(record).flatMap((mount) => mountSteps(mount, root)),
+    ...(host?.mounts.map(hostMount) ?? []).flatMap((mount) => mountSteps(mount, root)),
+    ...(volumes ? volumeMounts(record) : []).flatMap((mount) => mountSteps(mount, root)),
     ...(record.HostConfig.ReadonlyRootfs
       ? setAttributes(root, { set: MOUNT_ATTR_RDONLY, clear: 0 }, false, "make the root read-only")
       : []),
@@ -203,6 +211,31 @@ function spawnAgain(steps: readonly Step[]): Child {
       if (!isWorthAnotherTry(error, attempt)) throw error;
     }
   }
+}
+
+/** A stopped container's own files, without what is mounted into it; its lock is held meanwhile. */
+export function openStoppedRoot(record: ContainerRecord): ContainerTree {
+  using undo = new DisposableStack();
+  undo.use(lockContainer(record.Id));
+  if (stateOf(record.Id).kind === "running") {
+    throw new UserError(
+      `Cannot export container ${record.Name.slice(1)} while it runs: an ordinary user's view of ` +
+        "the machine's own root is put together once only; stop it first",
+    );
+  }
+  const { root, namespace } = mountStopped(record, undo, false);
+  undo.use(namespace);
+  undo.use(root);
+  const held = undo.move();
+  return { root, [Symbol.dispose]: () => held.dispose() };
+}
+
+/** A part of the machine's own root as a mount. */
+function hostMount({ type, source = "", destination, options = [] }: SpecMount): Mount {
+  const parsed = parseMountOptions(options);
+  return type === "bind"
+    ? { kind: "bind", source, target: destination, directory: true, options: parsed }
+    : { kind: "kernel", fs: type!, source, target: destination, options: parsed };
 }
 
 /** Volumes and binds; what is gone on the host cannot be shown. */

@@ -4,6 +4,9 @@ import { type Fd, openAt } from "../../ffi/fd.ts";
 import { detachedOverlay } from "../image/mount.ts";
 import { packTree } from "../image/pack.ts";
 import { isThere, type Store } from "../image/store.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
+import { isRootless } from "../base/places.ts";
+import { openStoppedRoot } from "./container_tree.ts";
 import { lockContainer } from "./containers.ts";
 import { readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
@@ -15,6 +18,9 @@ import { diskOwners } from "./userns.ts";
 function openRoot(store: Store, record: ContainerRecord, undo: DisposableStack): Fd {
   const { layers, storage } = readFoundation(record.Id);
   const { path, overlay } = rootOf(record, { layers, storage });
+  if (overlay?.lower[0] === "/" && ownUserNamespace() !== undefined) {
+    return undo.use(openStoppedRoot(record)).root;
+  }
   if (overlay !== undefined) {
     const all = [...(isThere(overlay.upper) ? [overlay.upper] : []), ...layers];
     return detachedOverlay(store, all, `export container ${record.Name.slice(1)}`);
@@ -41,5 +47,12 @@ export function exportContainer(
   // An O_PATH descriptor of a mount cannot be listed; its "." can.
   const top = undo.use(openAt(root, ".", O_RDONLY | O_DIRECTORY));
   const owners = diskOwners(record);
-  packTree(top.raw, { marks: "none", ...(owners && { owners }) }, write);
+  let unreadable = 0;
+  packTree(top.raw, {
+    marks: "none",
+    ...(owners && { owners }),
+    // Of the machine's own root an ordinary user may not read all.
+    ...(record.Image === "" && isRootless() && { onUnreadable: () => unreadable++ }),
+  }, write);
+  if (unreadable > 0) console.error(`NOTE: left out what you may not read: ${unreadable} files`);
 }

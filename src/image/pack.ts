@@ -15,7 +15,7 @@ import {
   S_IFREG,
   S_IFSOCK,
 } from "../../ffi/constants.ts";
-import { EINTR, ENOENT, SyscallError } from "../../ffi/errno.ts";
+import { EACCES, EINTR, ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { byteString, cBytes, toText } from "./byte_string.ts";
@@ -36,6 +36,8 @@ export interface PackOptions {
   include?: (path: string) => boolean;
   /** Paths that are gone and leave no mark on the disk: a whiteout is written for each. */
   deleted?: readonly string[];
+  /** Told of what we may not read, which is left out; without it that is an error. */
+  onUnreadable?: (path: string) => void;
   /** Owners to be written in place of those on the disk. */
   owners?: { uid(onDisk: number): number; gid(onDisk: number): number };
   /** Write an entry for the directory itself. */
@@ -118,16 +120,20 @@ class Packer {
     this.#emit(emptyFile(path === "" ? marked : `${path}/${marked}`), 0);
   }
 
-  #open(dirFd: number, name: string, flags: number): Fd | undefined {
+  #open(dirFd: number, name: string, path: string, flags: number): Fd | undefined {
     const all = flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
     const fd = sys("openat", dirFd, cBytes(name), all);
     if (fd === -ENOENT) return undefined;
+    if (fd === -EACCES && this.options.onUnreadable !== undefined) {
+      this.options.onUnreadable(path);
+      return undefined;
+    }
     if (fd < 0) throw new SyscallError("openat", -fd, `pack "${toText(name)}"`);
     return new Fd(fd);
   }
 
   #subdirectory(dirFd: number, name: string, path: string): void {
-    using fd = this.#open(dirFd, name, O_DIRECTORY);
+    using fd = this.#open(dirFd, name, path, O_DIRECTORY);
     if (fd === undefined) return;
     this.directoryEntry(fd.raw, path);
     this.directory(fd.raw, path);
@@ -146,7 +152,7 @@ class Packer {
   }
 
   #file(dirFd: number, name: string, path: string): void {
-    using fd = this.#open(dirFd, name, 0);
+    using fd = this.#open(dirFd, name, path, 0);
     if (fd === undefined) return;
     const stat = statFd(fd.raw);
     if (this.#hardLink(stat, path)) return;
