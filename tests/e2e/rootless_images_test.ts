@@ -110,9 +110,7 @@ for (const [what, words] of ROWS) {
           // All of the machine is too much for a test: its first files.
           const line = `${user.top}/diplodock export own | tar -t 2>/dev/null | head -n 20`;
           const { stdout } = await user.as(["sh", "-c", line]);
-          assert(stdout.startsWith(".dockerenv
-") && stdout.split("
-").length > 20, stdout);
+          assert(stdout.startsWith(".dockerenv\n") && stdout.split("\n").length > 20, stdout);
         } else {
           await user.ok("export", "-o", `${user.home}/all.tar`, "own");
           const lines = await listed(`${user.home}/all.tar`);
