@@ -174,16 +174,30 @@ function lowBits(index: number, mask: number, value: number): SeccompArg {
   return { index, value: mask, valueTwo: value, op: "SCMP_CMP_MASKED_EQ" };
 }
 
-/** Families 0-37, 39 and 41-63, as blocks of equal leading bits: all but AF_ALG and AF_VSOCK. */
+/**
+ * The families that docker allows, as blocks of equal leading bits. Not among them: AF_ALG and
+ * AF_VSOCK; those of networks that are gone or rare (DECnet, Econet, ATM SVC, IrDA, WANPIPE, IUCV,
+ * CAIF), which load a module when they are first used; and those above 45.
+ */
 const SOCKET_BLOCKS: readonly [first: number, size: number][] = [
-  [0, 32],
-  [32, 4],
-  [36, 2],
+  [0, 8],
+  [8, 4],
+  [13, 1],
+  [14, 2],
+  [16, 2],
+  [18, 1],
+  [21, 1],
+  [22, 1],
+  [24, 1],
+  [26, 2],
+  [28, 4],
+  [32, 2],
+  [35, 1],
+  [36, 1],
   [39, 1],
   [41, 1],
   [42, 2],
-  [44, 4],
-  [48, 16],
+  [44, 2],
 ];
 
 /** PER_LINUX, PER_LINUX32, both with UNAME26, and the query. linux/personality.h. */
@@ -215,7 +229,8 @@ export const CONDITIONAL: readonly Conditional[] = [
   },
   ...SOCKET_BLOCKS.map(([first, size]): Conditional => ({
     calls: "socket",
-    why: "AF_VSOCK is not in a network namespace, AF_ALG opens a large part of the kernel.",
+    why: "AF_VSOCK is not in a network namespace, AF_ALG opens a large part of the kernel; other " +
+      "families are of networks that hardly anybody has, and load modules.",
     args: [lowBits(0, LOW - (size - 1), first)],
   })),
   ...PERSONALITIES.map((value): Conditional => ({
