@@ -48,11 +48,13 @@ export async function execForeground(
   const stdin = client.stdin ? inputFor(own) : { fd: -1 };
   const stdout = outputFor(own, 1), stderr = outputFor(own, 2);
   const streams = [stdin.fd, stdout.fd, stderr.fd] as const;
+  // Before the start: a signal that comes right after it would end this program instead.
+  own.use(passSignals(() => process.pidfd));
   const process = startExec(id, request, { streams }, SIGKILL);
   own.use(process.pidfd);
   stdin.started?.();
   const copied = Promise.allSettled([stdout.started?.(), stderr.started?.()]);
-  const status = await waitForwarding(process.pid, process.pidfd);
+  const status = await waitForEnd(process.pid);
   const failed = (await copied).find((copy) => copy.status === "rejected");
   if (failed !== undefined) throw failed.reason;
   const code = (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
@@ -141,15 +143,19 @@ async function copy(from: Fd, to: Output): Promise<void> {
   }
 }
 
-/** The raw wait status of our child; signals are passed on meanwhile. */
-async function waitForwarding(pid: number, pidfd: Fd): Promise<number> {
-  const listeners = FORWARDED.map(([name, number]) => {
-    const forward = () => void sys("pidfd_send_signal", pidfd.raw, number, null, 0);
-    Deno.addSignalListener(name, forward);
-    return () => Deno.removeSignalListener(name, forward);
+/** Passes on what this program gets; nothing arrives before the next await. */
+function passSignals(process: () => Fd): Disposable {
+  const remove = FORWARDED.map(([name, number]) => {
+    const pass = () => void sys("pidfd_send_signal", process().raw, number, null, 0);
+    Deno.addSignalListener(name, pass);
+    return () => Deno.removeSignalListener(name, pass);
   });
+  return { [Symbol.dispose]: () => remove.forEach((undo) => undo()) };
+}
+
+/** The raw wait status of our child. */
+async function waitForEnd(pid: number): Promise<number> {
   const status = new Uint8Array(8);
   await sysAsync("wait4", pid, status, WALL, 0);
-  for (const remove of listeners) remove();
   return new DataView(status.buffer).getInt32(0, true);
 }
