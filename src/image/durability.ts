@@ -18,6 +18,12 @@ export type Unsynced = `blob-${string}` | `layer-${string}`;
 
 /** After this time the kernel has written the data by itself (dirty_expire_centisecs, 30 s). */
 const SETTLE_AFTER_MS = 60_000;
+/**
+ * A flush waits for everybody's writes to that file system. While there are many, it can wait for
+ * a better moment, but not for ever: what is not flushed is hashed again after a power cut.
+ */
+const QUIET_KB = 16 << 10;
+const SETTLE_ANYWAY_AFTER_MS = 15 * 60_000;
 
 let boot: string | undefined;
 
@@ -61,14 +67,25 @@ export function forgetBoot(store: Store, name: string): void {
   Deno.removeSync(`${store.unsynced}/${name}`, { recursive: true });
 }
 
+/** How much the kernel has still to write, to any disk. proc(5), /proc/meminfo. */
+export function unwrittenKb(meminfo: string): number {
+  const kb = (key: string) =>
+    Number(new RegExp(`^${key}: +(\\d+) kB`, "m").exec(meminfo)?.[1] ?? 0);
+  return kb("Dirty") + kb("Writeback");
+}
+
 /** Flushes what is old enough to be flushed already, and removes its marks. syncfs(2). */
 export function settle(store: Store): void {
   const directory = `${store.unsynced}/${bootId()}`;
-  const old = namesOf(directory).filter((name) => {
-    const time = Deno.statSync(`${directory}/${name}`).mtime?.getTime() ?? Date.now();
-    return Date.now() - time > SETTLE_AFTER_MS;
-  });
+  const now = Date.now();
+  const ages = namesOf(directory).map((name) => ({
+    name,
+    ageMs: now - (Deno.statSync(`${directory}/${name}`).mtime?.getTime() ?? now),
+  }));
+  const old = ages.filter(({ ageMs }) => ageMs > SETTLE_AFTER_MS).map(({ name }) => name);
   if (old.length === 0) return;
+  const isUrgent = ages.some(({ ageMs }) => ageMs > SETTLE_ANYWAY_AFTER_MS);
+  if (!isUrgent && unwrittenKb(Deno.readTextFileSync("/proc/meminfo")) > QUIET_KB) return;
   using fd = openAt(null, store.images, O_RDONLY | O_DIRECTORY);
   check(`flush "${store.images}"`, "syncfs", fd.raw);
   for (const name of old) {
