@@ -130,6 +130,14 @@ export function createVolume(
   using _lock = lockFile(lockPath());
   const existing = findVolume(name);
   if (existing !== undefined) return { record: existing, isNew: false };
+  if (namesIn(volumesDirectory()).includes(name)) {
+    throw new UserError(
+      `Cannot use volume "${name}": ${
+        volumeDirectory(name)
+      }/volume.json is lost; restore the file, ` +
+        "or move the volume's directory away",
+    );
+  }
   try {
     makeDirectories(`${temporary}/data`, 0o755);
     Deno.chmodSync(temporary, 0o711);

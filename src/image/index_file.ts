@@ -1,6 +1,7 @@
 /** The layout's index.json: which names there are and what they mean. Free of `node:` imports. */
-import { readIfThere, writeAtomic } from "../base/files.ts";
+import { writeAtomic } from "../base/files.ts";
 import { type Digest, isDigest } from "./digest.ts";
+import { readDocumentFile } from "./document_file.ts";
 import { lockBriefly } from "./locks.ts";
 import type { Store } from "./store.ts";
 import { type Descriptor, type Index, OCI_INDEX } from "./types.ts";
@@ -27,10 +28,9 @@ function entryOf(descriptor: Descriptor): IndexEntry | undefined {
 }
 
 function readIndex(store: Store): Index {
-  const text = readIfThere(store.index);
-  return text === undefined
-    ? { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }
-    : JSON.parse(text);
+  const remedy = "restore the file, or remove it and pull or load the images again";
+  return readDocumentFile(store.index, "the list of images", remedy) ??
+    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
 }
 
 /** All entries that are this program's own. */

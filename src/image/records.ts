@@ -1,6 +1,7 @@
 /** What is remembered of each image beside its blobs. Free of `node:` imports. */
-import { readIfThere, writeAtomic } from "../base/files.ts";
+import { writeAtomic } from "../base/files.ts";
 import type { Digest } from "./digest.ts";
+import { readDocumentFile } from "./document_file.ts";
 import type { Store } from "./store.ts";
 import type { Descriptor, ImageConfig } from "./types.ts";
 
@@ -31,8 +32,8 @@ export interface LayerRecord {
 
 /** The record of an image, if there is one. */
 export function readRecord(store: Store, id: Digest): ImageRecord | undefined {
-  const text = readIfThere(store.record(id));
-  return text === undefined ? undefined : JSON.parse(text);
+  const remedy = "restore the file, or remove it and pull or load the image again";
+  return readDocumentFile(store.record(id), `image ${id}`, remedy);
 }
 
 /** Writes an image's record. */
@@ -42,6 +43,7 @@ export function writeRecord(store: Store, record: ImageRecord): void {
 
 /** The record of an unpacked layer; undefined: the layer is not there. */
 export function readLayer(store: Store, chainId: Digest): LayerRecord | undefined {
-  const text = readIfThere(`${store.layer(chainId)}/layer.json`);
-  return text === undefined ? undefined : JSON.parse(text);
+  const directory = store.layer(chainId);
+  const remedy = `restore the file, or remove ${directory} and pull or load the image again`;
+  return readDocumentFile(`${directory}/layer.json`, `layer ${chainId}`, remedy);
 }
