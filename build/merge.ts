@@ -10,6 +10,8 @@ const EXPORT = /export\s*\{([^}]*)\};?/g;
 
 /** What these load must not wait for the code of the hot commands. */
 const SMALL_ENTRIES = /^(main\.js|front-|exit-|version-)/;
+/** What `main.js` imports, and what the hot commands have in common with the other small entries. */
+const BASE = "base.js";
 
 /** What a file of the bundle imports statically, and the names it exports. */
 interface Chunk {
@@ -201,7 +203,13 @@ function joinGroup(
 export function joinHotChunks(folder: string, groups: readonly HotGroup[]): number {
   const chunks = readChunks(folder);
   const small = [...chunks.keys()].filter((name) => SMALL_ENTRIES.test(name));
-  const joined = shareOut(chunks, closure(chunks, small), groups);
+  const hot = new Set(shareOut(chunks, new Set(), groups).flatMap(({ names }) => names));
+  const ofMain = closure(chunks, ["main.js"]);
+  const rest = closure(chunks, small);
+  const base = [...rest].filter((name) =>
+    !small.includes(name) && (ofMain.has(name) || hot.has(name))
+  );
+  const joined = [{ target: BASE, names: base }, ...shareOut(chunks, rest, groups)];
   joined.forEach((group, i) => joinGroup(folder, chunks, group, joined.slice(0, i)));
   const dynamic = new Set(
     [...chunks.values()].flatMap(({ text }) =>
