@@ -7,9 +7,13 @@ import { type HotGroup, joinHotChunks } from "./merge.ts";
 import { BUNDLE } from "./paths.ts";
 
 /** Modules whose code is read at every start of a hot command, by the names of their files. */
+const OCI = ["oci", "oci_create"];
+const RUN = ["run", "start", "attach", "state", "cleanup", "rm", "sandbox"];
 const HOT_GROUPS: readonly HotGroup[] = [
   { target: "exec.js", hot: ["exec", "exec_client"] },
-  { target: "hot.js", hot: ["run", "start", "attach", "state", "cleanup", "rm", "sandbox"] },
+  { target: "start.js", hot: RUN, sharedWith: OCI },
+  { target: "hot.js", hot: RUN },
+  { target: "oci.js", hot: OCI },
 ];
 
 const COMMIT_MARKER = "@DIPLODOCK_COMMIT@";

@@ -150,6 +150,8 @@ function minifyEach(folder: string, names: readonly string[]): void {
 export interface HotGroup {
   readonly target: string;
   readonly hot: readonly string[];
+  /** Only what these load as well. */
+  readonly sharedWith?: readonly string[];
 }
 
 /** A group and the chunks that it gets: those that no group before it has. */
@@ -165,10 +167,16 @@ export function shareOut(
   groups: readonly HotGroup[],
 ): Joined[] {
   const taken = new Set(main);
-  return groups.map(({ target, hot }) => {
-    const isHot = (name: string) => hot.some((command) => name.startsWith(`${command}-`));
-    const wanted = closure(chunks, [...chunks.keys()].filter(isHot));
-    const names = [...wanted].filter((name) => !taken.has(name));
+  const loadedBy = (modules: readonly string[]) =>
+    closure(
+      chunks,
+      [...chunks.keys()].filter((name) => modules.some((module) => name.startsWith(`${module}-`))),
+    );
+  return groups.map(({ target, hot, sharedWith }) => {
+    const others = sharedWith && loadedBy(sharedWith);
+    const names = [...loadedBy(hot)].filter((name) =>
+      !taken.has(name) && (others?.has(name) ?? true)
+    );
     names.forEach((name) => taken.add(name));
     return { target, names };
   });

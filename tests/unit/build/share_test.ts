@@ -21,3 +21,16 @@ Deno.test("shareOut() gives a chunk to the first group that loads it", () => {
     { target: "hot.js", names: ["run-1.js", "chunk-B.js"] },
   ]);
 });
+
+Deno.test("shareOut() of a group that is shared gives what both load, the rest to the next ones", () => {
+  const groups = [
+    { target: "both.js", hot: ["run"], sharedWith: ["other"] },
+    { target: "run.js", hot: ["run"] },
+    { target: "other.js", hot: ["other"] },
+  ];
+  assertEquals(shareOut(CHUNKS, new Set(["main.js", "chunk-M.js"]), groups), [
+    { target: "both.js", names: ["chunk-B.js"] },
+    { target: "run.js", names: ["run-1.js", "chunk-A.js"] },
+    { target: "other.js", names: ["other-1.js"] },
+  ]);
+});
