@@ -101,12 +101,17 @@ function filterNetworks(networks: readonly NetworkRecord[], filters: Filters): N
 /** `diplodock network ls`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
+  let broken = false;
+  const onBroken = (error: Error) => {
+    broken = true;
+    console.error(error.message);
+  };
   const networks = await daemon(async () =>
-    filterNetworks(await listNetworks(), collectFilters(options.filter, FILTERS))
+    filterNetworks(await listNetworks(onBroken), collectFilters(options.filter, FILTERS))
   );
   await printList(networks.map((network) => rowOf(network, options.noTrunc)), LIST, {
     ...(options.format !== undefined && { format: options.format }),
     quiet: options.quiet,
   });
-  return 0;
+  return broken ? 1 : 0;
 }

@@ -49,6 +49,9 @@ export interface Usage {
   volumes: { record: VolumeRecord; size: number; users: number }[];
 }
 
+/** Says which record cannot be read; the others are counted. */
+const tellBroken = (error: Error) => console.error(error.message);
+
 async function measure(): Promise<Usage> {
   const containers: Usage["containers"] = [];
   for (const record of listRecords(() => {})) {
@@ -59,7 +62,7 @@ async function measure(): Promise<Usage> {
     containers.push({ listed, size: own, active });
   }
   const users = volumeUsers();
-  const volumes = listVolumes().map((record) => ({
+  const volumes = listVolumes(tellBroken).map((record) => ({
     record,
     size: treeSize(volumeData(record.Name)),
     users: users.get(record.Name)?.length ?? 0,

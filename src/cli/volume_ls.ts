@@ -82,11 +82,16 @@ export function volumeRow(volume: VolumeRecord): Row {
 /** `diplodock volume ls`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
+  let broken = false;
+  const onBroken = (error: Error) => {
+    broken = true;
+    console.error(error.message);
+  };
   const found = await daemon(() => {
     const filters = collectFilters(options.filter, FILTERS);
     const dangling = booleanFilter(filters, "dangling");
     const users = dangling === undefined ? undefined : volumeUsers();
-    return listVolumes().filter((volume) =>
+    return listVolumes(onBroken).filter((volume) =>
       (users === undefined || users.has(volume.Name) !== dangling) &&
       matchAny(filters, "driver", (driver) => driver === volume.Driver) &&
       matchLabels(filters, volume.Labels) && matchName(filters, [volume.Name])
@@ -99,5 +104,5 @@ export async function command(words: string[]): Promise<number> {
     ...(configured !== undefined && { configured }),
     quiet: options.quiet,
   });
-  return 0;
+  return broken ? 1 : 0;
 }

@@ -12,6 +12,7 @@ import {
   forgetNetwork,
   type NetworkContainer,
   type NetworkRecord,
+  type OnBroken,
   PREDEFINED,
 } from "../net/networks.ts";
 import { refreshRules } from "../net/rule_set.ts";
@@ -38,10 +39,18 @@ export async function addNetwork(options: NetworkOptions): Promise<NetworkRecord
   return network;
 }
 
-/** All networks, the predefined ones too, by name. */
-export async function listNetworks(): Promise<NetworkRecord[]> {
-  await defaultNetwork(places());
-  return allNetworks(places()).sort((a, b) => a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0);
+/** All networks, the predefined ones too, by name; `onBroken`: see `readNetworks`. */
+export async function listNetworks(onBroken?: OnBroken): Promise<NetworkRecord[]> {
+  // What cannot be read also keeps the default network from being made: its subnet may collide.
+  const unmade = await defaultNetwork(places()).then(() => undefined, (error: unknown) => error);
+  let told = false;
+  const tell = onBroken && ((error: UserError) => {
+    told = true;
+    onBroken(error);
+  });
+  const found = allNetworks(places(), tell);
+  if (unmade !== undefined && !told) throw unmade;
+  return found.sort((a, b) => a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0);
 }
 
 const withPrefix = (address?: EndpointAddress) =>

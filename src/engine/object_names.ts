@@ -25,12 +25,12 @@ export async function imageNames(): Promise<string[]> {
 /** Names of the volumes. */
 export async function volumeNames(): Promise<string[]> {
   const { listVolumes } = await import("./volumes.ts");
-  return listVolumes().map((volume) => volume.Name);
+  return listVolumes(() => {}).map((volume) => volume.Name);
 }
 
 /** Names of the networks, those that are always there among them. */
 export async function networkNames(): Promise<string[]> {
   const { allNetworks } = await import("../net/networks.ts");
   const { places } = await import("./network.ts");
-  return allNetworks(places()).map((network) => network.Name);
+  return allNetworks(places(), () => {}).map((network) => network.Name);
 }

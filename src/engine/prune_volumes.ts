@@ -24,7 +24,8 @@ export async function pruneVolumes(
   const users = volumeUsers();
   const names: string[] = [];
   let bytes = 0;
-  for (const volume of listVolumes()) {
+  // One that cannot be read stays: it may be in use, and the file may be restored.
+  for (const volume of listVolumes(() => {})) {
     if (
       users.has(volume.Name) || (!all && !isAnonymous(volume)) ||
       !passesLabels(filters, volume.Labels)

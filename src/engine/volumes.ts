@@ -83,13 +83,18 @@ export function findVolume(name: string): VolumeRecord | undefined {
   }
 }
 
-/** All volumes by name. */
-export function listVolumes(): VolumeRecord[] {
-  return namesIn(volumesDirectory())
-    .filter((name) => !name.startsWith("."))
-    .sort()
-    .map(findVolume)
-    .filter((volume) => volume !== undefined);
+/** All volumes by name; `onBroken` is told of those whose records cannot be read. */
+export function listVolumes(onBroken: (error: UserError) => void): VolumeRecord[] {
+  const names = namesIn(volumesDirectory()).filter((name) => !name.startsWith(".")).sort();
+  return names.flatMap((name) => {
+    try {
+      return findVolume(name) ?? [];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onBroken(error);
+      return [];
+    }
+  });
 }
 
 /** Whether nobody named the volume. */

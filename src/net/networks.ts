@@ -112,13 +112,27 @@ export function readNetwork(places: NetPlaces, name: string): NetworkRecord | un
   }
 }
 
-/** All networks on disk, without "host" and "none", oldest first. */
-export function readNetworks(places: NetPlaces): NetworkRecord[] {
+/** Is told of a record that cannot be read, which is left out then. */
+export type OnBroken = (error: UserError) => void;
+
+/**
+ * All networks on disk, without "host" and "none", oldest first. Throws UserError for a record that
+ * cannot be read unless `onBroken` takes it: who writes rules has to know all networks.
+ */
+export function readNetworks(places: NetPlaces, onBroken?: OnBroken): NetworkRecord[] {
   const found: NetworkRecord[] = [];
+  const read = (name: string) => {
+    try {
+      return readNetwork(places, name);
+    } catch (error) {
+      if (onBroken === undefined || !(error instanceof UserError)) throw error;
+      onBroken(error);
+    }
+  };
   try {
     for (const entry of Deno.readDirSync(places.networks)) {
       if (!entry.name.endsWith(".json")) continue;
-      const network = readNetwork(places, entry.name.slice(0, -".json".length));
+      const network = read(entry.name.slice(0, -".json".length));
       if (network !== undefined) found.push(network);
     }
   } catch (error) {
@@ -128,8 +142,8 @@ export function readNetworks(places: NetPlaces): NetworkRecord[] {
 }
 
 /** All networks, with "host" and "none". The default bridge only once it was used. */
-export function allNetworks(places: NetPlaces): NetworkRecord[] {
-  return [...readNetworks(places), constantNetwork("host"), constantNetwork("none")];
+export function allNetworks(places: NetPlaces, onBroken?: OnBroken): NetworkRecord[] {
+  return [...readNetworks(places, onBroken), constantNetwork("host"), constantNetwork("none")];
 }
 
 /**

@@ -54,6 +54,7 @@ Deno.test({
     await new Deno.Command("tar", { args: ["-C", root, "-cf", tar, "."] }).output();
     await engine.ok("import", tar, "bb");
     await engine.ok("volume", "create", "vol");
+    await engine.ok("volume", "create", "other");
     await engine.ok("network", "create", "--subnet", "10.213.7.0/24", "net");
     for (const [what, find] of FILES) {
       const path = find(), sound = Deno.readFileSync(path);
@@ -69,6 +70,16 @@ Deno.test({
           else assert(stderr.includes(path) || how === "gone", told);
         }
         assert(worked >= 3, `${what} ${how}: only ${worked} commands worked`);
+        Deno.writeFileSync(path, sound);
+      }
+      // Listings show the others.
+      if (/volume|network/.test(what)) {
+        Deno.truncateSync(path, 0);
+        const group = what.includes("volume") ? "volume" : "network";
+        const { code, stdout, stderr } = await engine.dd(group, "ls", "-q");
+        assertEquals(code, 1);
+        assert(stdout !== "" && stderr.includes(path), stdout + stderr);
+        assertEquals((await engine.dd("system", "df")).code, 0);
         Deno.writeFileSync(path, sound);
       }
       for (const words of COMMANDS) assertEquals((await engine.dd(...words)).code, 0);
