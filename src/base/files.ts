@@ -60,10 +60,10 @@ export function makeDirectories(path: string, mode = 0o700): void {
 
 /**
  * Whether an error of a Deno file call means that the path, or a directory of it, is not there. A
- * file of /proc whose process ended between open and read gives ESRCH, an error with neither a
- * class nor a code in Deno.
+ * file of /proc whose process ended between open and read gives ESRCH, one of a cgroup that was
+ * removed meanwhile ENODEV: errors with neither a class nor a code in Deno.
  */
 export function isAbsent(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory ||
-    (error instanceof Error && error.message.includes("(os error 3)"));
+    (error instanceof Error && /\(os error (3|19)\)/.test(error.message));
 }

@@ -6,6 +6,7 @@ import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_WRONLY } from "../../ffi/constants
 import { EINTR, ENOENT, EROFS, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
+import { isAbsent } from "../base/files.ts";
 
 /** unistd.h */
 const W_OK = 2;
@@ -39,9 +40,7 @@ export function readControl(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path);
   } catch (error) {
-    // ENODEV: the cgroup went between open and read.
-    const code = (error as { code?: string }).code;
-    if (error instanceof Deno.errors.NotFound || code === "ENODEV") return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   }
 }
