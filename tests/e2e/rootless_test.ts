@@ -199,13 +199,15 @@ Deno.test({
   name: "the machine's own root is an image for an ordinary user too, with what he may read",
   ...needs,
   fn: async () => {
-    const script = "id -u; touch /tmp/x /x && echo written; cat /etc/shadow";
+    // A name that nobody has: what is there already may be somebody else's.
+    const name = `diplodock-${crypto.randomUUID()}`;
+    const script = `id -u; touch /tmp/${name} /${name} && echo written; cat /etc/shadow`;
     const { stdout, stderr, code } = await user.dd(
       ...["run", "--rm", "--network", "none", "host", "sh", "-c", script],
     );
     assertEquals([code, stdout], [1, "0\nwritten\n"]);
     assertStringIncludes(stderr, "Permission denied");
-    assert(!exists("/x"));
+    assert(!exists(`/${name}`) && !exists(`/tmp/${name}`));
   },
 });
 
