@@ -266,12 +266,12 @@ export function leaveNamespaces(directory: string): void {
 
 /**
  * Whether a process needs the namespaces: not what is left of one that has ended, which gives up
- * its memory before its locks, and not the proxy of a port or the program that shows the root, which
- * end with their container.
+ * its memory before its locks, and not the monitor of a container, the proxy of a port or the program
+ * that shows the root, which end with their container: the caller has seen that there is none.
  */
 function counts(pid: string): boolean {
   const line = readIfThere(`/proc/${pid}/cmdline`) ?? "";
-  return line !== "" && !line.startsWith("diplodock-proxy\0") &&
+  return line !== "" && !/^diplodock-(monitor|proxy)\0/.test(line) &&
     !/^[^\0]*fuse-overlayfs\0/.test(line);
 }
 
