@@ -18,7 +18,7 @@ import {
 } from "../../ffi/program.ts";
 
 /** How often a list of steps is run before the kernel's giving up is an error. */
-const MOST_TRIES = 100;
+const MOST_TRIES = 400;
 
 /**
  * Whether steps failed only because a directory was renamed somewhere on the machine while a path
