@@ -89,21 +89,26 @@ const RUN_BRIDGE: Case = {
   prepare: timed(() => ["run", "--rm", SMALL_IMAGE, "/bin/true"]),
 };
 
+/** `words` about a container that sleeps. */
+function besideOne(words: (name: string) => string[]): Case["prepare"] {
+  return async (engine) => {
+    const name = freshName();
+    const run = ["run", "-d", "--name", name, "--network", "none", SMALL_IMAGE, "/bin/sleep"];
+    await output([...engine.argv, ...run, "100000"], engine.env);
+    return {
+      sample: () => timeCall(call(engine, ...words(name))),
+      end: () => quietly(engine, "rm", "-f", name),
+    };
+  };
+}
+
 const EXEC_TRUE: Case = {
   name: "exec CONTAINER true",
   unit: "ms",
   goals: { docker: 0.45, podman: 0.2 },
   runs: 20,
   engines: CLI_ENGINES,
-  prepare: async (engine) => {
-    const name = freshName();
-    const run = ["run", "-d", "--name", name, "--network", "none", SMALL_IMAGE, "/bin/sleep"];
-    await output([...engine.argv, ...run, "100000"], engine.env);
-    return {
-      sample: () => timeCall(call(engine, "exec", name, "/bin/true")),
-      end: () => quietly(engine, "rm", "-f", name),
-    };
-  },
+  prepare: besideOne((name) => ["exec", name, "/bin/true"]),
 };
 
 /**
@@ -116,15 +121,7 @@ const STATS: Case = {
   goals: { docker: 0.6 },
   runs: 5,
   engines: CLI_ENGINES,
-  prepare: async (engine) => {
-    const name = freshName();
-    const run = ["run", "-d", "--name", name, "--network", "none", SMALL_IMAGE, "/bin/sleep"];
-    await output([...engine.argv, ...run, "100000"], engine.env);
-    return {
-      sample: () => timeCall(call(engine, "stats", "--no-stream", name)),
-      end: () => quietly(engine, "rm", "-f", name),
-    };
-  },
+  prepare: besideOne((name) => ["stats", "--no-stream", name]),
 };
 
 const OCI_CYCLE: Case = {

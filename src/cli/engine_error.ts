@@ -16,6 +16,15 @@ export function asDaemonError(error: unknown): unknown {
   return new UserError(PREFIX + error.message, exitCode ?? 1, hint);
 }
 
+/** What a listing could not read: each is told, the others are listed, and the exit code is 1. */
+export class BrokenRecords {
+  exitCode = 0;
+  readonly tell = (error: Error): void => {
+    this.exitCode = 1;
+    console.error(error.message);
+  };
+}
+
 /** Runs `work`; what it refuses is reported as docker's daemon would. */
 export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
   try {

@@ -10,7 +10,7 @@ import {
 import { UserError } from "../base/errors.ts";
 import { listNetworks, type NetworkRecord, usedNetworks } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
+import { BrokenRecords, daemon } from "./engine_error.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
 
 export const spec = {
@@ -101,17 +101,13 @@ function filterNetworks(networks: readonly NetworkRecord[], filters: Filters): N
 /** `diplodock network ls`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
-  let broken = false;
-  const onBroken = (error: Error) => {
-    broken = true;
-    console.error(error.message);
-  };
+  const broken = new BrokenRecords();
   const networks = await daemon(async () =>
-    filterNetworks(await listNetworks(onBroken), collectFilters(options.filter, FILTERS))
+    filterNetworks(await listNetworks(broken.tell), collectFilters(options.filter, FILTERS))
   );
   await printList(networks.map((network) => rowOf(network, options.noTrunc)), LIST, {
     ...(options.format !== undefined && { format: options.format }),
     quiet: options.quiet,
   });
-  return broken ? 1 : 0;
+  return broken.exitCode;
 }

@@ -1,4 +1,3 @@
-import { UserError } from "../base/errors.ts";
 import { collectFilters, parseFilter } from "../base/filter.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { PS_FILTERS } from "../engine/list_filters.ts";
@@ -6,7 +5,7 @@ import { listContainers } from "../engine/listing.ts";
 import { tidyNetworks } from "../engine/network.ts";
 import { summarize } from "../engine/summary.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
+import { BrokenRecords, daemon } from "./engine_error.ts";
 import { type ListSpec, printList } from "./output.ts";
 import { readUserConfig } from "./user_config.ts";
 
@@ -85,17 +84,14 @@ const LIST: ListSpec = {
 /** `diplodock ps`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
-  let broken = false;
+  const broken = new BrokenRecords();
   const found = await daemon(() => {
     const filters = collectFilters(options.filter, PS_FILTERS);
     return listContainers({
       all: options.all,
       last: options.latest ? 1 : options.last,
       filters,
-      onBroken: (_id, error) => {
-        broken = true;
-        console.error((error as UserError).message);
-      },
+      onBroken: (_id, error) => broken.tell(error),
     });
   });
   const configured = options.format === undefined && !options.quiet
@@ -120,5 +116,5 @@ export async function command(words: string[]): Promise<number> {
     quiet: options.quiet,
   });
   await tidyNetworks();
-  return broken ? 1 : 0;
+  return broken.exitCode;
 }

@@ -9,7 +9,7 @@ import {
 import { compareNatural } from "../base/natural.ts";
 import { listVolumes, volumeData, type VolumeRecord, volumeUsers } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
+import { BrokenRecords, daemon } from "./engine_error.ts";
 import { type ListSpec, printList, type Row } from "./output.ts";
 import { readUserConfig } from "./user_config.ts";
 
@@ -82,16 +82,12 @@ export function volumeRow(volume: VolumeRecord): Row {
 /** `diplodock volume ls`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
-  let broken = false;
-  const onBroken = (error: Error) => {
-    broken = true;
-    console.error(error.message);
-  };
+  const broken = new BrokenRecords();
   const found = await daemon(() => {
     const filters = collectFilters(options.filter, FILTERS);
     const dangling = booleanFilter(filters, "dangling");
     const users = dangling === undefined ? undefined : volumeUsers();
-    return listVolumes(onBroken).filter((volume) =>
+    return listVolumes(broken.tell).filter((volume) =>
       (users === undefined || users.has(volume.Name) !== dangling) &&
       matchAny(filters, "driver", (driver) => driver === volume.Driver) &&
       matchLabels(filters, volume.Labels) && matchName(filters, [volume.Name])
@@ -104,5 +100,5 @@ export async function command(words: string[]): Promise<number> {
     ...(configured !== undefined && { configured }),
     quiet: options.quiet,
   });
-  return broken ? 1 : 0;
+  return broken.exitCode;
 }

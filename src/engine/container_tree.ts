@@ -19,7 +19,7 @@ import {
 import { Fd, openAt } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { type Place, slot, type Step } from "../../ffi/program.ts";
-import { type Child, reap, spawn } from "../../ffi/spawn.ts";
+import { reap, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
 import {
@@ -30,7 +30,7 @@ import {
 } from "../base/own_namespace.ts";
 import { parseMountOptions } from "../runtime/mount_options.ts";
 import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
-import { isWorthAnotherTry } from "../runtime/paths.ts";
+import { tryAgain } from "../runtime/paths.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
 import type { IdMapping, SpecMount } from "../runtime/spec_types.ts";
@@ -194,23 +194,12 @@ function mountStopped(
       result: namespace,
     },
   ];
-  const child = spawnAgain(steps);
+  const child = tryAgain(() => spawn(steps, { flags: CLONE_FILES }));
   const read = (of: Place) =>
     new Fd(Number(new DataView(child.ran.read(of.block).buffer).getBigInt64(0, true)));
   const opened = { root: read(root), namespace: read(namespace) };
   reap(child);
   return opened;
-}
-
-/** Spawns, again where a rename elsewhere made the kernel give up on a mount's target. */
-function spawnAgain(steps: readonly Step[]): Child {
-  for (let attempt = 1;; attempt++) {
-    try {
-      return spawn(steps, { flags: CLONE_FILES });
-    } catch (error) {
-      if (!isWorthAnotherTry(error, attempt)) throw error;
-    }
-  }
 }
 
 /** A stopped container's own files, without what is mounted into it; its lock is held meanwhile. */

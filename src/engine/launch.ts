@@ -9,7 +9,7 @@ import { type Cgroup, openDoor } from "../runtime/cgroup.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
 import type { Cleanup } from "../runtime/monitor_plan.ts";
-import { isWorthAnotherTry } from "../runtime/paths.ts";
+import { tryAgain } from "../runtime/paths.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid } from "./bundle_facts.ts";
@@ -43,18 +43,10 @@ export interface Launch {
 
 /**
  * Launches; once more where a rename anywhere on the machine came between the lookup of a path
- * with ".." in it: openat2(2) gives up with EAGAIN rather than leave the root. Nothing is left of
- * a launch that failed.
+ * with ".." in it. Nothing is left of a launch that failed; each one warns anew.
  */
 export function launchAgain(wanted: Launch): Started {
-  const quiet = { ...wanted, options: { ...wanted.options, warn: () => {} } };
-  for (let attempt = 1;; attempt++) {
-    try {
-      return launch(attempt === 1 ? wanted : quiet);
-    } catch (error) {
-      if (!isWorthAnotherTry(error, attempt)) throw error;
-    }
-  }
+  return tryAgain(() => launch(wanted));
 }
 
 /** Builds the program of the container's first process and starts it under a monitor. */

@@ -1,6 +1,7 @@
 /** Directories that an archive only implies, by the paths of what is in them. */
 import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { sys } from "../../ffi/libc.ts";
+import { blankEntry } from "./blank_entry.ts";
 import { readXattrs } from "./metadata.ts";
 import { statAt } from "./stat.ts";
 import type { TarEntry } from "./tar.ts";
@@ -8,19 +9,7 @@ import { openDirectoryIn } from "./tree_walk.ts";
 
 /** Mode, owner and time of such a directory: those it has in the layers below, topmost first. */
 export function impliedDirectory(path: string, lowers: readonly string[]): TarEntry {
-  const entry: TarEntry = {
-    path,
-    type: "directory",
-    link: "",
-    mode: 0o755,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: { seconds: 0, nanos: 0 },
-    devMajor: 0,
-    devMinor: 0,
-    xattrs: new Map(),
-  };
+  const entry = blankEntry(path, "directory", 0o755);
   for (const lower of lowers) {
     const root = sys("openat", -100, lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) continue;

@@ -18,6 +18,7 @@ import {
 import { EACCES, EINTR, ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
+import { blankEntry } from "./blank_entry.ts";
 import { byteString, cBytes, toText } from "./byte_string.ts";
 import { readXattrs } from "./metadata.ts";
 import type { Span, SparseMap } from "./sparse.ts";
@@ -215,19 +216,7 @@ function entryOf(stat: Stat, path: string): TarEntry {
 }
 
 function emptyFile(path: string): TarEntry {
-  return {
-    path,
-    type: "file",
-    link: "",
-    mode: 0o600,
-    uid: 0,
-    gid: 0,
-    size: 0,
-    mtime: { seconds: 0, nanos: 0 },
-    devMajor: 0,
-    devMinor: 0,
-    xattrs: new Map(),
-  };
+  return blankEntry(path, "file", 0o600);
 }
 
 function readLink(dirFd: number, name: string): string {

@@ -30,6 +30,17 @@ export function isWorthAnotherTry(error: unknown, attempt: number): boolean {
     attempt < MOST_TRIES;
 }
 
+/** Runs `steps` until they succeed, or fail in a way that `isWorthAnotherTry` is not about. */
+export function tryAgain<T>(steps: () => T): T {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return steps();
+    } catch (error) {
+      if (!isWorthAnotherTry(error, attempt)) throw error;
+    }
+  }
+}
+
 const hows = new Map<string, Block>();
 
 /** struct open_how as a block; equal ones are shared. */
