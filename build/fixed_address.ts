@@ -7,25 +7,24 @@
  * own code no longer moves. Layout and sizes stay as they are, so data appended to the file stays
  * valid. See elf(5) and the psABI supplements for x86-64 and AArch64.
  */
+import {
+  DT_FLAGS_1,
+  DT_JMPREL,
+  DT_RELA,
+  DT_RELACOUNT,
+  DT_RELASZ,
+  DT_SYMTAB,
+  ElfImage,
+  EM_AARCH64,
+  EM_X86_64,
+  ET_DYN,
+  ET_EXEC,
+  PT_GNU_STACK,
+  RELA_BYTES,
+  type Room,
+  SYMBOL_BYTES,
+} from "./elf_image.ts";
 
-const HEADER_BYTES = 64;
-const PROGRAM_HEADER_BYTES = 56;
-const RELA_BYTES = 24;
-const SYMBOL_BYTES = 24;
-
-const ET_EXEC = 2n;
-const ET_DYN = 3;
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_GNU_STACK = 0x6474e551;
-
-const DT_PLTRELSZ = 2;
-const DT_SYMTAB = 6;
-const DT_RELA = 7;
-const DT_RELASZ = 8;
-const DT_JMPREL = 23;
-const DT_RELACOUNT = 0x6ffffff9;
-const DT_FLAGS_1 = 0x6ffffffb;
 const DF_1_NOW = 1;
 const DF_1_PIE = 0x08000000n;
 
@@ -40,77 +39,14 @@ const PLAIN_TAGS = [
 
 /** For each machine (e_machine) the relocation that adds the load address, and the indirect one. */
 const MACHINES: Record<number, { relative: bigint; indirect: bigint }> = {
-  62: { relative: 8n, indirect: 37n }, // R_X86_64_RELATIVE, R_X86_64_IRELATIVE
-  183: { relative: 1027n, indirect: 1032n }, // R_AARCH64_RELATIVE, R_AARCH64_IRELATIVE
+  [EM_X86_64]: { relative: 8n, indirect: 37n }, // R_X86_64_RELATIVE, R_X86_64_IRELATIVE
+  [EM_AARCH64]: { relative: 1027n, indirect: 1032n }, // R_AARCH64_RELATIVE, R_AARCH64_IRELATIVE
 };
 
-interface Segment {
-  type: number;
-  at: number; // of its program header, in the file
-  offset: number;
-  address: number;
-  bytes: number;
-}
-
-/** An ELF file under change. Addresses fit in a number; words are read and written as bigint. */
-class Image {
-  readonly view: DataView;
-  readonly segments: Segment[] = [];
-  /** Tag -> file offset of its value. */
-  readonly dynamic = new Map<number, number>();
-
-  constructor(bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const first = this.number(32);
-    for (let index = 0; index < this.view.getUint16(56, true); index++) {
-      const at = first + index * PROGRAM_HEADER_BYTES;
-      this.segments.push({
-        type: this.view.getUint32(at, true),
-        at,
-        offset: this.number(at + 8),
-        address: this.number(at + 16),
-        bytes: this.number(at + 32),
-      });
-    }
-    const table = this.segments.find((segment) => segment.type === PT_DYNAMIC);
-    for (let at = table?.offset ?? 0; at < (table ? table.offset + table.bytes : 0); at += 16) {
-      this.dynamic.set(this.number(at), at + 8);
-    }
-  }
-
-  word(at: number): bigint {
-    return this.view.getBigUint64(at, true);
-  }
-
-  number(at: number): number {
-    return Number(this.word(at));
-  }
-
-  set(at: number, value: bigint): void {
-    this.view.setBigUint64(at, value, true);
-  }
-
-  /** The value of a dynamic tag; 0 when the file has none. */
-  tag(tag: number): number {
-    const at = this.dynamic.get(tag);
-    return at === undefined ? 0 : this.number(at);
-  }
-
-  /** Where in the file lies what will be at `address`. Throws RangeError when nothing will. */
-  offsetOf(address: number): number {
-    for (const { type, offset, address: start, bytes } of this.segments) {
-      if (type === PT_LOAD && address >= start && address < start + bytes) {
-        return offset + address - start;
-      }
-    }
-    throw new RangeError(`Cannot find address 0x${address.toString(16)}: in no segment`);
-  }
-}
-
 /** Why `image` can't be given an address; undefined when it can. */
-function obstacle(image: Image): string | undefined {
-  if (image.view.getUint16(16, true) !== ET_DYN) return "not position-independent";
-  if (!(image.view.getUint16(18, true) in MACHINES)) return "neither x86-64 nor AArch64";
+function obstacle(image: ElfImage): string | undefined {
+  if (image.type !== ET_DYN) return "not position-independent";
+  if (!(image.machine in MACHINES)) return "neither x86-64 nor AArch64";
   for (const tag of image.dynamic.keys()) {
     if (!ADDRESS_TAGS.includes(tag) && !PLAIN_TAGS.includes(tag)) return `dynamic tag ${tag}`;
   }
@@ -120,11 +56,11 @@ function obstacle(image: Image): string | undefined {
 }
 
 /** Does the relative relocations in place and moves the rest to the front of the table. */
-function relocate(image: Image, base: bigint): void {
-  const { relative, indirect } = MACHINES[image.view.getUint16(18, true)];
+function relocate(image: ElfImage, base: bigint): Room {
+  const { relative, indirect } = MACHINES[image.machine];
   const start = image.offsetOf(image.tag(DT_RELA));
   let kept = start;
-  for (let at = start; at < start + image.tag(DT_RELASZ); at += RELA_BYTES) {
+  for (const at of image.relocations(DT_RELA)) {
     const [target, info, addend] = [image.word(at), image.word(at + 8), image.word(at + 16)];
     if (info === relative) {
       image.set(image.offsetOf(Number(target)), base + addend);
@@ -135,17 +71,19 @@ function relocate(image: Image, base: bigint): void {
     image.set(kept + 16, info === indirect ? addend + base : addend);
     kept += RELA_BYTES;
   }
-  image.set(image.dynamic.get(DT_RELASZ)!, BigInt(kept - start));
-  if (image.dynamic.has(DT_RELACOUNT)) image.set(image.dynamic.get(DT_RELACOUNT)!, 0n);
-  const calls = image.tag(DT_JMPREL) === 0 ? 0 : image.offsetOf(image.tag(DT_JMPREL));
-  for (let at = calls; at < calls + image.tag(DT_PLTRELSZ); at += RELA_BYTES) {
+  for (const at of image.relocations(DT_JMPREL)) {
     image.set(at, image.word(at) + base);
     if (image.word(at + 8) === indirect) image.set(at + 16, image.word(at + 16) + base);
   }
+  const room = { offset: kept, bytes: start + image.tag(DT_RELASZ) - kept };
+  image.bytes.fill(0, room.offset, room.offset + room.bytes);
+  image.set(image.dynamic.get(DT_RELASZ)!, BigInt(kept - start));
+  if (image.dynamic.has(DT_RELACOUNT)) image.set(image.dynamic.get(DT_RELACOUNT)!, 0n);
+  return room;
 }
 
 /** Moves the addresses of the symbols the file defines. The next table ends theirs. */
-function moveSymbols(image: Image, base: bigint): void {
+function moveSymbols(image: ElfImage, base: bigint): void {
   const STT_TLS = 6;
   const SHN_ABS = 0xfff1;
   const tables = ADDRESS_TAGS.map((tag) => image.tag(tag));
@@ -160,7 +98,7 @@ function moveSymbols(image: Image, base: bigint): void {
 }
 
 /** Moves what the headers and the dynamic table say about addresses, and the type. */
-function moveHeaders(image: Image, base: bigint): void {
+function moveHeaders(image: ElfImage, base: bigint): void {
   for (const [tag, at] of image.dynamic) {
     if (ADDRESS_TAGS.includes(tag)) image.set(at, image.word(at) + base);
     if (tag === DT_FLAGS_1) image.set(at, image.word(at) & ~DF_1_PIE);
@@ -170,21 +108,22 @@ function moveHeaders(image: Image, base: bigint): void {
     image.set(at + 16, image.word(at + 16) + base);
     image.set(at + 24, image.word(at + 24) + base);
   }
-  image.view.setUint16(16, Number(ET_EXEC), true);
+  image.view.setUint16(16, ET_EXEC, true);
   image.set(24, image.word(24) + base);
 }
 
 /**
  * Changes the position-independent executable in `bytes` into one that loads at `base` (a
- * multiple of 2 MiB). Returns undefined when done, else the reason why the bytes are unchanged.
+ * multiple of 2 MiB). Returns where its table of relocations is now empty, or the reason why the
+ * bytes are unchanged.
  */
-export function fixAddress(bytes: Uint8Array, base: bigint): string | undefined {
-  const isElf = bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
-  if (bytes.length < HEADER_BYTES || !isElf) return "no ELF file";
-  const image = new Image(bytes);
+export function fixAddress(bytes: Uint8Array, base: bigint): Room | string {
+  const image = ElfImage.of(bytes);
+  if (image === undefined) return "no ELF file";
   const reason = obstacle(image);
   if (reason !== undefined) return reason;
-  relocate(image, base);
+  const room = relocate(image, base);
   moveSymbols(image, base);
   moveHeaders(image, base);
+  return room;
 }

@@ -7,7 +7,7 @@ DENO_NO_UPDATE_CHECK=1
 # A command reads its own chunk only; Deno would look into those of all commands otherwise.
 DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS=1
 # Fewer page faults at start-up: malloc takes large steps, in huge pages where there are any.
-GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=4194304
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=8388608
 export DIPLODOCK_SELF DENO_NO_UPDATE_CHECK DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS GLIBC_TUNABLES
 cache=${XDG_CACHE_HOME:-}
 case $cache in

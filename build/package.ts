@@ -5,6 +5,7 @@
 import { OCI_ROOT } from "../src/base/oci_root.ts";
 import { RUN_FLAGS, SELF_VARIABLE } from "../src/base/self.ts";
 import { fixAddress } from "./fixed_address.ts";
+import { useLargePages } from "./large_pages.ts";
 import { BUNDLE, PROGRAM } from "./paths.ts";
 import { stub } from "./stub.ts";
 
@@ -59,21 +60,30 @@ async function compile(): Promise<string | undefined> {
     await Deno.remove(made);
     return "the compiled file does not run";
   }
-  Deno.writeFileSync(made, atFixedAddress(made), { mode: 0o755 });
+  Deno.writeFileSync(made, quickStarting(made), { mode: 0o755 });
   await Deno.rename(made, PROGRAM);
 }
 
 /**
- * The program at `path` with a fixed address (see fixed_address.ts), tried out in a file beside it;
- * its bytes as they are when that cannot be done or does not run.
+ * The program at `path` as it starts soonest: with a fixed address (fixed_address.ts) and in huge
+ * pages (large_pages.ts). Each is tried out in a file beside it, and left away when it cannot be
+ * done or does not run.
  */
-function atFixedAddress(path: string): Uint8Array {
-  const bytes = Deno.readFileSync(path);
+function quickStarting(path: string): Uint8Array {
+  const original = Deno.readFileSync(path);
+  const fixed = original.slice();
+  const room = fixAddress(fixed, BASE_ADDRESS);
+  if (typeof room === "string" || !runs(fixed)) return original;
+  const large = fixed.slice();
+  return useLargePages(large, room) === undefined && runs(large) ? large : fixed;
+}
+
+/** Whether a program of these bytes runs. */
+function runs(bytes: Uint8Array): boolean {
   const trial = `${PROGRAM}.trial`;
-  if (fixAddress(bytes, BASE_ADDRESS) !== undefined) return bytes;
   try {
     Deno.writeFileSync(trial, bytes, { mode: 0o755 });
-    return works(trial) ? bytes : Deno.readFileSync(path);
+    return works(trial);
   } finally {
     Deno.removeSync(trial);
   }
@@ -85,7 +95,7 @@ function parts(): Part[] {
   const files = names.map((name): Part => (
     { name, mode: "644", bytes: Deno.readFileSync(`${BUNDLE}/${name}`) }
   ));
-  return [...files, { name: "diplodock", mode: "755", bytes: atFixedAddress(Deno.execPath()) }];
+  return [...files, { name: "diplodock", mode: "755", bytes: quickStarting(Deno.execPath()) }];
 }
 
 /** SHA-256 over names, modes and contents: equal ids unpack to equal folders. */
