@@ -1,6 +1,6 @@
 import { repair } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon } from "./engine_error.ts";
+import { BrokenRecords, daemon } from "./engine_error.ts";
 
 export const spec = {
   name: "network repair",
@@ -16,9 +16,10 @@ export const spec = {
 /** `diplodock network repair`. */
 export async function command(words: string[]): Promise<number> {
   parseArgs(spec, words);
-  const { backend, swept, bridges } = await daemon(repair);
+  const broken = new BrokenRecords();
+  const { backend, swept, bridges } = await daemon(() => repair(broken.tell));
   for (const name of bridges) console.log(`bridge of ${name}: made again`);
   if (swept > 0) console.log(`containers that had gone: cleaned up after ${swept}`);
   console.log(`rules: ${backend === "none" ? "no firewall, ports go by the proxy" : backend}`);
-  return 0;
+  return broken.exitCode;
 }

@@ -3,6 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { resolveNetwork } from "../net/attach.ts";
 import type { EndpointRequest } from "../net/endpoint.ts";
 import { connectLive, disconnectLive } from "../net/live.ts";
+import { lostNetwork } from "../net/lost_network.ts";
 import { findNetwork, type NetworkRecord, readNetwork } from "../net/networks.ts";
 import type { HostPort } from "../net/ports.ts";
 import { changePorts } from "../net/publish_live.ts";
@@ -83,6 +84,17 @@ export async function connectNetwork(
   emit(network, "connect", record);
 }
 
+/** A network of a container; its record may be lost, and the container is to get rid of it. */
+function networkOf(record: ContainerRecord, reference: string): NetworkRecord {
+  try {
+    return findNetwork(places(), reference);
+  } catch (error) {
+    const has = Object.hasOwn(record.NetworkSettings.Networks, reference);
+    if (!has || !(error instanceof UserError)) throw error;
+    return lostNetwork(places(), reference);
+  }
+}
+
 /** Takes a container off a network. `force`: no matter if it is not on it. */
 export async function disconnectNetwork(
   reference: string,
@@ -90,9 +102,9 @@ export async function disconnectNetwork(
   force: boolean,
 ): Promise<void> {
   const id = resolveContainer(container);
-  const network = findNetwork(places(), reference);
   using _lock = lockContainer(id);
   const record = readRecord(id);
+  const network = networkOf(record, reference);
   const key = keyOf(record, network);
   if (key === undefined) {
     if (force) return;
@@ -108,7 +120,7 @@ export async function disconnectNetwork(
     writeRecord({ ...record, NetworkSettings: { ...record.NetworkSettings, Networks: asked } });
   } else {
     using sandbox = joinSandbox(running.run.pid);
-    const next = await disconnectLive(places(), state, network.Id, sandbox);
+    const next = await disconnectLive(places(), state, network, sandbox);
     writeRecord(withNetworks(record, next, asked));
   }
   emit(network, "disconnect", record);

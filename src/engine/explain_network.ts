@@ -9,7 +9,7 @@ import { ownedBy } from "../net/owner.ts";
 import { hostLinkName, type NetPlaces } from "../net/places.ts";
 import { type PublishedPort, wishesOf } from "../net/ports.ts";
 import { needsProxy } from "../net/proxy.ts";
-import { ruleSetOf } from "../net/rule_set.ts";
+import { ruleNetwork, ruleSetOf } from "../net/rule_set.ts";
 import { chainsOf, type Rule } from "../net/rules.ts";
 import type { Shaping } from "../net/shaping.ts";
 import {
@@ -80,7 +80,7 @@ export async function explainNetwork(record: ContainerRecord): Promise<Explained
 
 /** All networks; among them the default one, which is made at its first use. */
 async function knownNetworks(at: NetPlaces): Promise<NetworkRecord[]> {
-  const made = readNetworks(at);
+  const made = readNetworks(at, () => {});
   if (made.some(({ Name }) => Name === "bridge")) return made;
   const { unmadeDefaultNetwork } = await import("../net/create_network.ts");
   return [...made, unmadeDefaultNetwork(at)];
@@ -163,7 +163,8 @@ function explained(
   state: NetworkState,
 ): ExplainedNetwork {
   const ids = state.endpoints.map(({ networkId }) => networkId);
-  const set = ruleSetOf(networks.filter(({ Id }) => ids.includes(Id)), [state], at);
+  const known = networks.filter(({ Id }) => ids.includes(Id));
+  const set = ruleSetOf(known.map((network) => ruleNetwork(network, at)), [state]);
   const rules = ([4, 6] as const).flatMap((version) => {
     const { guard, ports, forward, postrouting } = chainsOf(version, set);
     const show = (chain: string, list: readonly Rule[]) =>

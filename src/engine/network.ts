@@ -102,7 +102,7 @@ export async function tidyNetworks(): Promise<void> {
 /** Will the container have an IPv6 address? A network that is not there is told of later. */
 function hasIpv6(plan: NetworkPlan): boolean {
   if (plan.kind !== "networks") return false;
-  const networks = readNetworks(places());
+  const networks = readNetworks(places(), () => {});
   return plan.requests.some(({ network }) =>
     networks.some(({ Name, Id, EnableIPv6 }) =>
       EnableIPv6 && (Name === network || Id.startsWith(network))

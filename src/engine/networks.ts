@@ -1,5 +1,6 @@
 /** Networks as docker's commands see them: made, listed, inspected, removed, repaired. */
 import { UserError } from "../base/errors.ts";
+import { lostNetwork } from "../net/lost_network.ts";
 import { isRootless } from "../base/places.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { removeBridge } from "../net/bridge.ts";
@@ -10,6 +11,7 @@ import {
   allNetworks,
   findNetwork,
   forgetNetwork,
+  isDamaged,
   type NetworkContainer,
   type NetworkRecord,
   type OnBroken,
@@ -40,17 +42,11 @@ export async function addNetwork(options: NetworkOptions): Promise<NetworkRecord
 }
 
 /** All networks, the predefined ones too, by name; `onBroken`: see `readNetworks`. */
-export async function listNetworks(onBroken?: OnBroken): Promise<NetworkRecord[]> {
-  // What cannot be read also keeps the default network from being made: its subnet may collide.
-  const unmade = await defaultNetwork(places()).then(() => undefined, (error: unknown) => error);
-  let told = false;
-  const tell = onBroken && ((error: UserError) => {
-    told = true;
-    onBroken(error);
-  });
-  const found = allNetworks(places(), tell);
-  if (unmade !== undefined && !told) throw unmade;
-  return found.sort((a, b) => a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0);
+export async function listNetworks(onBroken: OnBroken): Promise<NetworkRecord[]> {
+  if (!isDamaged(places(), "bridge")) await defaultNetwork(places());
+  return allNetworks(places(), onBroken).sort((a, b) =>
+    a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0
+  );
 }
 
 const withPrefix = (address?: EndpointAddress) =>
@@ -90,22 +86,32 @@ export function usedNetworks(): Set<string> {
 
 /** Takes a network out of the kernel and off the disk; the lock is held. */
 async function takeAway(network: NetworkRecord): Promise<void> {
-  await refreshRules(places(), "all", network.Id);
-  using netlink = Netlink.open();
-  removeBridge(netlink, network, places());
-  forgetLeases(places(), network.Id);
+  if (network.Id !== "") {
+    await refreshRules(places(), "all", network.Id);
+    using netlink = Netlink.open();
+    removeBridge(netlink, network, places());
+    forgetLeases(places(), network.Id);
+  }
   // Last: if this process is killed before, the network is still there to be removed.
   forgetNetwork(places(), network.Name);
 }
 
-/** Removes a network. Throws UserError with docker's texts if it is predefined or in use. */
-export async function removeNetwork(reference: string): Promise<void> {
+/** The network that is to be removed, also one whose record is damaged. Throws UserError. */
+function removable(reference: string): NetworkRecord {
   const refuse = (name: string) => {
     throw new UserError(`${name} is a pre-defined network and cannot be removed`);
   };
+  // The default network, too: its next use makes it again.
+  if (isDamaged(places(), reference)) return lostNetwork(places(), reference);
   if (PREDEFINED.includes(reference)) refuse(reference); // also the bridge before its first use
   const network = findNetwork(places(), reference);
   if (PREDEFINED.includes(network.Name)) refuse(network.Name);
+  return network;
+}
+
+/** Removes a network. Throws UserError with docker's texts if it is predefined or in use. */
+export async function removeNetwork(reference: string): Promise<void> {
+  const network = removable(reference);
   await locked(places(), async () => {
     const users = Object.values(containersOn(network, readStates(places())));
     if (users.length > 0) {
@@ -120,7 +126,7 @@ export async function removeNetwork(reference: string): Promise<void> {
   emit(network, "destroy");
 }
 
-/** Puts back what a firewall reload or a crash took away. */
-export async function repair(): Promise<Repair> {
-  return await repairNetworks(places(), isOnNetworks);
+/** Puts back what a firewall reload or a crash took away; `onBroken`: see `repairNetworks`. */
+export async function repair(onBroken: OnBroken): Promise<Repair> {
+  return await repairNetworks(places(), isOnNetworks, onBroken);
 }

@@ -4,14 +4,15 @@ import { listNetworks, PREDEFINED, removeNetwork, usedNetworks } from "./network
 
 /**
  * Removes the user's unused networks whose labels pass `filters` and that were made before all of
- * `untilMs`; the names of what is gone.
+ * `untilMs`; the names of what is gone. One that cannot be read stays: its labels and its age are
+ * unknown, and the file may be restored.
  */
 export async function pruneNetworks(
   filters: Filters,
   untilMs: readonly number[],
 ): Promise<string[]> {
   const used = usedNetworks();
-  const unused = (await listNetworks()).filter((network) =>
+  const unused = (await listNetworks(() => {})).filter((network) =>
     passesLabels(filters, network.Labels) &&
     !PREDEFINED.includes(network.Name) && !used.has(network.Id) &&
     untilMs.every((moment) => Date.parse(network.Created) < moment)

@@ -12,7 +12,6 @@ import {
   type Subnet,
 } from "./address.ts";
 import {
-  addNetwork,
   ANY_ADDRESS,
   BRIDGE_DEFAULT,
   BRIDGE_HOST_BINDING,
@@ -27,8 +26,8 @@ import {
   PREDEFINED,
   readNetwork,
   readNetworks,
-  replaceNetwork,
   wantsDefaultIpv6,
+  writeNetwork,
 } from "./networks.ts";
 import { completeBridge } from "./bridge.ts";
 import { refreshRules } from "./rule_set.ts";
@@ -228,10 +227,11 @@ function createLocked(
   options: NetworkOptions,
   given: IpamConfig[],
 ): NetworkRecord {
-  const others = readNetworks(places);
-  if (others.some((network) => network.Name === options.name)) {
+  if (readNetwork(places, options.name) !== undefined) {
     throw new UserError(`network with name ${options.name} already exists`);
   }
+  // What a damaged record says of addresses is unknown; the routes tell of those that are in use.
+  const others = readNetworks(places, () => {});
   const bridge = options.options[BRIDGE_NAME];
   const rival = others.find((network) => bridge && network.Options?.[BRIDGE_NAME] === bridge);
   if (rival !== undefined) {
@@ -259,7 +259,7 @@ function createLocked(
     Options: ipamOptions,
     Config: completeConfigs("user", given, enabled, others),
   };
-  addNetwork(places, network);
+  writeNetwork(places, network);
   return network;
 }
 
@@ -279,7 +279,8 @@ async function defaultLocked(places: NetPlaces, ipv6: boolean): Promise<NetworkR
     return known.EnableIPv6 || !ipv6 ? known : await addIpv6(places, known);
   }
   const network = unmadeDefaultNetwork(places, ipv6);
-  addNetwork(places, network);
+  writeNetwork(places, network);
+  fitDefaultBridge(places, network);
   return network;
 }
 
@@ -288,7 +289,7 @@ export function unmadeDefaultNetwork(
   places: NetPlaces,
   ipv6 = wantsDefaultIpv6(),
 ): NetworkRecord {
-  const others = readNetworks(places);
+  const others = readNetworks(places, () => {});
   const network = emptyNetwork("bridge", newId());
   network.EnableIPv6 = ipv6;
   network.Options = {
@@ -310,10 +311,18 @@ async function addIpv6(places: NetPlaces, network: NetworkRecord): Promise<Netwo
   const [fresh] = completeConfigs("default", given, { ipv4: true, ipv6: true }, []);
   const Config = [...given, fresh];
   const next = { ...network, EnableIPv6: true, IPAM: { ...network.IPAM, Config } };
-  replaceNetwork(places, next);
-  using netlink = Netlink.open();
-  const link = netlink.link(defaultBridgeName(places));
-  if (link?.up) completeBridge(netlink, next, places, link.index);
+  writeNetwork(places, next);
+  fitDefaultBridge(places, next);
   await refreshRules(places, "all");
   return next;
+}
+
+/**
+ * Gives the default bridge the network's addresses if it is there already: the network got another
+ * family, or it is made again because its record was lost.
+ */
+function fitDefaultBridge(places: NetPlaces, network: NetworkRecord): void {
+  using netlink = Netlink.open();
+  const link = netlink.link(defaultBridgeName(places));
+  if (link?.up) completeBridge(netlink, network, places, link.index);
 }

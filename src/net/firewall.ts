@@ -8,7 +8,7 @@ import { writeAtomic } from "../base/files.ts";
 import { presentIn, removeText, restoreText, type Table, TABLES } from "./iptables.ts";
 import { nftRemoveText, nftText, tableName } from "./nft.ts";
 import type { NetPlaces } from "./places.ts";
-import type { RuleSet } from "./rules.ts";
+import type { RuleNetwork, RuleSet } from "./rules.ts";
 import {
   forgetRules,
   type MarkKind,
@@ -21,13 +21,18 @@ import {
 /** How rules get into the kernel. */
 export type Backend = "iptables" | "iptables-legacy" | "iptables-nft" | "nft" | "none";
 
+/** A network that the rules are about; its name finds it again when its record is damaged. */
+export interface AppliedNetwork extends RuleNetwork {
+  readonly id: string;
+  readonly name: string;
+}
+
 /** What the kernel was told last, kept in the runtime directory. */
 export interface Applied {
   readonly backend: Backend;
   /** The network namespace they are in, as /proc/thread-self/ns/net names it. */
   readonly netns: string;
-  /** Ids of the networks the rules know. */
-  readonly networks: readonly string[];
+  readonly networks: readonly AppliedNetwork[];
   readonly versions: readonly (4 | 6)[];
 }
 
@@ -78,9 +83,12 @@ function namespace(): string {
 export function readApplied(places: NetPlaces): Applied | undefined {
   try {
     const applied: Applied = JSON.parse(Deno.readTextFileSync(appliedPath(places)));
-    return applied.netns === namespace() ? applied : undefined;
+    const isWhole = applied.networks.every(({ id }) => id !== undefined);
+    return isWhole && applied.netns === namespace() ? applied : undefined;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    // What cannot be understood is as good as nothing: the rules are given anew, after a look.
+    const isLost = error instanceof SyntaxError || error instanceof TypeError;
+    if (isLost || error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }
@@ -98,7 +106,8 @@ export function readFirewallError(places: NetPlaces): string {
 
 /** Is nothing to be done for a container without ports on these networks? */
 export function covers(applied: Applied | undefined, networkIds: readonly string[]): boolean {
-  return applied !== undefined && networkIds.every((id) => applied.networks.includes(id));
+  return applied !== undefined &&
+    networkIds.every((id) => applied.networks.some((network) => network.id === id));
 }
 
 /** What the restore program was given last with success: for people to look at, and for us. */
@@ -228,12 +237,11 @@ function asked(): readonly Backend[] {
 /**
  * Makes our part of the firewall be `set`. The backend is the one used before, else the first
  * that works; "none" where none does (published ports then need the proxy). The caller holds the
- * lock. `networks` are the ids behind `set`.
+ * lock.
  */
 export async function applyRules(
   places: NetPlaces,
-  set: RuleSet,
-  networks: readonly string[],
+  set: RuleSet & Pick<Applied, "networks">,
   scope: Scope,
 ): Promise<Backend> {
   const known = readApplied(places);
@@ -255,7 +263,7 @@ export async function applyRules(
     }
     errors.push(`${candidate}: ${error}`);
   }
-  const applied: Applied = { backend, netns: namespace(), networks, versions };
+  const applied: Applied = { backend, netns: namespace(), networks: set.networks, versions };
   writeAtomic(appliedPath(places), JSON.stringify(applied)); // others read it without the lock
   // What somebody else changed is not known to be whole yet: the note stays as it is.
   const kind = touched ? undefined : kindOf(places, backend, before);

@@ -112,10 +112,9 @@ async function wireLive(
 export async function disconnectLive(
   places: NetPlaces,
   state: NetworkState,
-  reference: string,
+  network: Pick<NetworkRecord, "Id" | "Name">,
   sandbox: Sandbox | undefined,
 ): Promise<NetworkState> {
-  const network = findNetwork(places, reference);
   const endpoint = state.endpoints.find((e) => e.networkId === network.Id);
   if (endpoint === undefined) {
     throw new UserError(
@@ -150,7 +149,7 @@ export async function renameLive(
 ): Promise<NetworkState> {
   return await locked(places, () => {
     const container = { id: state.owner.id, name, hostname: state.hostname };
-    const networks = readNetworks(places);
+    const networks = readNetworks(places, () => {});
     const endpoints = state.endpoints.map((endpoint) => {
       const network = networks.find((n) => n.Id === endpoint.networkId);
       if (network === undefined) return endpoint;

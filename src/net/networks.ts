@@ -1,6 +1,8 @@
 /** Networks on disk: one record each, in the shape of docker's `network inspect`. */
 import { constantNetworkId, PREDEFINED } from "./predefined.ts";
 import { UserError } from "../base/errors.ts";
+import { namesIn, removeIfThere, writeAtomic } from "../base/files.ts";
+import { parseNetwork } from "./network_shape.ts";
 import { bridgeName, defaultBridgeName, type NetPlaces } from "./places.ts";
 
 /** One subnet of a network. */
@@ -97,52 +99,68 @@ export function optionOn(network: NetworkRecord, key: string, otherwise: boolean
   return value === undefined ? otherwise : /^(1|t|T|true|TRUE|True)$/.test(value);
 }
 
+/** May a network have this name? No other text comes into a path. */
+const isName = (text: string) => /^[\w.-]+$/.test(text);
+
 const pathOf = (places: NetPlaces, name: string) => `${places.networks}/${name}.json`;
 
 /** The network of exactly this name; undefined if there is none (the default bridge before use). */
 export function readNetwork(places: NetPlaces, name: string): NetworkRecord | undefined {
   if (name === "host" || name === "none") return constantNetwork(name);
+  const path = pathOf(places, name);
+  let network: NetworkRecord | undefined;
   try {
-    return JSON.parse(Deno.readTextFileSync(pathOf(places, name)));
+    network = parseNetwork(Deno.readTextFileSync(path), name);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    if (!(error instanceof SyntaxError)) throw error;
-    const path = pathOf(places, name);
-    throw new UserError(`Cannot read network ${name}: ${path} is damaged; restore or remove it`);
+    if (!(error instanceof Deno.errors.IsADirectory)) throw error;
+  }
+  if (network !== undefined) return network;
+  throw new UserError(
+    `Cannot read network ${name}: ${path} is damaged; restore the file, ` +
+      `or remove the network: network rm ${name}`,
+  );
+}
+
+/** Is there a record of this name that cannot be read? */
+export function isDamaged(places: NetPlaces, name: string): boolean {
+  try {
+    if (isName(name)) readNetwork(places, name);
+    return false;
+  } catch (error) {
+    if (error instanceof UserError) return true;
+    throw error;
   }
 }
 
 /** Is told of a record that cannot be read, which is left out then. */
-export type OnBroken = (error: UserError) => void;
+export type OnBroken = (error: UserError, name: string) => void;
 
 /**
- * All networks on disk, without "host" and "none", oldest first. Throws UserError for a record that
- * cannot be read unless `onBroken` takes it: who writes rules has to know all networks.
+ * All networks on disk, without "host" and "none", oldest first. What is about one network does
+ * not fail for another's record: `onBroken` is told of those that cannot be read.
  */
-export function readNetworks(places: NetPlaces, onBroken?: OnBroken): NetworkRecord[] {
+export function readNetworks(places: NetPlaces, onBroken: OnBroken): NetworkRecord[] {
   const found: NetworkRecord[] = [];
   const read = (name: string) => {
     try {
       return readNetwork(places, name);
     } catch (error) {
-      if (onBroken === undefined || !(error instanceof UserError)) throw error;
-      onBroken(error);
+      if (!(error instanceof UserError)) throw error;
+      onBroken(error, name);
     }
   };
-  try {
-    for (const entry of Deno.readDirSync(places.networks)) {
-      if (!entry.name.endsWith(".json")) continue;
-      const network = read(entry.name.slice(0, -".json".length));
-      if (network !== undefined) found.push(network);
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  for (const file of namesIn(places.networks)) {
+    const name = file.endsWith(".json") ? file.slice(0, -".json".length) : "";
+    if (name === "" || name === "host" || name === "none") continue;
+    const network = read(name);
+    if (network !== undefined) found.push(network);
   }
   return found.sort((a, b) => a.Created < b.Created ? -1 : a.Created > b.Created ? 1 : 0);
 }
 
 /** All networks, with "host" and "none". The default bridge only once it was used. */
-export function allNetworks(places: NetPlaces, onBroken?: OnBroken): NetworkRecord[] {
+export function allNetworks(places: NetPlaces, onBroken: OnBroken): NetworkRecord[] {
   return [...readNetworks(places, onBroken), constantNetwork("host"), constantNetwork("none")];
 }
 
@@ -151,10 +169,12 @@ export function allNetworks(places: NetPlaces, onBroken?: OnBroken): NetworkReco
  * or docker's text for an ambiguous beginning.
  */
 export function findNetwork(places: NetPlaces, reference: string): NetworkRecord {
-  const byName = /^[\w.-]+$/.test(reference) ? readNetwork(places, reference) : undefined;
+  const byName = isName(reference) ? readNetwork(places, reference) : undefined;
   if (byName !== undefined) return byName;
   if (/^[0-9a-f]+$/.test(reference)) {
-    const matching = allNetworks(places).filter((network) => network.Id.startsWith(reference));
+    const broken: UserError[] = [];
+    const matching = allNetworks(places, (error) => broken.push(error))
+      .filter((network) => network.Id.startsWith(reference));
     const exact = matching.find((network) => network.Id === reference);
     if (exact !== undefined || matching.length === 1) return exact ?? matching[0];
     if (matching.length > 1) {
@@ -162,31 +182,22 @@ export function findNetwork(places: NetPlaces, reference: string): NetworkRecord
         `network ${reference} is ambiguous (${matching.length} matches found based on ID prefix)`,
       );
     }
+    // It may be the one whose id nobody can read.
+    if (broken.length > 0) throw broken[0];
   }
   throw new UserError(`network ${reference} not found`);
 }
 
-/** Writes a new network; false if its name is taken. link(2) refuses an existing name. */
-export function addNetwork(places: NetPlaces, network: NetworkRecord): boolean {
+/**
+ * Writes a network; readers see the old record or the new one, also after a power cut. The caller
+ * holds the lock, so that what has a temporary name is of a writer that was killed.
+ */
+export function writeNetwork(places: NetPlaces, network: NetworkRecord): void {
   Deno.mkdirSync(places.networks, { recursive: true, mode: 0o711 });
-  const temporary = `${places.networks}/.${network.Id}.new`;
-  Deno.writeTextFileSync(temporary, JSON.stringify(network, null, 2), { mode: 0o644 });
-  try {
-    Deno.linkSync(temporary, pathOf(places, network.Name));
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.AlreadyExists) return false;
-    throw error;
-  } finally {
-    Deno.removeSync(temporary);
+  for (const name of namesIn(places.networks)) {
+    if (!name.endsWith(".json")) removeIfThere(`${places.networks}/${name}`);
   }
-}
-
-/** Writes a network again that is there; readers see the old record or the new one. */
-export function replaceNetwork(places: NetPlaces, network: NetworkRecord): void {
-  const temporary = `${places.networks}/.${network.Id}.new`;
-  Deno.writeTextFileSync(temporary, JSON.stringify(network, null, 2), { mode: 0o644 });
-  Deno.renameSync(temporary, pathOf(places, network.Name));
+  writeAtomic(pathOf(places, network.Name), JSON.stringify(network, null, 2), true, 0o644);
 }
 
 /** Does the user want IPv6 on the default network too? DIPLODOCK_IPV6=1, for it has no flags. */
@@ -196,11 +207,7 @@ export function wantsDefaultIpv6(): boolean {
 
 /** Removes a network's record; fine if it is gone. */
 export function forgetNetwork(places: NetPlaces, name: string): void {
-  try {
-    Deno.removeSync(pathOf(places, name));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  removeIfThere(pathOf(places, name), true);
 }
 
 /** 64 hex digits nobody else has. */

@@ -1,6 +1,7 @@
 /** The rules that should be: all networks, and the published ports of all who hold theirs. */
 import {
   type Applied,
+  type AppliedNetwork,
   applyRules,
   type Backend,
   covers,
@@ -12,14 +13,17 @@ import type { NetworkRecord } from "./networks.ts";
 import { parseIp } from "./address.ts";
 import type { NetPlaces } from "./places.ts";
 import type { PublishedPort } from "./ports.ts";
-import type { RuleNetwork, RulePort, RuleSet } from "./rules.ts";
+import type { RulePort } from "./rules.ts";
 import { type EndpointState, type NetworkState, readStates } from "./state.ts";
 
-function ruleNetwork(network: NetworkRecord, places: NetPlaces): RuleNetwork {
+/** What the firewall has to know of a network. Pure. */
+export function ruleNetwork(network: NetworkRecord, places: NetPlaces): AppliedNetwork {
   const configs = network.IPAM.Config ?? [];
   const subnet = (six: boolean) =>
     configs.find((config) => config.Subnet.includes(":") === six)?.Subnet;
   return {
+    id: network.Id,
+    name: network.Name,
     bridge: bridgeOf(network, places),
     subnet4: subnet(false),
     subnet6: subnet(true),
@@ -37,12 +41,11 @@ function bridgeBehind(port: PublishedPort, endpoints: readonly EndpointState[]):
 
 /** The rules for these networks and containers. Pure. */
 export function ruleSetOf(
-  networks: readonly NetworkRecord[],
+  networks: readonly AppliedNetwork[],
   states: readonly NetworkState[],
-  places: NetPlaces,
-): RuleSet {
+): { networks: readonly AppliedNetwork[]; ports: RulePort[] } {
   return {
-    networks: networks.map((network) => ruleNetwork(network, places)),
+    networks,
     ports: states.filter((state) => !state.proxied).flatMap((state) =>
       state.ports.map((port): RulePort => ({
         ...port,
@@ -50,6 +53,20 @@ export function ruleSetOf(
       }))
     ),
   };
+}
+
+/**
+ * All networks as the firewall has to know them. One whose record is damaged is what it was told
+ * last: its containers may run, and the walls around it stay.
+ */
+function ruleNetworks(places: NetPlaces): AppliedNetwork[] {
+  const damaged = new Set<string>();
+  const sound = readNetworks(places, (_error, name) => damaged.add(name));
+  const told = damaged.size > 0 ? readApplied(places)?.networks ?? [] : [];
+  return [
+    ...sound.map((network) => ruleNetwork(network, places)),
+    ...told.filter(({ name }) => damaged.has(name)),
+  ];
 }
 
 /**
@@ -61,9 +78,8 @@ export async function refreshRules(
   scope: Scope,
   except?: string,
 ): Promise<Backend> {
-  const networks = readNetworks(places).filter(({ Id }) => Id !== except);
-  const set = ruleSetOf(networks, readStates(places), places);
-  return await applyRules(places, set, networks.map((network) => network.Id), scope);
+  const networks = ruleNetworks(places).filter(({ id }) => id !== except);
+  return await applyRules(places, ruleSetOf(networks, readStates(places)), scope);
 }
 
 /** What the firewall knows, after making it know these networks if it does not. */

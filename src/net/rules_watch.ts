@@ -7,7 +7,6 @@ import { type Applied, listedRules, readApplied } from "./firewall.ts";
 import { chainName, jumpKey, jumpsOf, presentIn, TABLES } from "./iptables.ts";
 import { locked } from "./lock.ts";
 import { countRules, nftText } from "./nft.ts";
-import { readNetworks } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
 import { refreshRules, ruleSetOf } from "./rule_set.ts";
 import { chainsOf, type RuleSet } from "./rules.ts";
@@ -28,8 +27,7 @@ export function hasAllRules(saved: string, version: 4 | 6, tag: string, set: Rul
 }
 
 async function isIntact(places: NetPlaces, applied: Applied): Promise<boolean> {
-  const networks = readNetworks(places).filter(({ Id }) => applied.networks.includes(Id));
-  const set = ruleSetOf(networks, readStates(places), places);
+  const set = ruleSetOf(applied.networks, readStates(places));
   for (const version of applied.versions) {
     const listed = await listedRules(applied.backend, version, places.tag);
     const whole = applied.backend === "nft"

@@ -12,7 +12,7 @@ import { endProxies, forgetDatagrams, hasRules, namedOn, silence } from "./attac
 import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
-import { readNetworks } from "./networks.ts";
+import { type OnBroken, readNetworks } from "./networks.ts";
 import { forgetState, type NetworkState, readStates, tornStates, writeState } from "./state.ts";
 
 /**
@@ -57,16 +57,22 @@ export interface Repair {
 
 /**
  * Puts back what a firewall reload, a network manager or a crash took away: bridges, kernel
- * settings, rules, names. Repeating it changes nothing.
+ * settings, rules, names. Repeating it changes nothing. `onBroken` is told of networks whose
+ * bridges nobody can make, for their records cannot be read.
  */
-export async function repairNetworks(places: NetPlaces, isLive: IsLive): Promise<Repair> {
+export async function repairNetworks(
+  places: NetPlaces,
+  isLive: IsLive,
+  onBroken: OnBroken,
+): Promise<Repair> {
   const swept = await sweepNetworks(places, isLive);
   return await locked(places, async () => {
     const states = readStates(places);
     const used = new Set(states.flatMap((s) => s.endpoints.map((e) => e.networkId)));
     const bridges: string[] = [];
     using netlink = Netlink.open();
-    for (const network of readNetworks(places).filter((network) => used.has(network.Id))) {
+    for (const network of readNetworks(places, onBroken)) {
+      if (!used.has(network.Id)) continue;
       if (ensureBridge(netlink, network, places).changed) bridges.push(network.Name);
     }
     rejoinBridges(netlink, states);

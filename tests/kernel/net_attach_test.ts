@@ -3,6 +3,7 @@ import { Netlink } from "../../ffi/netlink.ts";
 import { createNetwork, DEFAULT_OPTIONS, defaultNetwork } from "../../src/net/create_network.ts";
 import { listLeases } from "../../src/net/leases.ts";
 import { connectLive, disconnectLive } from "../../src/net/live.ts";
+import { findNetwork } from "../../src/net/networks.ts";
 import { stateIds } from "../../src/net/state.ts";
 import { sweepNetworks } from "../../src/net/sweep.ts";
 import {
@@ -100,8 +101,18 @@ Deno.test({
     const a = await host.connect({ networks: [{ network: "red" }] });
     const wish = { network: "blue" };
     const both = await connectLive(host.places, a.state, wish, a.sandbox);
-    const blue = await disconnectLive(host.places, both, "red", a.sandbox);
-    const none = await disconnectLive(host.places, blue, "blue", a.sandbox);
+    const blue = await disconnectLive(
+      host.places,
+      both,
+      findNetwork(host.places, "red"),
+      a.sandbox,
+    );
+    const none = await disconnectLive(
+      host.places,
+      blue,
+      findNetwork(host.places, "blue"),
+      a.sandbox,
+    );
     assertEquals([none.endpoints, listLeases(host.places)], [[], []]);
     const again = await connectLive(host.places, none, wish, a.sandbox);
     const { ip, gateway } = again.endpoints[0].ipv4!;

@@ -282,10 +282,10 @@ Deno.test({
       "by the socket that holds the port",
     );
     const isLive = () => true;
-    await repairNetworks(host.places, isLive);
+    await repairNetworks(host.places, isLive, () => {});
     assert((await ask("127.0.0.1", 8080)).startsWith("10."));
     const before = new Deno.Command("iptables-save").outputSync().stdout;
-    await repairNetworks(host.places, isLive);
+    await repairNetworks(host.places, isLive, () => {});
     const rules = (bytes: Uint8Array) =>
       new TextDecoder().decode(bytes).split("\n").filter((line) => line.startsWith("-A"));
     assertEquals(rules(new Deno.Command("iptables-save").outputSync().stdout), rules(before));
