@@ -2,7 +2,13 @@
 import { EINTR, SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
-import { decodeReplies, encodeBatch, type Message, type Reply } from "./netlink_message.ts";
+import {
+  decodeReplies,
+  encodeBatch,
+  type Message,
+  refusalOf,
+  type Reply,
+} from "./netlink_message.ts";
 import { type Link, parseLink, parseRoute, type Route } from "./rtnetlink.ts";
 import { getLink, type LinkRef, listLinks, listRoutes } from "./rtnetlink.ts";
 
@@ -52,9 +58,7 @@ export class Netlink implements Disposable {
       for (const reply of this.#receive(first)) {
         if (reply.kind === "data") continue;
         open--;
-        const message = messages[reply.sequence - first];
-        if (reply.errno === 0 || message.allow?.includes(reply.errno)) continue;
-        refused ??= new SyscallError("netlink", reply.errno, message.goal, reply.text || undefined);
+        refused ??= refusalOf(messages[reply.sequence - first], reply);
       }
     }
     return refused;

@@ -3,6 +3,7 @@
  * errors with the kernel's own words, dumps. Pure; `netlink.ts` sends them. Source: netlink(7).
  */
 import { textAt } from "./bytes.ts";
+import { SyscallError } from "./errno.ts";
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;
@@ -162,6 +163,13 @@ function decodeReply(type: number, flags: number, sequence: number, body: Uint8A
     if (message !== undefined) text = textAt(message);
   }
   return { kind: "ack", sequence, errno, text };
+}
+
+/** The error of a request that the kernel refused; undefined where it did as asked. */
+export function refusalOf(message: Message, reply: Reply): SyscallError | undefined {
+  if (reply.kind === "data" || reply.errno === 0) return undefined;
+  if (message.allow?.includes(reply.errno)) return undefined;
+  return new SyscallError("netlink", reply.errno, message.goal, reply.text || undefined);
 }
 
 /** The attributes in `bytes` by type; the last of a type wins. */

@@ -44,6 +44,9 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
     await releaseResources(id); // its start was cut off
     forgetNetworks(record);
   }
+  if (record.HostConfig.AutoRemove && state.kind === "exited") {
+    return await removeLocked(record, true);
+  }
   if (first && state.kind === "exited") {
     // A client that was killed right after the start did not get to this.
     if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
@@ -52,9 +55,6 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
     if (hasHealthCheck(record)) keepHealth(id);
     await releaseResources(id);
     forgetNetworks(record);
-  }
-  if (record.HostConfig.AutoRemove && state.kind === "exited") {
-    return await removeLocked(record, true);
   }
   if (!first || state.kind !== "exited") return;
   const { restartIfWanted } = await import("./restart.ts");

@@ -167,9 +167,10 @@ function isDirectory(path: string, id: string): boolean {
 }
 
 async function sandboxProgram(): Promise<ExplainedProgram> {
-  const { sandboxSteps } = await import("../net/sandbox.ts");
+  const { loopbackUp, sandboxSteps } = await import("../net/sandbox.ts");
   const { slot } = await import("../../ffi/program.ts");
-  const steps = sandboxSteps(slot("network namespace"), slot("netlink socket"));
+  const socket = slot("netlink socket");
+  const steps = sandboxSteps(slot("network namespace"), socket, loopbackUp(socket));
   const title = "a process that makes the network namespace and leaves it to the client";
   return { title, steps: describeSteps(steps) };
 }

@@ -139,7 +139,7 @@ function plannedPorts(
   const exposed = Object.keys(Config.ExposedPorts ?? {});
   const reach = endpoints.length > 0
     ? reachOf(endpoints, networks)
-    : { ipv4: true, ipv6: false, ipv6ByProxy: false };
+    : { ipv4: true, ipv6: false, ipv6ByProxy: () => false };
   const wishes = wishesOf(HostConfig.PortBindings, exposed, HostConfig.PublishAllPorts, reach);
   const ports: PublishedPort[] = [];
   const open: string[] = [];

@@ -35,7 +35,7 @@ export async function connectUser(
   const { HostConfig, Config, Id: id } = record;
   using undo = new DisposableStack();
   const exposed = Object.keys(Config.ExposedPorts ?? {});
-  const reach = { ipv4: true, ipv6: false, ipv6ByProxy: true };
+  const reach = { ipv4: true, ipv6: false, ipv6ByProxy: () => true };
   const wishes = wishesOf(HostConfig.PortBindings, exposed, HostConfig.PublishAllPorts, reach);
   const ports = undo.use(holdPorts(wishes, () => USER_NETWORK.ip, () => false));
   const published = ports.entries.map(({ port }) => ({ ...port, containerIp: USER_NETWORK.ip }));

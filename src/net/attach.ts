@@ -2,17 +2,13 @@
 import type { Fd } from "../../ffi/fd.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkDown } from "../../ffi/rtnetlink.ts";
-import type { Aside } from "../../ffi/spawn.ts";
 import { ensureBridge } from "./bridge.ts";
 import {
   type EndpointRequest,
   gatewayEndpoint,
   leaseEndpoint,
   releaseEndpoint,
-  settleLinks,
   waysOut,
-  type WiredLink,
-  wireEndpoint,
 } from "./endpoint.ts";
 import { UserError } from "../base/errors.ts";
 import { type Applied, readFirewallError } from "./firewall.ts";
@@ -42,6 +38,7 @@ import {
   writeState,
 } from "./state.ts";
 import type { Reach } from "./ports.ts";
+import { beginInside, type Settling, type WiredLink, wireEndpoint } from "./wiring.ts";
 
 /** A container that is to be on networks. */
 export interface ConnectRequest {
@@ -112,7 +109,7 @@ export function reachOf(
   return {
     ipv4: open.some((e) => e.ipv4 !== undefined),
     ipv6: open.some((e) => e.ipv6 !== undefined),
-    ipv6ByProxy: hostHasIpv6(),
+    ipv6ByProxy: hostHasIpv6,
     defaultHostIp: networks.map((n) => n.Options?.[BRIDGE_HOST_BINDING])
       .find((ip) => ip && ip !== ANY_ADDRESS),
   };
@@ -191,7 +188,7 @@ async function wireAll(
   sandbox: Sandbox,
   networks: readonly NetworkRecord[],
   state: NetworkState,
-): Promise<Aside> {
+): Promise<Settling> {
   using host = Netlink.open();
   const links: WiredLink[] = [];
   for (const [i, endpoint] of state.endpoints.entries()) {
@@ -205,7 +202,7 @@ async function wireAll(
     });
     links.push(link);
   }
-  return settleLinks(sandbox, links);
+  return beginInside(host, sandbox, links);
 }
 
 /**
@@ -333,7 +330,7 @@ export async function connectContainer(
   // The rules need no interfaces: their program runs while this thread makes those.
   const settled = announce(places, state);
   settled.catch(() => {}); // whoever awaits it hears of it
-  let settling: Aside;
+  let settling: Settling;
   try {
     settling = await wireAll(places, request, sandbox(), networks, state);
   } catch (error) {
@@ -342,8 +339,11 @@ export async function connectContainer(
   }
   undo.move();
   const settle = async () => {
-    await settled;
-    settling[Symbol.dispose]();
+    try {
+      await settled;
+    } finally {
+      settling.finish();
+    }
   };
   const dispose = () => {
     settling[Symbol.dispose]();

@@ -1,38 +1,11 @@
-/** One interface of a container: its addresses, the veth pair, the routes. */
-import { EBUSY, EEXIST } from "../../ffi/errno.ts";
-import type { Netlink } from "../../ffi/netlink.ts";
-import { AF_NETLINK, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
-import { encodeBatch, type Message } from "../../ffi/netlink_message.ts";
-import { CLONE_NEWNET } from "../../ffi/constants.ts";
-import { addressIn, block, slot, type Step } from "../../ffi/program.ts";
-import { type Aside, spawnAside } from "../../ffi/spawn.ts";
-import {
-  addAddress,
-  addVeth,
-  defaultRoute,
-  deleteLink,
-  getLink,
-  type LinkFields,
-  linkUp,
-  portOptions,
-  withoutLinkLocal,
-} from "../../ffi/rtnetlink.ts";
+/** What a container has of one network: its leases, its names, its way out. */
 import { UserError } from "../base/errors.ts";
-import { linkLocalOf, macOf, parseIp, parseMac, showIp, showMac } from "./address.ts";
-import { gatewayText, mtuOf, plansOf } from "./bridge.ts";
+import { macOf, parseIp, parseMac, showIp, showMac } from "./address.ts";
+import { gatewayText, plansOf } from "./bridge.ts";
 import { leaseAny, leaseExact, release } from "./leases.ts";
-import {
-  BRIDGE_ICC,
-  bridgeOf,
-  INTERFACE_PREFIX,
-  type NetworkRecord,
-  newId,
-  optionOn,
-} from "./networks.ts";
+import { bridgeOf, INTERFACE_PREFIX, type NetworkRecord, newId } from "./networks.ts";
 import type { Owner } from "./owner.ts";
 import { hostLinkName, type NetPlaces } from "./places.ts";
-import type { Sandbox } from "./sandbox.ts";
-import type { Shaping } from "./shaping.ts";
 import type { EndpointAddress, EndpointState } from "./state.ts";
 import type { AddressPlan } from "./subnets.ts";
 
@@ -149,8 +122,13 @@ export function leaseEndpoint(
   };
 }
 
-const addressOf = (endpoint: EndpointState, version: 4 | 6) =>
-  version === 4 ? endpoint.ipv4 : endpoint.ipv6;
+/** The endpoint's address of a family. */
+export function addressOf(
+  endpoint: EndpointState,
+  version: 4 | 6,
+): EndpointAddress | undefined {
+  return version === 4 ? endpoint.ipv4 : endpoint.ipv6;
+}
 
 /** The endpoint that has the way out of a family: the highest priority, then the first. */
 export function gatewayEndpoint(
@@ -171,138 +149,3 @@ export function waysOut(
 ): readonly (4 | 6)[] {
   return ([4, 6] as const).filter((version) => gatewayEndpoint(endpoints, version) === endpoint);
 }
-
-/** Routes out by an endpoint, of these families. */
-export function gatewayRoutes(
-  endpoint: EndpointState,
-  versions: readonly (4 | 6)[],
-  index: number,
-): Message[] {
-  return versions.map((version) =>
-    defaultRoute(index, parseIp(addressOf(endpoint, version)!.gateway)!)
-  );
-}
-
-/** The pair itself; the number of the container's end, which the kernel chooses. */
-function makePair(
-  host: Netlink,
-  sandbox: Sandbox,
-  ends: { host: LinkFields & { name: string }; peer: LinkFields & { name: string } },
-  hostSteps: readonly Message[],
-): number {
-  const steps = [addVeth({ ...ends, peerNamespace: sandbox.netns.raw }), ...hostSteps];
-  const refused = host.tryBatch(steps);
-  if (refused !== undefined) {
-    if (![EEXIST, EBUSY].includes(refused.errno)) throw refused;
-    // A pair of a dead namesake has not gone yet.
-    host.batch([deleteLink(ends.host.name)]);
-    host.batch(steps);
-  }
-  return sandbox.netlink.link(ends.peer.name)!.index;
-}
-
-/** What else an endpoint can be told. */
-export interface WireOptions {
-  readonly network: NetworkRecord;
-  readonly bridgeIndex: number;
-  /** Published ports may lead from the container back into itself. */
-  readonly hairpin: boolean;
-  readonly linkLocalIps?: readonly string[];
-  /** The families whose way out this endpoint has. */
-  readonly waysOut: readonly (4 | 6)[];
-  readonly shaping?: Shaping;
-}
-
-/** The links of an endpoint that was made. */
-export interface WiredLink {
-  /** The number of the container's end, there. */
-  readonly index: number;
-  readonly hostLink: string;
-  readonly bridgeIndex: number;
-}
-
-/** Makes the endpoint's interface in the kernel: up, with addresses and routes. */
-export async function wireEndpoint(
-  host: Netlink,
-  sandbox: Sandbox,
-  endpoint: EndpointState,
-  options: WireOptions,
-): Promise<WiredLink> {
-  const { hostLink, ifname } = endpoint;
-  const mtu = mtuOf(options.network);
-  const isolated = !optionOn(options.network, BRIDGE_ICC, true);
-  const port: Message[] = options.hairpin || isolated
-    ? [portOptions(hostLink, { hairpin: options.hairpin, isolated })]
-    : [];
-  const index = makePair(
-    host,
-    sandbox,
-    {
-      host: { name: hostLink, mtu, alias: `diplodock ${endpoint.endpointId}` },
-      peer: { name: ifname, mtu, mac: parseMac(endpoint.mac) },
-    },
-    [withoutLinkLocal(hostLink), linkUp(hostLink, options.bridgeIndex), ...port],
-  );
-  const messages: Message[] = [withoutLinkLocal(index)];
-  if (endpoint.ipv6 !== undefined) {
-    messages.push(addAddress(index, linkLocalOf(parseMac(endpoint.mac)!), 64));
-  }
-  for (const address of [endpoint.ipv4, endpoint.ipv6]) {
-    if (address !== undefined) {
-      messages.push(addAddress(index, parseIp(address.ip)!, address.prefix));
-    }
-  }
-  for (const text of options.linkLocalIps ?? []) {
-    const ip = parseIp(text);
-    if (ip === undefined) throw new UserError(`invalid link-local IP address: ${text}`, 125);
-    messages.push(addAddress(index, ip, ip.length === 4 ? 16 : 64));
-  }
-  messages.push(linkUp(index), ...gatewayRoutes(endpoint, options.waysOut, index));
-  sandbox.netlink.batch(messages);
-  if (options.shaping !== undefined) {
-    const { shape } = await import("./shaping.ts");
-    const hostIndex = host.link(hostLink)!.index;
-    shape({ host, hostIndex, inside: sandbox.netlink, index }, options.shaping);
-  }
-  return { index, hostLink, bridgeIndex: options.bridgeIndex };
-}
-
-/**
- * The kernel notices that a link has a carrier only some time later, a bridge up to a second
- * later, and drops packets until then. Being asked about a link makes it look at once (Linux 6.6,
- * linkwatch_sync_dev), which takes its time: a child asks. The order is that in which one link's
- * carrier makes the next one's. Nobody reads the answers.
- */
-export function settleLinks(sandbox: Sandbox, links: readonly WiredLink[]): Aside {
-  const [host, inside] = [slot("host's socket", -1), slot("container's socket", -1)];
-  const open = (result: typeof host): Step => ({
-    call: "socket",
-    args: [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE],
-    goal: "ask for carriers",
-    result,
-    ...ANYWAY,
-  });
-  const ask = (socket: typeof host, link: string | number): Step => {
-    const request = block(`request about ${link}`, encodeBatch([getLink(link)], 1));
-    const args = [socket, addressIn(request), request.bytes.length, 0, null, 0];
-    return { call: "sendto", args, goal: "ask for a carrier", ...ANYWAY };
-  };
-  const enter: Step = {
-    call: "setns",
-    args: [sandbox.netns.raw, CLONE_NEWNET],
-    goal: "ask the container's side",
-    ...ANYWAY,
-  };
-  return spawnAside([
-    open(host),
-    enter,
-    open(inside),
-    ...links.flatMap((link) => [
-      ask(inside, link.index),
-      ask(host, link.hostLink),
-      ask(host, link.bridgeIndex),
-    ]),
-  ]);
-}
-
-const ANYWAY = { onNegative: "next", onZero: "next", onPositive: "next" } as const;

@@ -8,12 +8,9 @@ import { ensureBridge } from "./bridge.ts";
 import {
   dnsNamesOf,
   type EndpointRequest,
-  gatewayRoutes,
   leaseEndpoint,
   releaseEndpoint,
-  settleLinks,
   waysOut,
-  wireEndpoint,
 } from "./endpoint.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
@@ -22,6 +19,7 @@ import type { NetPlaces } from "./places.ts";
 import { ensureRules } from "./rule_set.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { type EndpointState, type NetworkState, writeState } from "./state.ts";
+import { beginInside, gatewayRoutes, wireEndpoint } from "./wiring.ts";
 
 /** The lowest interface number the container does not have. */
 function freeNumber(endpoints: readonly EndpointState[]): number {
@@ -105,7 +103,7 @@ async function wireLive(
     waysOut: waysOut(endpoint, state.endpoints),
     shaping: state.shaping,
   });
-  settleLinks(sandbox, [link]).finish();
+  beginInside(host, sandbox, [link]).finish();
 }
 
 /** Takes a running container off a network; `sandbox` is undefined if it no longer runs. */

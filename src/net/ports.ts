@@ -54,8 +54,8 @@ function hostRange(text: string): [first: number, last: number] {
 export interface Reach {
   readonly ipv4: boolean;
   readonly ipv6: boolean;
-  /** A proxy can lead IPv6 clients of the host to it, where it has IPv4 only. */
-  readonly ipv6ByProxy: boolean;
+  /** A proxy can lead IPv6 clients of the host to it, where it has IPv4 only. Asked if it matters. */
+  ipv6ByProxy(): boolean;
   /** An address that stands for "all" of this network's published ports. */
   readonly defaultHostIp?: string;
 }
@@ -64,7 +64,7 @@ function hostIps(binding: PortBinding, protocol: string, reach: Reach): string[]
   if (!reach.ipv4 && !reach.ipv6) return []; // internal networks publish nothing
   const asked = binding.HostIp || reach.defaultHostIp || "";
   if (asked !== "") return [showIp(parseIp(asked)!)];
-  const ipv6 = reach.ipv6 || (reach.ipv6ByProxy && protocol !== "sctp");
+  const ipv6 = reach.ipv6 || (protocol !== "sctp" && reach.ipv6ByProxy());
   return [...(reach.ipv4 ? ["0.0.0.0"] : []), ...(ipv6 ? ["::"] : [])];
 }
 

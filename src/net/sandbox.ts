@@ -12,7 +12,7 @@ import {
 } from "../../ffi/constants.ts";
 import { Fd, openAt } from "../../ffi/fd.ts";
 import { AF_NETLINK, Netlink, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
-import type { Message } from "../../ffi/netlink_message.ts";
+import { type Exchange, exchange } from "../../ffi/netlink_steps.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
@@ -44,6 +44,7 @@ function socketStep(socket: ReturnType<typeof slot>): Step {
 export function sandboxSteps(
   netns: Step["result"],
   socket: ReturnType<typeof slot>,
+  loopback: Exchange,
   userNamespace?: Fd,
 ): Step[] {
   const join: Step[] = userNamespace === undefined ? [] : [{
@@ -61,7 +62,13 @@ export function sandboxSteps(
       result: netns,
     },
     socketStep(socket),
+    ...loopback.steps,
   ];
+}
+
+/** Takes the loopback interface up. */
+export function loopbackUp(socket: ReturnType<typeof slot>): Exchange {
+  return exchange(socket, [linkUp("lo")]);
 }
 
 /** A sandbox that the kernel is making: it takes a millisecond in which there is other work. */
@@ -74,14 +81,17 @@ export interface PendingSandbox extends Disposable {
 export function beginSandbox(userNamespace?: Fd): PendingSandbox {
   const netns = slot("network namespace", -1);
   const socket = slot("netlink socket", -1);
-  const aside = spawnAside(sandboxSteps(netns, socket, userNamespace), CLONE_FILES);
+  const loopback = loopbackUp(socket);
+  const aside = spawnAside(sandboxSteps(netns, socket, loopback, userNamespace), CLONE_FILES);
   return {
     finish() {
       const ran = aside.finish();
       const read = (of: typeof netns) =>
         new Fd(Number(new DataView(ran.read(of.block).buffer).getBigInt64(0, true)));
-      const sandbox = new Sandbox(read(netns), new Netlink(read(socket)));
-      sandbox.netlink.batch([LOOPBACK_UP]);
+      using undo = new DisposableStack();
+      const sandbox = undo.use(new Sandbox(read(netns), new Netlink(read(socket))));
+      loopback.check(ran);
+      undo.move();
       return sandbox;
     },
     [Symbol.dispose]: () => aside[Symbol.dispose](),
@@ -92,8 +102,6 @@ export function beginSandbox(userNamespace?: Fd): PendingSandbox {
 export function createSandbox(userNamespace?: Fd): Sandbox {
   return beginSandbox(userNamespace).finish();
 }
-
-const LOOPBACK_UP: Message = linkUp("lo");
 
 /** The sandbox of a running process, e.g. of a container's init. */
 export function joinSandbox(pid: number): Sandbox {
