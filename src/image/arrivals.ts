@@ -64,7 +64,10 @@ export class Arrivals implements BlobsUnderWay {
 
   /** Resolves when a blob is there, or its first bytes are. Rejects if it will not come. */
   async begun(digest: Digest): Promise<void> {
-    await Promise.race([this.#of(digest).first.promise, this.#downloads.get(digest)]);
+    const arrival = this.#of(digest);
+    await Promise.race([arrival.first.promise, this.#downloads.get(digest)]);
+    // Nothing is left of one that failed behind its first bytes.
+    if (arrival.state === "over") await this.#downloads.get(digest);
   }
 
   get(digest: Digest): IncomingBlob | undefined {
