@@ -187,8 +187,7 @@ async function pullFrom(
   await expectMuch();
   using session = await Session.open(store);
   const { digest, size } = putDocument(session, resolved.bytes);
-  await downloadBlob(session, repository, manifest.config, () => {});
-  const record = await fetchLayers(session, repository, manifest, options, {
+  const record = await fetchAll(session, repository, manifest, options, {
     manifest: { mediaType: resolved.mediaType, digest, size },
     names: [...new Set(names)],
   });
@@ -210,7 +209,8 @@ function platformWarning(
   };
 }
 
-async function fetchLayers(
+/** The config, and the layers while it comes. */
+async function fetchAll(
   session: Session,
   repository: Repository,
   manifest: Manifest,
@@ -230,9 +230,11 @@ async function fetchLayers(
         if (event.phase === "downloading") arrived(event.bytes);
         tell(layer, event);
       }, abort.signal));
+  const config = downloadBlob(session, repository, manifest.config, () => {}, abort.signal);
   const downloads = inParallel(unique(manifest.layers), options.parallel ?? 3, fetchOne);
   arrivals.expect(downloads);
   try {
+    await config;
     return await register(session, {
       ...wish,
       incoming: arrivals,
@@ -250,7 +252,7 @@ async function fetchLayers(
   } catch (error) {
     // One broken layer ends the others, but what they have stays for the next try.
     abort.abort();
-    await Promise.allSettled(downloads.values());
+    await Promise.allSettled([config, ...downloads.values()]);
     throw error;
   }
 }
