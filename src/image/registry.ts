@@ -6,6 +6,7 @@
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Digest } from "./digest.ts";
+import { type Answer, ask, type Bytes, type Question } from "./http.ts";
 import {
   boundedBody,
   errorFrom,
@@ -16,8 +17,6 @@ import {
   verbOf,
 } from "./registry_error.ts";
 import { MANIFEST_TYPES } from "./types.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What is asked for. */
 export type Access = "pull" | "pull,push";
@@ -73,7 +72,7 @@ export class Repository {
   async ping(): Promise<void> {
     try {
       const response = await this.#request("GET", "/v2/");
-      await response.body?.cancel();
+      await response.discard();
     } catch (error) {
       throw error instanceof RegistryError && error.status === 401 ? this.#refused(error) : error;
     }
@@ -124,7 +123,10 @@ export class Repository {
     return all;
   }
 
-  /** The content of a blob from byte `from` on; `from` of the answer is 0 if it cannot resume. */
+  /**
+   * The content of a blob from byte `from` on; `from` of the answer is 0 if it cannot resume. A
+   * piece of it is valid until the next one is asked for.
+   */
   async blob(
     digest: Digest,
     from: number,
@@ -137,14 +139,14 @@ export class Repository {
     });
     const resumed = response.status === 206 &&
       response.headers.get("content-range")?.startsWith(`bytes ${from}-`);
-    return { from: resumed ? from : 0, body: response.body ?? empty() };
+    return { from: resumed ? from : 0, body: response.body };
   }
 
   /** Whether the registry has a blob. */
   async hasBlob(digest: Digest): Promise<boolean> {
     try {
       const response = await this.#request("HEAD", `/v2/${this.path}/blobs/${digest}`);
-      await response.body?.cancel();
+      await response.discard();
       return true;
     } catch (error) {
       if (error instanceof RegistryError && error.status === 404) return false;
@@ -155,20 +157,20 @@ export class Repository {
   /** Sends a blob; `open` gives its content, again if the registry asks for a login between. */
   async upload(digest: Digest, open: () => ReadableStream<Bytes>): Promise<void> {
     const start = await this.#request("POST", `/v2/${this.path}/blobs/uploads/`, { body: "" });
-    await start.body?.cancel();
+    await start.discard();
     const first = this.#location(start);
     const patch = await this.#request("PATCH", first, {
       headers: { "content-type": "application/octet-stream" },
       body: open(),
     });
-    await patch.body?.cancel();
+    await patch.discard();
     const last = new URL(this.#location(patch));
     last.searchParams.set("digest", digest);
     const done = await this.#request("PUT", last.href, {
       headers: { "content-type": "application/octet-stream" },
       body: "",
     });
-    await done.body?.cancel();
+    await done.discard();
   }
 
   /** Puts a manifest under a tag or digest. */
@@ -178,10 +180,10 @@ export class Repository {
       headers: { "content-type": mediaType },
       body: bytes,
     });
-    await response.body?.cancel();
+    await response.discard();
   }
 
-  #location(response: Response): string {
+  #location(response: Answer): string {
     const location = response.headers.get("location");
     if (location === null) {
       throw new RegistryError("Cannot upload: no Location header", response.status);
@@ -190,20 +192,19 @@ export class Repository {
   }
 
   /** One request, with a login if the registry asks for it. Throws RegistryError unless 2xx. */
-  async #request(method: string, path: string, init: RequestInit = {}): Promise<Response> {
+  async #request(method: string, path: string, init: Partial<Question> = {}): Promise<Answer> {
     const url = new URL(path, this.#endpoint);
     const isOurs = url.origin === new URL(this.#endpoint).origin;
     for (let attempt = 0;; attempt++) {
-      const headers = new Headers(init.headers);
-      headers.set("user-agent", "diplodock");
+      const headers: Record<string, string> = { ...init.headers, "user-agent": "diplodock" };
       // Somebody else's server (an upload elsewhere) does not get our token.
-      if (isOurs && this.#authorization) headers.set("authorization", this.#authorization);
+      if (isOurs && this.#authorization) headers.authorization = this.#authorization;
       const response = await this.#fetch(method, url.href, { ...init, headers });
       if (response.ok) return response;
       const challenge = response.headers.get("www-authenticate");
       const mayRetry = attempt === 0 && isOurs && !(init.body instanceof ReadableStream);
       if (response.status === 401 && challenge !== null && mayRetry) {
-        await response.body?.cancel();
+        await response.discard();
         if (await this.#login(parseChallenges(challenge))) continue;
         throw new NoCredentialsError(`${verbOf(method)} "${url.origin}${url.pathname}"`);
       }
@@ -211,12 +212,12 @@ export class Repository {
     }
   }
 
-  async #fetch(method: string, url: string, init: RequestInit): Promise<Response> {
+  async #fetch(method: string, url: string, question: Question): Promise<Answer> {
     const client = this.#client && { client: this.#client };
     try {
-      return await fetch(url, { ...init, method, ...client });
+      return await ask(method, url, { ...question, ...client });
     } catch (error) {
-      if (init.signal?.aborted) throw error;
+      if (question.signal?.aborted) throw error;
       throw unreachable(error, method, url);
     }
   }
@@ -262,18 +263,18 @@ export class Repository {
     return token ?? access_token;
   }
 
-  async #basicToken(url: URL, service?: string, scope?: string): Promise<Response> {
+  async #basicToken(url: URL, service?: string, scope?: string): Promise<Answer> {
     if (service !== undefined) url.searchParams.set("service", service);
     if (scope !== undefined) url.searchParams.set("scope", scope);
-    const headers = new Headers();
+    const headers: Record<string, string> = {};
     if (this.credentials?.kind === "password") {
       url.searchParams.set("account", this.credentials.username);
-      headers.set("authorization", basic(this.credentials));
+      headers.authorization = basic(this.credentials);
     }
     return await this.#fetch("GET", url.href, { headers });
   }
 
-  async #oauth(url: URL, service?: string, scope?: string, token = ""): Promise<Response> {
+  async #oauth(url: URL, service?: string, scope?: string, token = ""): Promise<Answer> {
     const form = new URLSearchParams({
       grant_type: "refresh_token",
       refresh_token: token,
@@ -281,7 +282,7 @@ export class Repository {
     });
     if (service !== undefined) form.set("service", service);
     if (scope !== undefined) form.set("scope", scope);
-    return await this.#fetch("POST", url.href, { body: form });
+    return await this.#fetch("POST", url.href, { headers: {}, body: form });
   }
 }
 
@@ -293,5 +294,3 @@ function basic(credentials: { username: string; password: string }): string {
 function pathOf(url: URL): string {
   return url.pathname + url.search;
 }
-
-async function* empty(): AsyncGenerator<Bytes> {}

@@ -1,5 +1,6 @@
 /** What a registry answers when it refuses. */
 import { parseChallenges } from "./challenge.ts";
+import type { Answer, Bytes } from "./http.ts";
 
 /** One refusal in a registry's answer. Source: OCI distribution-spec, "Error Codes". */
 export interface RegistryProblem {
@@ -43,18 +44,18 @@ const MAX_BODY = 64 << 10;
 
 /** Reads at most `limit` bytes of a body; throws RegistryError if there is more. */
 export async function boundedBody(
-  response: Response,
+  response: Answer,
   limit: number,
   what: string,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of response.body ?? []) {
+  for await (const part of response.body) {
     size += part.length;
     if (size > limit) {
       throw new RegistryError(`Cannot read ${what}: more than ${limit} bytes`, response.status);
     }
-    parts.push(part);
+    parts.push(part.slice());
   }
   const whole = new Uint8Array(size);
   let at = 0;
@@ -85,7 +86,7 @@ export function problemText(problem: RegistryProblem): string {
 }
 
 /** Turns an answer that is no success into an error. */
-export async function errorFrom(response: Response, method: string): Promise<RegistryError> {
+export async function errorFrom(response: Answer, method: string): Promise<RegistryError> {
   let text = "";
   try {
     text = new TextDecoder().decode(await boundedBody(response, MAX_BODY, "an error"));

@@ -1,5 +1,6 @@
 /** `search`: Docker Hub's search; the catalog of any other registry. */
 import { findCredentials } from "./credentials.ts";
+import { type Answer, ask } from "./http.ts";
 import { boundedBody, errorFrom, unreachable } from "./registry_error.ts";
 import { Repository } from "./registry.ts";
 
@@ -36,9 +37,9 @@ async function searchHub(term: string, limit: number): Promise<Found[]> {
   const url = new URL("https://index.docker.io/v1/search");
   url.searchParams.set("q", term);
   url.searchParams.set("n", String(limit));
-  let response: Response;
+  let response: Answer;
   try {
-    response = await fetch(url);
+    response = await ask("GET", url.href, { headers: {} });
   } catch (error) {
     throw unreachable(error, "GET", url.href);
   }
