@@ -15,13 +15,25 @@ for (const [text, domain, term] of TERMS) {
   });
 }
 
+/** The same as a stream of bytes, which every body is that came over the network. */
+function received(response: Response): Response {
+  const body = new ReadableStream({
+    type: "bytes",
+    async start(controller) {
+      controller.enqueue(await response.bytes());
+      controller.close();
+    },
+  });
+  return new Response(body, response);
+}
+
 /** Runs `body` while Docker Hub answers with `answer`; the addresses that were asked. */
 async function withHub(answer: () => Response, body: () => Promise<void>): Promise<string[]> {
   const real = globalThis.fetch;
   const asked: string[] = [];
   globalThis.fetch = (input) => {
     asked.push(String(input));
-    return Promise.resolve(answer());
+    return Promise.resolve(received(answer()));
   };
   try {
     await body();
