@@ -29,6 +29,7 @@ import {
   addressIn,
   type Block,
   block,
+  type Place,
   placeIn,
   type Program,
   slot,
@@ -267,6 +268,11 @@ export function reap(child: Child): number {
   check("wait for a process", "wait4", child.pid, status, WALL, 0);
   child.pidfd[Symbol.dispose]();
   return new DataView(status.buffer).getInt32(0, true);
+}
+
+/** The descriptor in `place` that a child which shares our table (CLONE_FILES) has opened. */
+export function openedBy({ ran }: { readonly ran: Ran }, { block }: Place): Fd {
+  return new Fd(word(ran, block));
 }
 
 function word(ran: Ran, of: Block): number {

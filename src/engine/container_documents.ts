@@ -32,6 +32,11 @@ export interface RootDocument {
    * machine. While files change theirs, those of before come behind.
    */
   readonly owners?: readonly DiskOwners[];
+  /**
+   * The machine's own root for an ordinary user: the directories ("" is the root) of which the
+   * container has the files of these names as copies, made at its first start.
+   */
+  readonly pieces?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What the container's root is made of; undefined without a file. Throws UserError. */

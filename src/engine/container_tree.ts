@@ -18,8 +18,8 @@ import {
 } from "../../ffi/constants.ts";
 import { Fd, openAt } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
-import { type Place, slot, type Step } from "../../ffi/program.ts";
-import { reap, spawn } from "../../ffi/spawn.ts";
+import { slot, type Step } from "../../ffi/program.ts";
+import { openedBy, reap, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere } from "../base/files.ts";
 import {
@@ -38,6 +38,7 @@ import { readPlannedMounts, readRoot } from "./container_documents.ts";
 import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
 import { hostRoot } from "./host_layer.ts";
+import { openRunningHost } from "./host_view.ts";
 import { lockContainer } from "./containers.ts";
 import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
@@ -195,26 +196,25 @@ function mountStopped(
     },
   ];
   const child = tryAgain(() => spawn(steps, { flags: CLONE_FILES }));
-  const read = (of: Place) =>
-    new Fd(Number(new DataView(child.ran.read(of.block).buffer).getBigInt64(0, true)));
-  const opened = { root: read(root), namespace: read(namespace) };
+  const opened = { root: openedBy(child, root), namespace: openedBy(child, namespace) };
   reap(child);
   return opened;
 }
 
-/** A stopped container's own files, without what is mounted into it; its lock is held meanwhile. */
-export function openStoppedRoot(record: ContainerRecord): ContainerTree {
+/**
+ * The files of a container of the machine's own root for an ordinary user, without what is mounted
+ * into it. Running: its mounts without these; stopped: put together anew, its lock held meanwhile.
+ */
+export function openHostRoot(record: ContainerRecord): ContainerTree {
   using undo = new DisposableStack();
-  undo.use(lockContainer(record.Id));
-  if (stateOf(record.Id).kind === "running") {
-    throw new UserError(
-      `Cannot export container ${record.Name.slice(1)} while it runs: an ordinary user's view of ` +
-        "the machine's own root is put together once only; stop it first",
-    );
-  }
-  const { root, namespace } = mountStopped(record, undo, false);
+  const lock = undo.use(lockContainer(record.Id));
+  const state = stateOf(record.Id);
+  const { root, namespace } = state.kind === "running"
+    ? openRunningHost(record.Id, state.run)
+    : mountStopped(record, undo, false);
   undo.use(namespace);
   undo.use(root);
+  if (state.kind === "running") lock[Symbol.dispose]();
   const held = undo.move();
   return { root, [Symbol.dispose]: () => held.dispose() };
 }
@@ -223,7 +223,13 @@ export function openStoppedRoot(record: ContainerRecord): ContainerTree {
 function hostMount({ type, source = "", destination, options = [] }: SpecMount): Mount {
   const parsed = parseMountOptions(options);
   return type === "bind"
-    ? { kind: "bind", source, target: destination, directory: true, options: parsed }
+    ? {
+      kind: "bind",
+      source,
+      target: destination,
+      directory: isDirectory(source) !== false,
+      options: parsed,
+    }
     : { kind: "kernel", fs: type!, source, target: destination, options: parsed };
 }
 

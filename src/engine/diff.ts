@@ -8,7 +8,8 @@ import { cBytes, fromText, toText } from "../image/byte_string.ts";
 import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
 import { isOpaque, isWhiteout, markOf, WHITEOUT_PREFIX } from "../image/whiteout.ts";
 import type { RootDocument } from "./container_documents.ts";
-import { hasOwnRoot, readFoundation, writtenTree } from "./foundation.ts";
+import { hasOwnRoot, readFoundation, rootDocument, writtenTree } from "./foundation.ts";
+import { isCopyOf } from "./host_pieces.ts";
 import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -45,13 +46,13 @@ export function containerChanges(record: ContainerRecord): Change[] {
         `"${RootfsDir}" itself`,
     );
   }
-  const { layers, storage } = readFoundation(record.Id);
+  const { layers, storage } = readFoundation(record.Id), { pieces } = rootDocument(record.Id);
   const upper = sys("openat", -100, writtenTree(record.Id, storage), DIRECTORY);
   if (upper === -ENOENT) return []; // never started
   using top = new Fd(checked(upper, "/"));
-  using lower = openLayers(layers);
+  using lower = openLayers(layers, pieces !== undefined);
   const mounts = record.Mounts.map(({ Destination }) => Destination);
-  const comparison = new Comparison([...mounts, ...ENGINE_PATHS], storage);
+  const comparison = new Comparison([...mounts, ...ENGINE_PATHS], { storage, pieces });
   comparison.directory(top, lower, "");
   return comparison.changes.sort((a, b) => a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
 }
@@ -71,7 +72,10 @@ class Comparison {
   readonly #onTheWay = new Set<string>();
 
   /** A copy has all files: those that are as in the layers are not changes. */
-  constructor(mounts: readonly string[], readonly storage: RootDocument["storage"]) {
+  constructor(
+    mounts: readonly string[],
+    readonly root: Pick<RootDocument, "storage" | "pieces">,
+  ) {
     this.#mounts = new Set(mounts.map(fromText));
     for (const mount of this.#mounts) {
       for (let at = mount.lastIndexOf("/"); at > 0; at = mount.lastIndexOf("/", at - 1)) {
@@ -87,7 +91,7 @@ class Comparison {
       const inside = `${path}/${name}`;
       const stat = statAt(upper.raw, name);
       if (stat === undefined || this.#mounts.has(inside)) continue;
-      if (this.storage === "fuse" && name.startsWith(WHITEOUT_PREFIX)) {
+      if (this.root.storage === "fuse" && name.startsWith(WHITEOUT_PREFIX)) {
         // Where it cannot make overlayfs's marks, it has its own: as archives of layers.
         const mark = markOf(name);
         if (mark.kind === "whiteout") this.#note("D", `${path}/${mark.name}`);
@@ -96,10 +100,11 @@ class Comparison {
       if (isWhiteout(stat)) this.#note("D", inside);
       else this.#entry(upper, name, stat, lower, inside);
     }
-    const hides = this.storage === "copy" || (path !== "" && isOpaque(upper.raw));
-    if (lower !== undefined && hides) {
-      this.#hidden(lower, new Set(names), path);
-    }
+    if (lower === undefined) return;
+    const hides = this.root.storage === "copy" || (path !== "" && isOpaque(upper.raw));
+    const copied = this.root.pieces?.[toText(path)];
+    if (hides) this.#hidden(lower, namesOf(lower), new Set(names), path);
+    else if (copied) this.#hidden(lower, copied.map(fromText), new Set(names), path);
   }
 
   #entry(
@@ -112,8 +117,9 @@ class Comparison {
     const found = lower === undefined ? undefined : lookUp(lower, name);
     using below = found?.kind === "directory" ? found.directory : undefined;
     if (stat.kind !== S_IFDIR) {
-      const isAsBefore = this.storage === "copy" && found?.kind === "other" &&
-        isSame(stat, found.stat);
+      const isAsBefore = found?.kind === "other" &&
+        (this.root.storage === "copy" && isSame(stat, found.stat) ||
+          this.#isByEngine(path) && isCopyOf(stat, found.stat));
       if (!isAsBefore) this.#note(found === undefined ? "A" : "C", path);
       return;
     }
@@ -124,15 +130,26 @@ class Comparison {
     this.directory(directory, below, path);
     // A directory is in the upper layer also when only something in it changed.
     const isTouched = this.changes.length > before || found === undefined ||
-      below === undefined || differs(stat, below);
+      below === undefined || differs(stat, below, this.#isByEngine(path));
     const isByMount = this.#onTheWay.has(path) && this.changes.length === before &&
       (found === undefined || below !== undefined);
     if (isTouched && !isByMount) this.#note(found === undefined ? "A" : "C", path);
   }
 
-  /** An opaque directory replaced one of the same name: what was in that is gone. */
-  #hidden(lower: MergedDirectory, kept: ReadonlySet<string>, path: string): void {
-    for (const name of namesOf(lower)) {
+  /** Whether a start makes what is in its directory: see host_layer.ts. */
+  #isByEngine(path: string): boolean {
+    const { pieces } = this.root;
+    return pieces !== undefined && toText(path.slice(0, path.lastIndexOf("/"))) in pieces;
+  }
+
+  /** An opaque directory replaced one of the same name, and a copy has no marks: what is gone. */
+  #hidden(
+    lower: MergedDirectory,
+    names: readonly string[],
+    kept: ReadonlySet<string>,
+    path: string,
+  ): void {
+    for (const name of names) {
       if (kept.has(name)) continue;
       const found = lookUp(lower, name);
       if (found === undefined) continue;
@@ -146,9 +163,12 @@ class Comparison {
   }
 }
 
-function differs(stat: Stat, lower: MergedDirectory): boolean {
+/** The engine's own directories have neither the owner nor the time of those they stand for. */
+function differs(stat: Stat, lower: MergedDirectory, isByEngine: boolean): boolean {
   const [top] = lower.layers;
-  return top !== undefined && !hasSameRights(stat, statFd(top.raw));
+  if (top === undefined) return false;
+  const before = statFd(top.raw);
+  return isByEngine ? stat.mode !== before.mode : !hasSameRights(stat, before);
 }
 
 function hasSameRights(a: Stat, b: Stat): boolean {

@@ -6,7 +6,7 @@ import { packTree } from "../image/pack.ts";
 import { isThere, type Store } from "../image/store.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { isRootless } from "../base/places.ts";
-import { openStoppedRoot } from "./container_tree.ts";
+import { openHostRoot } from "./container_tree.ts";
 import { lockContainer } from "./containers.ts";
 import { readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
@@ -19,7 +19,7 @@ function openRoot(store: Store, record: ContainerRecord, undo: DisposableStack):
   const { layers, storage } = readFoundation(record.Id);
   const { path, overlay } = rootOf(record, { layers, storage });
   if (overlay?.lower[0] === "/" && ownUserNamespace() !== undefined) {
-    return undo.use(openStoppedRoot(record)).root;
+    return undo.use(openHostRoot(record)).root;
   }
   if (overlay !== undefined) {
     const all = [...(isThere(overlay.upper) ? [overlay.upper] : []), ...layers];

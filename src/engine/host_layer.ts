@@ -3,11 +3,15 @@
  * it, so that overlayfs may not take "/" as a layer, which would show what they cover
  * (mount_namespaces(7)). It may take each directory that has no mounts below: so the container's
  * root is an empty directory, and over each of these lies an overlay whose upper directory is the
- * one it would be in a single overlay. What has mounts below is bound read-only.
+ * one it would be in a single overlay. A directory that has mounts below is put together in the same
+ * way, from copies of its own files; where these are many, it is bound read-only.
  */
 import { isAbsent, makeDirectories, readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import type { OverlayRoot, SpecMount } from "../runtime/spec_types.ts";
+import { writeRoot } from "./container_documents.ts";
+import { rootDocument } from "./foundation.ts";
+import { copyFiles, isSmall } from "./host_pieces.ts";
 
 /** Directories of the kernel's, which every container gets new, and what is of the boot alone. */
 const NEW_ONES = new Set(["proc", "sys", "dev", "run"]);
@@ -17,24 +21,36 @@ export function mountPoints(mountinfo: string): string[] {
   return mountinfo.split("\n").flatMap((line) => line.split(" ")[4] ?? []);
 }
 
-/** How a directory of "/" comes into the container. */
-export type HostPart =
-  | { readonly kind: "overlay" | "bind" | "empty"; readonly name: string }
-  | { readonly kind: "link"; readonly name: string; readonly to: string };
+/** A name in a directory of the machine. */
+export interface HostEntry {
+  readonly name: string;
+  readonly kind: "directory" | "file" | "link" | "other";
+}
 
-/** Sorts the entries of "/"; files that lie there are left out. Pure. */
+/** How it comes into the container. */
+export interface HostPart {
+  readonly kind: "overlay" | "bind" | "empty" | "pieces" | "file" | "link";
+  readonly name: string;
+}
+
+/** Sorts the entries of a directory ("" is the root); files in "/" itself are left out. Pure. */
 export function planHostParts(
-  entries: readonly { name: string; isDirectory: boolean; link?: string }[],
+  directory: string,
+  entries: readonly HostEntry[],
   mounted: readonly string[],
 ): HostPart[] {
-  return entries.flatMap(({ name, isDirectory, link }): HostPart[] => {
-    if (link !== undefined) return [{ kind: "link", name, to: link }];
-    if (!isDirectory || name === "lost+found") return [];
-    if (NEW_ONES.has(name)) return [{ kind: "empty", name }];
-    const below = mounted.some((path) => path.startsWith(`/${name}/`));
+  const isTop = directory === "";
+  return entries.flatMap(({ name, kind }): HostPart[] => {
+    const path = `${directory}/${name}`;
+    if (kind === "link" || (kind === "file" && !isTop)) return [{ kind, name }];
+    if (kind !== "directory" || name === "lost+found") return [];
+    if (isTop && NEW_ONES.has(name)) return [{ kind: "empty", name }];
+    // Of file systems deeper down not every one may be a layer of an overlay.
+    if (!isTop && mounted.includes(path)) return [{ kind: "bind", name }];
+    const below = mounted.some((other) => other.startsWith(`${path}/`));
     if (!below) return [{ kind: "overlay", name }];
-    // One that cannot be written to would be of no use; what others put there is of none either.
-    return [{ kind: name === "tmp" ? "empty" : "bind", name }];
+    // What others put there is of no use.
+    return [{ kind: path === "/tmp" ? "empty" : "pieces", name }];
   });
 }
 
@@ -49,40 +65,87 @@ export function hostRoot(id: string, overlay: OverlayRoot): HostRoot {
   const directory = containerDirectory(id);
   const empty = `${directory}/empty`, works = `${directory}/works`;
   for (const path of [empty, works]) makeDirectories(path, 0o755);
-  const entries = Array.from(Deno.readDirSync("/"), ({ name, isDirectory, isSymlink }) => ({
-    name,
-    isDirectory,
-    ...(isSymlink && { link: Deno.readLinkSync(`/${name}`) }),
-  }));
-  const parts = planHostParts(entries, mountPoints(readIfThere("/proc/self/mountinfo") ?? ""));
-  const mounts = parts.flatMap((part): SpecMount[] => {
-    const upper = `${overlay.upper}/${part.name}`, source = `/${part.name}`;
-    if (part.kind === "link") {
-      makeOnce(() => Deno.symlinkSync(part.to, upper));
-      return [];
-    }
-    makeOnce(() => {
-      Deno.mkdirSync(upper);
-      Deno.chmodSync(upper, (Deno.statSync(source).mode ?? 0o755) & 0o7777);
-    });
-    if (part.kind === "empty") return [];
-    if (part.kind === "bind") {
-      const options = ["rbind", "rprivate", "ro", "rro"];
-      return [{ destination: source, type: "bind", source, options }];
-    }
-    const work = `${works}/${part.name}`;
-    makeDirectories(work);
-    const options = [`lowerdir=${source}`, `upperdir=${upper}`, `workdir=${work}`, "userxattr"];
-    return [{ destination: source, type: "overlay", source: "overlay", options }];
-  });
-  return { overlay: { ...overlay, lower: [empty] }, mounts };
+  const mounted = mountPoints(readIfThere("/proc/self/mountinfo") ?? "");
+  const root = rootDocument(id);
+  const assembly = new Assembly(id, overlay, works, mounted, { ...root.pieces });
+  assembly.directory("");
+  writeRoot(id, { ...root, pieces: assembly.pieces });
+  return { overlay: { ...overlay, lower: [empty] }, mounts: assembly.mounts };
 }
 
-/** Does what an earlier start of the container may have done; the container may have undone it. */
-function makeOnce(make: () => void): void {
+/** Goes through the machine's directories as far as something is mounted below. */
+class Assembly {
+  readonly mounts: SpecMount[] = [];
+
+  constructor(
+    readonly id: string,
+    readonly overlay: OverlayRoot,
+    readonly works: string,
+    readonly mounted: readonly string[],
+    readonly pieces: Record<string, readonly string[]>,
+  ) {}
+
+  /** Files and links are copied once, so that one which the container removes stays away. */
+  directory(path: string): void {
+    const parts = planHostParts(path, entriesOf(`${path}/`), this.mounted);
+    const own = parts.filter(({ kind }) => kind === "file" || kind === "link");
+    const names = own.map(({ name }) => name);
+    const unreadable = copyFiles(this.id, path, names, this.pieces[path] === undefined);
+    this.pieces[path] ??= names;
+    for (const { name, kind } of parts) {
+      if (kind !== "file" && kind !== "link") this.#part(`${path}/${name}`, kind);
+    }
+    for (const name of unreadable) this.#bind(`${path}/${name}`);
+  }
+
+  #part(path: string, kind: Exclude<HostPart["kind"], "file" | "link">): void {
+    const upper = `${this.overlay.upper}${path}`;
+    // The container may have put a file or a link in its place: then that is what it has.
+    if (!makeDirectoryLike(upper, path)) return;
+    switch (kind) {
+      case "empty":
+        return;
+      case "bind":
+        return this.#bind(path);
+      case "pieces":
+        return isSmall(path) ? this.directory(path) : this.#bind(path);
+      case "overlay": {
+        const work = `${this.works}/${path.slice(1).replaceAll("/", ":")}`;
+        makeDirectories(work);
+        const lower = path.replace(/[\\:]/g, "\\$&");
+        const options = [`lowerdir=${lower}`, `upperdir=${upper}`, `workdir=${work}`, "userxattr"];
+        this.mounts.push({ destination: path, type: "overlay", source: "overlay", options });
+      }
+    }
+  }
+
+  #bind(path: string): void {
+    this.mounts.push(readonlyBind(path));
+  }
+}
+
+/** A path of the machine as it is. */
+export function readonlyBind(path: string): SpecMount {
+  const options = ["rbind", "rprivate", "ro", "rro"];
+  return { destination: path, type: "bind", source: path, options };
+}
+
+function entriesOf(path: string): HostEntry[] {
+  return Array.from(Deno.readDirSync(path), ({ name, isDirectory, isSymlink, isFile }) => ({
+    name,
+    kind: isDirectory ? "directory" : isSymlink ? "link" : isFile ? "file" : "other",
+  }));
+}
+
+/** Whether there is a directory now; a new one has the rights of `like`. No link is followed. */
+function makeDirectoryLike(path: string, like: string): boolean {
   try {
-    make();
+    Deno.mkdirSync(path);
+    Deno.chmodSync(path, (Deno.statSync(like).mode ?? 0o755) & 0o7777);
+    return true;
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists) && !isAbsent(error)) throw error;
+    if (error instanceof Deno.errors.AlreadyExists) return Deno.lstatSync(path).isDirectory;
+    if (isAbsent(error)) return false;
+    throw error;
   }
 }

@@ -2,7 +2,7 @@
  * The layers of an image read as overlayfs would show them, without mounting anything: the
  * topmost layer that has a name wins, directories are merged, whiteouts hide what is below.
  * Every directory is entered by its descriptor, no link is followed by the kernel, and no mount
- * point is crossed. Source: Linux, Documentation/filesystems/overlayfs.rst.
+ * point is crossed but where it is said. Source: Linux, Documentation/filesystems/overlayfs.rst.
  */
 import {
   O_CLOEXEC,
@@ -15,7 +15,7 @@ import {
   S_IFDIR,
   S_IFLNK,
 } from "../../ffi/constants.ts";
-import { ELOOP, ENOENT, ENOTDIR, EXDEV, SyscallError } from "../../ffi/errno.ts";
+import { EACCES, ELOOP, ENOENT, ENOTDIR, EXDEV, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt, openHow } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { byteString, cBytes, fromText, toText } from "../image/byte_string.ts";
@@ -24,7 +24,8 @@ import { isOpaque, isWhiteout } from "../image/whiteout.ts";
 
 /** The same directory in the layers that have it, topmost first. None: a mount point's stub. */
 export class MergedDirectory implements Disposable {
-  constructor(readonly layers: readonly Fd[]) {}
+  /** `crosses`: what is mounted below belongs to it. */
+  constructor(readonly layers: readonly Fd[], readonly crosses = false) {}
   [Symbol.dispose](): void {
     for (const layer of this.layers) layer[Symbol.dispose]();
   }
@@ -37,24 +38,27 @@ export type Found =
   | { kind: "other"; parent: Fd; stat: Stat };
 
 /** Opens the roots of the layers. */
-export function openLayers(paths: readonly string[]): MergedDirectory {
+export function openLayers(paths: readonly string[], crosses = false): MergedDirectory {
   using undo = new DisposableStack();
   const flags = O_RDONLY | O_DIRECTORY;
   const layers = paths.map((path) => undo.use(openAt(null, path, flags)));
   undo.move();
-  return new MergedDirectory(layers);
+  return new MergedDirectory(layers, crosses);
 }
 
-const HOW = openHow(
-  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-  0,
-  RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
-);
+const FLAGS = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+const WITHIN = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+const CROSSING = openHow(FLAGS, 0, WITHIN);
+const STAYING = openHow(FLAGS, 0, WITHIN | RESOLVE_NO_XDEV);
 
-/** The directory `name` of a layer; undefined where another file system is mounted there. */
-function enter(layer: Fd, name: string): Fd | undefined {
-  const fd = sys("openat2", layer.raw, cBytes(name), HOW, 24);
-  if (fd === -EXDEV) return undefined;
+/**
+ * The directory `name` of a layer; undefined where another file system is mounted there, or where
+ * we may not look: an ordinary user in the machine's own root.
+ */
+function enter(layer: Fd, name: string, crosses: boolean): Fd | undefined {
+  const how = crosses ? CROSSING : STAYING;
+  const fd = sys("openat2", layer.raw, cBytes(name), how, 24);
+  if (fd === -EXDEV || fd === -EACCES) return undefined;
   if (fd < 0) throw new SyscallError("openat2", -fd, `open "${toText(name)}" of a layer`);
   return new Fd(fd);
 }
@@ -73,14 +77,14 @@ export function lookUp(directory: MergedDirectory, name: string): Found | undefi
       break; // a directory above hides it
     }
     isDirectory = true;
-    const entered = enter(layer, name);
+    const entered = enter(layer, name, directory.crosses);
     if (entered === undefined) break;
     merged.push(undo.use(entered));
     if (isOpaque(entered.raw)) break;
   }
   if (!isDirectory) return undefined;
   undo.move();
-  return { kind: "directory", directory: new MergedDirectory(merged) };
+  return { kind: "directory", directory: new MergedDirectory(merged, directory.crosses) };
 }
 
 /** The names in a merged directory, sorted; some may turn out to be hidden by lookUp(). */
@@ -152,7 +156,10 @@ function walk(
 }
 
 function duplicate(directory: MergedDirectory): MergedDirectory {
-  return new MergedDirectory(directory.layers.map((layer) => layer.duplicate()));
+  return new MergedDirectory(
+    directory.layers.map((layer) => layer.duplicate()),
+    directory.crosses,
+  );
 }
 
 /** Whether an error means that something is not there (any more). */

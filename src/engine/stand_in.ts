@@ -57,15 +57,19 @@ export async function standIn(
   return true;
 }
 
+/**
+ * The same before the first start of a container of the machine's own root for an ordinary user:
+ * what is put together for an overlay there would be in the way of anything else. Whether
+ * something stands in.
+ */
+export function standInBefore(record: ContainerRecord): boolean {
+  const why = refusalOf(record.Id, tryOverlay);
+  if (why !== undefined) replaceOverlay(record, why);
+  return why !== undefined;
+}
+
 /** fuse-overlayfs where it is installed and works, else a copy. */
 function replaceOverlay(record: ContainerRecord, why: string): void {
-  if (record.Image === "") {
-    throw new UserError(
-      `Cannot run the machine's own root: this machine refuses overlayfs (${why}), and it is too ` +
-        "large to be copied; use an image",
-      125,
-    );
-  }
   const root = rootDocument(record.Id), layers = root.shifted ?? root.layers;
   try {
     mountFuse(record.Id, layers);
@@ -73,6 +77,7 @@ function replaceOverlay(record: ContainerRecord, why: string): void {
     sayOnce("fuse", `this machine refuses overlayfs (${why}): fuse-overlayfs stands in for it`);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
+    if (layers.includes("/")) throw tooLarge(why, error.message);
     copy(record.Id, layers);
     writeRoot(record.Id, { ...root, storage: "copy" });
     sayOnce(
@@ -81,6 +86,16 @@ function replaceOverlay(record: ContainerRecord, why: string): void {
         "of its image's files",
     );
   }
+}
+
+/** A copy of all that the machine has is nothing to be made without being asked for. */
+function tooLarge(why: string, noFuse: string): UserError {
+  return new UserError(
+    `Cannot run the machine's own root: this machine refuses overlayfs (${why}), ${noFuse}, and ` +
+      '"/" is too large to be copied; install fuse-overlayfs, set DIPLODOCK_ROOT to a directory ' +
+      "on ext4, xfs, btrfs or tmpfs, or use an image",
+    125,
+  );
 }
 
 /** Copies the layers and what the container has written; made aside, so that it is whole or not there. */

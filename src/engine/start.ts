@@ -14,7 +14,13 @@ import type { Spec } from "../runtime/spec_types.ts";
 import { now } from "./clock.ts";
 import { readRoot } from "./container_documents.ts";
 import { writeRecord } from "./containers.ts";
-import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
+import {
+  type Foundation,
+  hasOwnRoot,
+  makeOverlayDirectories,
+  readFoundation,
+  rootOf,
+} from "./foundation.ts";
 import { emitStarted } from "./life_events.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import {
@@ -25,6 +31,7 @@ import {
   planNetwork,
   resolvConfOf,
 } from "./network.ts";
+import type { HostRoot } from "./host_layer.ts";
 import { hasHealthCheck } from "./health_state.ts";
 import { type Launch, launchAgain, type StartOptions } from "./launch.ts";
 import { leaveUnit } from "./leave_unit.ts";
@@ -236,7 +243,7 @@ async function bundleOf(
   attached: Attached,
   userns: StartUserNamespace | undefined,
 ): Promise<Spec> {
-  const foundation = readFoundation(record.Id);
+  const foundation = await foundationOf(record);
   const { overlay } = rootOf(record, foundation);
   if (overlay !== undefined) makeOverlayDirectories(overlay);
   if (foundation.storage === "fuse") await enterFuse(record.Id, foundation.layers);
@@ -244,22 +251,44 @@ async function bundleOf(
   const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
   const spec = await withHostLayer(
     record,
+    foundation,
     await specOf(record, foundation, netns, userns?.plan),
   );
   writeAtomic(`${containerDirectory(record.Id)}/config.json`, JSON.stringify(spec));
   return spec;
 }
 
+/** What the container stands on; for an ordinary user's view of "/" it is found out here. */
+async function foundationOf(record: ContainerRecord): Promise<Foundation> {
+  const foundation = readFoundation(record.Id);
+  const isNew = foundation.layers[0] === "/" && foundation.storage === undefined &&
+    ownUserNamespace() !== undefined && readRoot(record.Id)?.pieces === undefined;
+  if (!isNew || hasOwnRoot(record)) return foundation;
+  const { standInBefore } = await import("./stand_in.ts");
+  return standInBefore(record) ? readFoundation(record.Id) : foundation;
+}
+
 /** In a user namespace the machine's own root cannot be one layer of an overlay. */
-async function withHostLayer(record: ContainerRecord, spec: Spec): Promise<Spec> {
+async function withHostLayer(
+  record: ContainerRecord,
+  { layers, storage }: Foundation,
+  spec: Spec,
+): Promise<Spec> {
+  if (layers[0] !== "/" || ownUserNamespace() === undefined || hasOwnRoot(record)) return spec;
+  const { hostRoot, readonlyBind } = await import("./host_layer.ts");
   const overlay = spec.diplodock?.overlay;
-  if (overlay?.lower[0] !== "/" || ownUserNamespace() === undefined) return spec;
-  const { hostRoot } = await import("./host_layer.ts");
-  const host = hostRoot(record.Id, overlay);
+  const host: Partial<HostRoot> & Pick<HostRoot, "mounts"> =
+    storage === "fuse" || overlay === undefined
+      ? { mounts: (await import("./fuse_host.ts")).machineAliases().map(readonlyBind) }
+      : hostRoot(record.Id, overlay);
   return {
     ...spec,
     mounts: [...host.mounts, ...spec.mounts ?? []],
-    diplodock: { ...spec.diplodock, overlay: host.overlay },
+    diplodock: {
+      ...spec.diplodock,
+      ...(host.overlay && { overlay: host.overlay }),
+      rootMounts: host.mounts.length,
+    },
   };
 }
 

@@ -81,7 +81,7 @@ class Packer {
     if (this.options.marks === "whiteouts" && path !== "" && isOpaque(fd)) {
       this.#emit(emptyFile(`${path}/${OPAQUE_NAME}`), 0);
     }
-    for (const name of namesIn(fd).sort()) {
+    for (const name of this.#namesIn(fd, path).sort()) {
       const inside = path === "" ? name : `${path}/${name}`;
       if (this.options.include?.(inside) === false) continue;
       const stat = statAt(fd, name);
@@ -91,6 +91,18 @@ class Packer {
       else if (stat.kind === S_IFDIR) this.#subdirectory(fd, name, inside);
       else if (stat.kind === S_IFREG) this.#file(fd, name, inside);
       else this.#other(fd, name, inside, stat);
+    }
+  }
+
+  /** An overlay opens a directory that it may then not list. */
+  #namesIn(fd: number, path: string): string[] {
+    try {
+      return namesIn(fd);
+    } catch (error) {
+      const isClosed = error instanceof SyscallError && error.errno === EACCES;
+      if (!isClosed || this.options.onUnreadable === undefined) throw error;
+      this.options.onUnreadable(path);
+      return [];
     }
   }
 

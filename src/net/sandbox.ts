@@ -16,7 +16,7 @@ import { type Exchange, exchange } from "../../ffi/netlink_steps.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
-import { reap, spawn, spawnAside } from "../../ffi/spawn.ts";
+import { openedBy, reap, spawn, spawnAside } from "../../ffi/spawn.ts";
 
 /** A network namespace and a socket that speaks for it. Disposing closes both. */
 export class Sandbox implements Disposable {
@@ -85,12 +85,11 @@ export function beginSandbox(userNamespace?: Fd): PendingSandbox {
   const aside = spawnAside(sandboxSteps(netns, socket, loopback, userNamespace), CLONE_FILES);
   return {
     finish() {
-      const ran = aside.finish();
-      const read = (of: typeof netns) =>
-        new Fd(Number(new DataView(ran.read(of.block).buffer).getBigInt64(0, true)));
+      const made = { ran: aside.finish() };
       using undo = new DisposableStack();
-      const sandbox = undo.use(new Sandbox(read(netns), new Netlink(read(socket))));
-      loopback.check(ran);
+      const netlink = new Netlink(openedBy(made, socket));
+      const sandbox = undo.use(new Sandbox(openedBy(made, netns), netlink));
+      loopback.check(made.ran);
       undo.move();
       return sandbox;
     },
@@ -121,9 +120,8 @@ export function openSandbox(path: string): Sandbox {
     },
     socketStep(socket),
   ], { flags: CLONE_FILES });
-  const fd = Number(new DataView(child.ran.read(socket.block).buffer).getBigInt64(0, true));
   reap(child);
-  const netlink = new Netlink(new Fd(fd));
+  const netlink = new Netlink(openedBy(child, socket));
   undo.move();
   return new Sandbox(netns, netlink);
 }

@@ -4,22 +4,12 @@
  * are published by our own proxies, which listen on the host and connect inside. passt(1),
  * slirp4netns(1).
  */
-import {
-  AT_FDCWD,
-  CLOSE_RANGE_CLOEXEC,
-  F_SETFD,
-  O_CLOEXEC,
-  O_RDONLY,
-  O_RDWR,
-  POLLIN,
-  SIGKILL,
-} from "../../ffi/constants.ts";
+import { readSaid, startInBackground } from "../../ffi/background.ts";
+import { AT_FDCWD, O_CLOEXEC, O_RDWR, POLLIN, SIGKILL } from "../../ffi/constants.ts";
 import { ENOENT, errnoText } from "../../ffi/errno.ts";
 import { Fd, pipe, readInto } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { pollNow } from "../../ffi/poll.ts";
-import { slot, type Step, stringArray } from "../../ffi/program.ts";
-import { restoreSignals, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { findProgram } from "../base/programs.ts";
@@ -133,7 +123,7 @@ export async function startUserNetwork(
   using _ready = ready.read, said = says.read;
   const fds = { netns: sandbox.netns.raw, ready: ready.write.raw, life: life.read.raw };
   const words = programWords(program.name, fds);
-  const pid = startProgram([program.path, ...words], Object.values(fds), says.write);
+  const pid = startInBackground([program.path, ...words], Object.values(fds), says.write);
   undo.defer(() => sys("kill", pid, SIGKILL));
   makeDirectories(`${places.run}/user`);
   writeAtomic(processPath(places, id), `${pid} ${startTimeOf(pid)}`);
@@ -143,7 +133,7 @@ export async function startUserNetwork(
     ? readInto(ready.read, new Uint8Array(1)) === 1
     : await hasRoute(sandbox, pid);
   if (!isReady) {
-    throw new UserError(`Cannot connect the container: ${program.name}: ${readAll(said)}`, 125);
+    throw new UserError(`Cannot connect the container: ${program.name}: ${readSaid(said)}`, 125);
   }
   undo.move();
   return { held, [Symbol.dispose]: () => held[Symbol.dispose]() };
@@ -170,26 +160,6 @@ function endProcess(pid: number): void {
   pollNow([{ fd: pidfd, events: POLLIN }], END_MS);
 }
 
-function startProgram(argv: readonly string[], fds: readonly number[], says: Fd): number {
-  const goal = `start ${argv[0]}`;
-  const nothing = slot("null file");
-  const env = [`PATH=${Deno.env.get("PATH") ?? ""}`];
-  const child = spawn([
-    { call: "setsid", args: [], goal },
-    { call: "chdir", args: ["/"], goal },
-    { call: "openat", args: [AT_FDCWD, "/dev/null", O_RDONLY, 0], goal, result: nothing },
-    { call: "dup3", args: [nothing, 0, 0], goal },
-    { call: "dup3", args: [says.raw, 1, 0], goal },
-    { call: "dup3", args: [says.raw, 2, 0], goal },
-    { call: "close_range", args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], goal },
-    ...fds.map((fd): Step => ({ call: "fcntl", args: [fd, F_SETFD, 0], goal })),
-    ...restoreSignals(),
-    { call: "execve", args: [argv[0], stringArray("argv", argv), stringArray("envp", env)], goal },
-  ], { outlives: true });
-  child.pidfd[Symbol.dispose]();
-  return child.pid;
-}
-
 /** What pasta has no descriptor for: waits until it has set the route, or has ended. */
 async function hasRoute({ netlink }: Sandbox, pid: number): Promise<boolean> {
   for (let pause = 1;; pause = Math.min(pause * 2, 20)) {
@@ -197,13 +167,4 @@ async function hasRoute({ netlink }: Sandbox, pid: number): Promise<boolean> {
     if (!/^\d+ \(.*\) [^ZX]/.test(readIfThere(`/proc/${pid}/stat`) ?? "")) return false;
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
-}
-
-function readAll(from: Fd): string {
-  const bytes = new Uint8Array(4096);
-  const parts: string[] = [];
-  for (let count = readInto(from, bytes); count > 0; count = readInto(from, bytes)) {
-    parts.push(new TextDecoder().decode(bytes.subarray(0, count)));
-  }
-  return parts.join("").trim().replaceAll("\n", "; ");
 }

@@ -25,6 +25,8 @@ export interface Spec {
 export interface SpecExtension {
   /** The root is this overlay, mounted inside the container's mount namespace. */
   overlay?: OverlayRoot;
+  /** So many of the first mounts are parts of the root. */
+  rootMounts?: number;
   /** Descriptors 3 to 3+N-1 of the client go to the process. */
   preserveFds?: number;
   /** The first process is ours: it starts the command as its child, reaps, forwards signals. */

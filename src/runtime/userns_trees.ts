@@ -22,7 +22,7 @@ import { EINVAL, EOPNOTSUPP, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt, pipe, readInto } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { addressIn, block, slot } from "../../ffi/program.ts";
-import { reap, spawn } from "../../ffi/spawn.ts";
+import { openedBy, reap, spawn } from "../../ffi/spawn.ts";
 import { execute } from "./execute.ts";
 import { newFilesystem } from "./mounts.ts";
 import type { IdMapping, OverlayRoot } from "./spec_types.ts";
@@ -130,9 +130,8 @@ export function idmappedOverlay(mapped: MappedOverlay, userNamespace: Fd): Fd {
       goal,
     ),
   ], { flags: CLONE_FILES });
-  const fd = Number(new DataView(child.ran.read(tree.block).buffer).getBigInt64(0, true));
   reap(child);
-  return new Fd(fd);
+  return openedBy(child, tree);
 }
 
 /**
@@ -152,7 +151,6 @@ export function shiftedOverlay(overlay: OverlayRoot, userxattr: boolean): Fd {
     newFilesystem("overlay", "overlay", options, { set: 0, clear: 0 }, tree, goal),
     { flags: CLONE_FILES },
   );
-  const fd = Number(new DataView(child.ran.read(tree.block).buffer).getBigInt64(0, true));
   reap(child);
-  return new Fd(fd);
+  return openedBy(child, tree);
 }

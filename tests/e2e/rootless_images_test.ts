@@ -107,6 +107,7 @@ for (const [what, words] of ROWS) {
         await user.ok("cp", "own:/srv/running", got);
         assertEquals(Deno.readTextFileSync(got), "given\n");
         if (words.at(-1) === "host") {
+          assertStringIncludes(await user.ok("diff", "own"), "A /srv/made");
           // All of the machine is too much for a test: its first files.
           const line = `${user.top}/diplodock export own | tar -t 2>/dev/null | head -n 20`;
           const { stdout } = await user.as(["sh", "-c", line]);

@@ -81,3 +81,32 @@ for (const [name, hide, note, skip] of ROWS) {
     },
   });
 }
+
+Deno.test({
+  name:
+    "for an ordinary user the machine's own root lies below fuse-overlayfs, as much of it writable as can be",
+  ...ROWS[0][3],
+  fn: async () => {
+    await using user = await refused(false);
+    // One is at two paths, which fuse-overlayfs would mix up, one is not.
+    await user.asRoot(
+      `mkdir ${user.top}/below; mount --bind ${user.top}/below /etc/opt; ` +
+        "mount -t tmpfs tmpfs /srv; echo kept > /srv/kept; chmod 777 /srv",
+    );
+    const name = `diplodock-${crypto.randomUUID()}`;
+    const script = `echo x > /etc/${name} && cat /etc/${name}; ls -A /run; ` +
+      `ls -A ${user.store}/containers; cat /etc/shadow; touch /etc/opt/y; cp /srv/kept /srv/new; sleep 1000`;
+    const run = ["run", "-d", "--name", "own", "--network", "none", "host", "sh", "-c", script];
+    await user.ok(...run);
+    await waitFor(async () => (await user.ok("diff", "own")).includes("A /srv/new"));
+    const logs = await user.as(["sh", "-c", `${user.top}/diplodock logs own 2>&1`]);
+    assertMatch(logs.stdout, /^x\n.*Permission denied\n.*Read-only file system\n$/);
+    await user.ok("cp", `own:/etc/${name}`, `${user.home}/copied`);
+    assertEquals(Deno.readTextFileSync(`${user.home}/copied`), "x\n");
+    const line = `${user.top}/diplodock export own | tar -t 2>/dev/null | head -n 2000`;
+    const { stdout } = await user.as(["sh", "-c", line]);
+    assertStringIncludes(stdout, `etc/${name}\n`);
+    await user.ok("rm", "-f", "own");
+    await waitFor(() => user.processes().length === 0);
+  },
+});

@@ -212,6 +212,49 @@ Deno.test({
 });
 
 Deno.test({
+  name: "an ordinary user's machine may have mounts below /etc: the container's can be written to",
+  ...needs,
+  fn: async () => {
+    const below = `${user.top}/below`;
+    // A mount below, and a link that leads nowhere in the container: as systemd-resolved has one.
+    await user.asRoot(
+      `mkdir -p ${below}/etc; cp -a /etc/passwd /etc/ssl ${below}/etc; echo old > ${below}/etc/gone; ` +
+        `echo secret > ${below}/etc/closed; chmod 600 ${below}/etc/closed; ` +
+        `ln -s ../nowhere/file ${below}/etc/resolv.conf; mkdir ${below}/etc/opt ${below}/etc/dir; ` +
+        `echo kept > ${below}/etc/dir/kept; mount --bind ${below}/etc /etc; ` +
+        `mount --bind ${below} /etc/opt`,
+    );
+    try {
+      const script = "wc -l < /etc/resolv.conf > /etc/lines && cat /etc/closed; rm /etc/gone; " +
+        "echo x > /etc/dir/new; cat /etc/dir/kept; touch /etc/opt/x; echo ready; exec sleep 1000";
+      const run = ["run", "-d", "--name", "own", "-v", `${below}:/srv`, "--network", "none"];
+      await user.ok(...run, "host", "sh", "-c", script);
+      const logs = () => user.as(["sh", "-c", `${user.top}/diplodock logs own 2>&1`]);
+      await waitFor(async () => (await logs()).stdout.includes("ready"));
+      const { stdout } = await logs();
+      assertMatch(stdout, /closed: Permission denied\n/);
+      assertMatch(stdout, /\nkept\n.*Read-only file system\nready\n$/);
+      const changes = ["A /etc/dir/new", "A /etc/lines", "C /etc", "C /etc/dir", "D /etc/gone"];
+      assertEquals((await user.ok("diff", "own")).split("\n").sort(), changes);
+      // Running as stopped: what is mounted into it is not among its files.
+      const line = `${user.top}/diplodock export own | tar -t 2>/dev/null | ` +
+        "sed -n '/^dev/p; /^etc.[^/]*$/p; /^etc.dir/p; /^[f-z]/q'";
+      const running = (await user.as(["sh", "-c", line])).stdout;
+      assertStringIncludes(running, "etc/dir/kept\netc/dir/new\n");
+      assertStringIncludes(running, "etc/lines\n");
+      assert(/^dev\/$/m.test(running) && !/gone|dev\/./.test(running), running);
+      await user.ok("stop", "-t", "0", "own");
+      assertEquals((await user.as(["sh", "-c", line])).stdout, running);
+      await user.ok("start", "own");
+      assertEquals((await user.ok("diff", "own")).split("\n").sort(), changes);
+    } finally {
+      await user.ok("rm", "-f", "own");
+      await user.asRoot("umount /etc/opt /etc");
+    }
+  },
+});
+
+Deno.test({
   name: "an ordinary user is told what he cannot have",
   ...needs,
   fn: async () => {

@@ -198,12 +198,40 @@ for (const [name, hide, note, skip] of STORAGES) {
 }
 
 Deno.test({
+  name: "where overlayfs is refused, the machine's own root lies below fuse-overlayfs",
+  ...STORAGES[0][3],
+  fn: async () => {
+    await using store = await new Refused("host", false).mount();
+    const name = `diplodock-${crypto.randomUUID()}`;
+    // Neither what is mounted on the machine nor the engine's own directories are below it.
+    const script = `echo x > /etc/${name}; cat /etc/${name}; ls ${store.top}/m; ` +
+      `ls -A ${engine.top}; rm /etc/passwd; sleep 1000`;
+    const words = ["-d", "--name", "own", "--network", "none", "host", "sh", "-c", script];
+    await store.ok("run", ...words);
+    await waitFor(async () => (await store.ok("diff", "own")).includes("D /etc/passwd"));
+    assertEquals((await store.ok("logs", "own")).split("\n")[0], "x");
+    assert(!(await store.ok("logs", "own")).includes("containers"));
+    const changes = ["A /etc/" + name, "C /etc", "D /etc/passwd"];
+    assertEquals((await store.ok("diff", "own")).split("\n").sort(), changes);
+    await store.ok("cp", `own:/etc/${name}`, `${store.top}/copied`);
+    assertEquals(Deno.readTextFileSync(`${store.top}/copied`), "x\n");
+    assert(Deno.statSync("/etc/passwd").isFile);
+    await store.ok("rm", "-f", "own");
+    await waitFor(() => !mounts().includes(`${store.top}/m/root/`));
+  },
+});
+
+Deno.test({
   name: "what cannot be copied is refused in words where overlayfs and mapped owners are",
   ...needs,
   fn: async () => {
     await using store = await new Refused("words", true).mount();
     const rows: [words: string[], text: string][] = [
-      [["host", "true"], "Cannot run the machine's own root: this machine refuses overlayfs"],
+      [
+        ["host", "true"],
+        'fuse-overlayfs is not installed, and "/" is too large to be copied; install ' +
+        "fuse-overlayfs, set DIPLODOCK_ROOT",
+      ],
       [["--userns", "auto", "host", "true"], "nothing maps the owners of its files here"],
     ];
     for (const [words, text] of rows) {

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { EPERM } from "../../../ffi/errno.ts";
 import { parseIdMap } from "../../../src/base/own_namespace.ts";
-import { planHostParts } from "../../../src/engine/host_layer.ts";
+import { type HostEntry, planHostParts } from "../../../src/engine/host_layer.ts";
+import { aliases } from "../../../src/engine/fuse_host.ts";
 import { rangesFrom } from "../../../src/engine/userns.ts";
 import { chooseProgram, programWords } from "../../../src/net/user_network.ts";
 import { innerProgram, namespaceHint } from "../../../src/runtime/rootless.ts";
@@ -62,21 +63,53 @@ Deno.test("innerProgram() joins both namespaces before it gives the lock up", ()
   assert(calls.includes("execve"));
 });
 
-Deno.test("planHostParts() takes a directory with mounts below as it is, read-only", () => {
-  const directory = (name: string) => ({ name, isDirectory: true });
-  const entries = [
-    ...["usr", "var", "proc", "tmp", "home", "lost+found"].map(directory),
-    { name: "bin", isDirectory: false, link: "usr/bin" },
-    { name: "swapfile", isDirectory: false },
+const DIRECTORIES = (names: string[]): HostEntry[] =>
+  names.map((name) => ({ name, kind: "directory" }));
+
+Deno.test("planHostParts() takes a directory with mounts below in pieces", () => {
+  const entries: HostEntry[] = [
+    ...DIRECTORIES(["usr", "var", "proc", "tmp", "home", "lost+found"]),
+    { name: "bin", kind: "link" },
+    { name: "swapfile", kind: "file" },
   ];
-  assertEquals(planHostParts(entries, ["/", "/proc", "/var/lib/x", "/home", "/tmp/y"]), [
+  assertEquals(planHostParts("", entries, ["/", "/proc", "/var/lib/x", "/home", "/tmp/y"]), [
     { kind: "overlay", name: "usr" },
-    { kind: "bind", name: "var" },
+    { kind: "pieces", name: "var" },
     { kind: "empty", name: "proc" },
     { kind: "empty", name: "tmp" },
     { kind: "overlay", name: "home" },
-    { kind: "link", name: "bin", to: "usr/bin" },
+    { kind: "link", name: "bin" },
   ]);
+});
+
+Deno.test("planHostParts() copies files below the root and binds what is mounted there", () => {
+  const entries: HostEntry[] = [
+    ...DIRECTORIES(["opt", "ssl", "run", "deep"]),
+    { name: "passwd", kind: "file" },
+    { name: "socket", kind: "other" },
+  ];
+  assertEquals(planHostParts("/etc", entries, ["/etc/opt", "/etc/passwd", "/etc/deep/x"]), [
+    { kind: "bind", name: "opt" },
+    { kind: "overlay", name: "ssl" },
+    { kind: "overlay", name: "run" },
+    { kind: "pieces", name: "deep" },
+    { kind: "file", name: "passwd" },
+  ]);
+});
+
+Deno.test("aliases() finds directories that are at two paths of the machine", () => {
+  const table = [
+    "1 0 8:1 / / rw - ext4 /dev/a rw",
+    "2 1 8:2 / /home rw - ext4 /dev/b rw", // a disk of its own is at one path
+    "3 1 8:1 /home/x /etc/opt rw - ext4 /dev/a rw",
+    "4 1 8:1 /home/f /etc/file rw - ext4 /dev/a rw",
+    "5 1 0:5 / /dev rw - devtmpfs d rw",
+    "6 5 0:5 /x /dev/x rw - devtmpfs d rw",
+    "7 1 0:9 / /srv/one rw - tmpfs t rw",
+    "8 1 0:9 / /srv/two rw - tmpfs t rw",
+  ].join("\n");
+  const isDirectory = (path: string) => path !== "/etc/file";
+  assertEquals(aliases(table, isDirectory), ["/etc/opt", "/srv/one", "/srv/two"]);
 });
 
 Deno.test("chooseProgram() prefers pasta, takes a wish, and says what to install", () => {
