@@ -9,6 +9,11 @@ DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS=1
 # Fewer page faults at start-up: malloc takes large steps, in huge pages where there are any.
 GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_pad=8388608
 export DIPLODOCK_SELF DENO_NO_UPDATE_CHECK DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS GLIBC_TUNABLES
+# A short command has flags of its own, and so V8 keeps code of its own for it.
+flags='@FLAGS@' code=@CODE@
+case ${1:-} in
+  @QUICK_COMMANDS@) flags='@QUICK_FLAGS@' code=@QUICK_CODE@ ;;
+esac
 cache=${XDG_CACHE_HOME:-}
 case $cache in
   /*) ;;
@@ -20,10 +25,10 @@ esac
 # kept in DENO_DIR (6 ms less at each start), where only its owner writes.
 home=/var/cache/diplodock/$id
 if [ -x "$home/diplodock" ]; then
-  DENO_DIR=$home/deno
-  [ -w "$home" ] || [ -z "$cache" ] || DENO_DIR=$cache/diplodock/$id/deno
+  DENO_DIR=$home/$code
+  [ -w "$home" ] || [ -z "$cache" ] || DENO_DIR=$cache/diplodock/$id/$code
   export DENO_DIR
-  exec "$home/diplodock" @FLAGS@ "$home/main.js" "$@"
+  exec "$home/diplodock" $flags "$home/main.js" "$@"
 fi
 
 fail() {
@@ -36,8 +41,8 @@ start_if_own() {
   if [ -O "$1" ] && [ -O "$1/$id" ] && [ -O "$1/$id/diplodock" ] && [ -x "$1/$id/diplodock" ]; then
     home=$1/$id
     shift
-    export DENO_DIR="$home/deno"
-    exec "$home/diplodock" @FLAGS@ "$home/main.js" "$@"
+    export DENO_DIR="$home/$code"
+    exec "$home/diplodock" $flags "$home/main.js" "$@"
   fi
 }
 
@@ -100,8 +105,8 @@ try() {
 
 if [ "$uid" -eq 0 ] && try /var/cache/diplodock; then
   home=/var/cache/diplodock/$id
-  export DENO_DIR="$home/deno"
-  exec "$home/diplodock" @FLAGS@ "$home/main.js" "$@"
+  export DENO_DIR="$home/$code"
+  exec "$home/diplodock" $flags "$home/main.js" "$@"
 fi
 if [ -n "$cache" ]; then
   [ -d "$cache" ] || (umask 077 && mkdir -p "$cache" 2> /dev/null)
@@ -113,8 +118,8 @@ own_under_tmp "$tmp" && try "$tmp" && start_if_own "$tmp" "$@"
 # Somebody else took that name, or there is no sticky /tmp: a folder for this one start.
 once=$(mktemp -d 2> /dev/null) && if try "$once"; then
   trap '' INT
-  export DENO_DIR="$once/$id/deno"
-  "$once/$id/diplodock" @FLAGS@ "$once/$id/main.js" "$@"
+  export DENO_DIR="$once/$id/$code"
+  "$once/$id/diplodock" $flags "$once/$id/main.js" "$@"
   code=$?
   rm -rf "$once"
   exit "$code"

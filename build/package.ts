@@ -3,7 +3,13 @@
  * had, as a self-extracting file. Says on one line which of the two. Run from the project's folder.
  */
 import { OCI_ROOT } from "../src/base/oci_root.ts";
-import { RUN_FLAGS, SELF_VARIABLE } from "../src/base/self.ts";
+import {
+  QUICK_COMMANDS,
+  QUICK_START,
+  SELF_VARIABLE,
+  type StartKind,
+  USUAL_START,
+} from "../src/base/self.ts";
 import { fixAddress } from "./fixed_address.ts";
 import { useLargePages } from "./large_pages.ts";
 import { BUNDLE, PROGRAM } from "./paths.ts";
@@ -100,7 +106,7 @@ function parts(): Part[] {
 
 /** SHA-256 over names, modes and contents: equal ids unpack to equal folders. */
 async function identity(list: readonly Part[]): Promise<string> {
-  const lines: string[] = [RUN_FLAGS.join(" ")];
+  const lines: string[] = [USUAL_START, QUICK_START].map(({ flags }) => flags.join(" "));
   for (const { name, mode, bytes } of list) {
     const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
     lines.push(`${name} ${mode} ${new Uint8Array(digest).toHex()}`);
@@ -126,15 +132,24 @@ function head(id: string, list: readonly Part[]): Uint8Array {
   });
   const script = Deno.readTextFileSync("build/head.sh")
     .replaceAll("@ID@", id)
-    .replaceAll("@FLAGS@", RUN_FLAGS.join(" "))
+    .replace("@FLAGS@", USUAL_START.flags.join(" "))
+    .replace("@CODE@", USUAL_START.code)
+    .replace("@QUICK_COMMANDS@", QUICK_COMMANDS.join(" | "))
+    .replaceAll("@QUICK_FLAGS@", QUICK_START.flags.join(" "))
+    .replaceAll("@QUICK_CODE@", QUICK_START.code)
     .replace("@PARTS@", () => calls.join("\n"));
   const home = `${SHARED_CACHE}/${id}`;
   const program = `${home}/diplodock`;
+  const start = ({ flags, code }: StartKind) => ({
+    denoDir: `DENO_DIR=${home}/${code}`,
+    argv: [program, ...flags, `${home}/main.js`],
+  });
   const bytes = stub(Deno.build.arch, {
     program,
     home,
-    denoDir: `DENO_DIR=${home}/deno`,
-    argv: [program, ...RUN_FLAGS, `${home}/main.js`],
+    usual: start(USUAL_START),
+    quick: start(QUICK_START),
+    quickCommands: QUICK_COMMANDS,
     env: variables(script),
     ociRoot: OCI_ROOT,
     script,

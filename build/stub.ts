@@ -14,40 +14,50 @@ const CODE: Record<string, { machine: number; hex: string[] }> = {
     machine: 62,
     // deno-fmt-ignore
     hex: [
-      "4889e34c8b234c8d3df30300004e8d6ce3104c89ef4883c70848837ff80075f54989f84c8b7308488b074885c0740f",
-      "4883f81f4c0f4477084883c710ebe9e9080100004c89f731c948ffc1807c0fff0075f6488d411f4883e0f04829c448",
-      "89e74889e5498b77184889cab90f000000f3a44c89f64889d1f3a44c89c14c29e9488d81800000004829c44989e148",
-      "89e74889e848ab498b772848ad4885c0740448abebf54889fd4989cab815000000498b7f08be020000000f054889ef",
-      "4189c085c07506498b471048ab4c89ee4c89d1f3a44585c0750e498b7720498b3f31ede81d000000498b773048ad48",
-      "89c74c89f5e80c000000bf7f000000b83c0000000f05415a4a8d04e5000100004829c44889fa4889e748ad4885c074",
-      "0448abebf54889e84885c0740248ab488d731048ad48ab4885c075f74889d74889e64c89cab83b0000004c89d50f05",
-      "ffe54889e541504883ec184c8d4b104c89f731c048ffc0807c07ff0075f64883f805720a817c07fb2d6f6369741648",
-      "8d3d4d020000e8140200000f85020200004983c1084d8b5738488d3d37020000e8fa010000741e488d3d30020000e8",
-      "ec0100007414488d3d28020000e8de0100007517eb044d8b510849837908000f84bf0100004983c110ebbf488d3d10",
-      "02000048897df0e8b50100007428488d3d0402000048897df0e8a30100000f85910100004983c108488d3df1010000",
-      "e88d01000075044983c108498b114885d20f846f01000049837908000f8564010000803a2d0f845b010000803a2e0f",
-      "84520100004881ec001200004889e741bba00f00004c89d6e863010000c6072f48ffc74889d6ac3c2f0f8428010000",
-      "aa41ffcb0f841e01000084c075e9c647ff2f488b75f0e83601000048c7c79cffffff4889e6ba00000a004531d2b801",
-      "0100000f0585c00f88ec000000488945e089c74889e6b8050000000f0585c00f85d4000000b86b0000000f053b4424",
-      "1c0f85c30000008b4424182512f000003d008000000f85af000000488b442430488945e8488b7df0be01000000b83f",
-      "0100000f0585c00f888e00000089c7488b75e0488945e031d24c8b55e8b8280000000f05483b45e87571488b45f048",
-      "89042448c744240800000000b83a0000000f0585c07855752c488b7de0488d35bb0000004889e24c8d54240841b800",
-      "100000b8420100000f05bf01000000b83c0000000f0589c7488d74241031d24531d2b83d0000000f0585c07810837c",
-      "241000750931ffb8e70000000f054c8b45f84889ece9acfcffff498b314885f6741231c98a040e3a040f750a48ffc1",
-      "84c075f1c3ffc6c38a06880784c0740e48ffc648ffc741ffcb75ed58ebc1c36f6369002d2d726f6f74002d2d6c6f67",
-      "002d2d6c6f672d666f726d61740073746172740064656c657465002d2d666f726365000090",
+      "4889e34c8b234c8d3d130400004e8d6ce3104c89ef4883c70848837ff80075f54989f84c8b7308488b074885c074",
+      "0f4883f81f4c0f4477084883c710ebe9e9270100004c8d4b104d8b5740498b3a4885ff740f4983c208e85a030000",
+      "75ed4d8b7f484c89f731c948ffc1807c0fff0075f6488d411f4883e0f04829c44889e74889e5498b77184889cab9",
+      "0f000000f3a44c89f64889d1f3a44c89c14c29e9488d81800000004829c44989e14889e74889e848ab498b772848",
+      "ad4885c0740448abebf54889fd4989cab815000000498b7f08be020000000f054889ef4189c085c07506498b4710",
+      "48ab4c89ee4c89d1f3a44585c0750e498b7720498b3f31ede81d000000498b773048ad4889c74c89f5e80c000000",
+      "bf7f000000b83c0000000f05415a4a8d04e5000100004829c44889fa4889e748ad4885c0740448abebf54889e848",
+      "85c0740248ab488d731048ad48ab4885c075f74889d74889e64c89cab83b0000004c89d50f05ffe54889e5415048",
+      "83ec184c8d4b104c89f731c048ffc0807c07ff0075f64883f805720a817c07fb2d6f63697416488d3d4d020000e8",
+      "140200000f85020200004983c1084d8b5738488d3d37020000e8fa010000741e488d3d30020000e8ec0100007414",
+      "488d3d28020000e8de0100007517eb044d8b510849837908000f84bf0100004983c110ebbf488d3d100200004889",
+      "7df0e8b50100007428488d3d0402000048897df0e8a30100000f85910100004983c108488d3df1010000e88d0100",
+      "0075044983c108498b114885d20f846f01000049837908000f8564010000803a2d0f845b010000803a2e0f845201",
+      "00004881ec001200004889e741bba00f00004c89d6e863010000c6072f48ffc74889d6ac3c2f0f8428010000aa41",
+      "ffcb0f841e01000084c075e9c647ff2f488b75f0e83601000048c7c79cffffff4889e6ba00000a004531d2b80101",
+      "00000f0585c00f88ec000000488945e089c74889e6b8050000000f0585c00f85d4000000b86b0000000f053b4424",
+      "1c0f85c30000008b4424182512f000003d008000000f85af000000488b442430488945e8488b7df0be01000000b8",
+      "3f0100000f0585c00f888e00000089c7488b75e0488945e031d24c8b55e8b8280000000f05483b45e87571488b45",
+      "f04889042448c744240800000000b83a0000000f0585c07855752c488b7de0488d35bb0000004889e24c8d542408",
+      "41b800100000b8420100000f05bf01000000b83c0000000f0589c7488d74241031d24531d2b83d0000000f0585c0",
+      "7810837c241000750931ffb8e70000000f054c8b45f84889ece98dfcffff498b314885f6741231c98a040e3a040f",
+      "750a48ffc184c075f1c3ffc6c38a06880784c0740e48ffc648ffc741ffcb75ed58ebc1c36f6369002d2d726f6f74",
+      "002d2d6c6f67002d2d6c6f672d666f726d61740073746172740064656c657465002d2d666f72636500006690",
     ],
   },
 };
 
-/** What the code needs to know; texts without NUL. */
-export interface StubTexts {
-  /** The unpacked program, its folder, and `DENO_DIR=…` for who may write there. */
-  program: string;
-  home: string;
+/** How the program is started. */
+export interface StubStart {
+  /** `DENO_DIR=…` for who may write to the program's folder. */
   denoDir: string;
   /** The program's first arguments, argv[0] included; the user's follow. */
   argv: readonly string[];
+}
+
+/** What the code needs to know; texts without NUL. */
+export interface StubTexts {
+  /** The unpacked program and its folder. */
+  program: string;
+  home: string;
+  usual: StubStart;
+  /** For command lines whose first word is one of `quickCommands`. */
+  quick: StubStart;
+  quickCommands: readonly string[];
   /** Variables set on the way, `NAME=value`. */
   env: readonly string[];
   /** Where an OCI runtime keeps its containers unless it is told otherwise. */
@@ -114,22 +124,24 @@ export function stub(arch: string, texts: StubTexts): Uint8Array | undefined {
   if (code === undefined) return undefined;
   const machineCode = Uint8Array.fromHex(code.hex.join(""));
   const tableAt = LOAD_AT + BigInt(HEADERS_BYTES + machineCode.length);
-  const tableWords = 8;
-  const data = new Table(tableAt + BigInt(8 * tableWords));
+  const tableBytes = BigInt(8 * 10);
+  const data = new Table(tableAt + 2n * tableBytes);
   const list = (values: readonly string[]) =>
     data.words([...values.map((value) => data.text(value)), 0n]);
-  const addresses = [
-    data.text(texts.program),
-    data.text(texts.home),
-    data.text(texts.denoDir),
-    data.text("DIPLODOCK_SELF="),
-    list(texts.argv),
+  const [program, home, self] = [texts.program, texts.home, "DIPLODOCK_SELF="].map((text) =>
+    data.text(text)
+  );
+  const others = [
     list(texts.env),
     list(["/bin/sh", "sh", "-c", texts.script]),
     data.text(texts.ociRoot),
+    list(texts.quickCommands),
+    tableAt + tableBytes,
   ];
   const table = new Table(tableAt);
-  table.words(addresses);
+  for (const { denoDir, argv } of [texts.usual, texts.quick]) {
+    table.words([program, home, data.text(denoDir), self, list(argv), ...others]);
+  }
   const parts = [machineCode, table.bytes, data.bytes];
   const size = HEADERS_BYTES + parts.reduce((sum, part) => sum + part.length, 0);
   const bytes = new Uint8Array(size);

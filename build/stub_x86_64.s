@@ -1,8 +1,10 @@
 # The first instructions of the self-extracting file: executes the unpacked program, or, where
 # there is none that root unpacked or we are not root, a shell with the script that unpacks. Reads only the table
 # that build/stub.ts writes behind it; writes only to the stack.
-#   table: program, home, deno_dir, self_prefix, argv_list, env_list, shell_list, oci_root
-# (addresses; a list is addresses up to a 0).
+#   table: program, home, deno_dir, self_prefix, argv_list, env_list, shell_list, oci_root,
+#          quick_commands, quick_table
+# (addresses; a list is addresses up to a 0). The quick table has another deno_dir and argv_list, for
+# command lines that begin with one of the quick commands.
 # An OCI runtime's `start` and `delete` are first tried with the program that `create` left for them
 # beside the container's state (src/runtime/oci_quick.ts): that takes a millisecond, a start of Deno
 # twenty. Whatever is not as expected, and each failure of that program, takes the usual way.
@@ -27,7 +29,16 @@ _start:
         add     rdi, 16
         jmp     2b
 3:      jmp     quick
-usual:  mov     rdi, r14                # DIPLODOCK_SELF=<that name>
+usual:  lea     r9, [rbx + 16]          # argv[1]
+        mov     r10, [r15 + 64]         # quick_commands
+34:     mov     rdi, [r10]
+        test    rdi, rdi
+        jz      35f
+        add     r10, 8
+        call    equal
+        jne     34b
+        mov     r15, [r15 + 72]         # quick_table
+35:     mov     rdi, r14                # DIPLODOCK_SELF=<that name>
         xor     ecx, ecx
 4:      inc     rcx
         cmp     byte ptr [rdi + rcx - 1], 0
@@ -291,14 +302,14 @@ equal:  mov     rsi, [r9]
 append: mov     al, [rsi]
         mov     [rdi], al
         test    al, al
-        jz      34f
+        jz      36f
         inc     rsi
         inc     rdi
         dec     r11d
         jnz     append
         pop     rax
         jmp     give_up
-34:     ret
+36:     ret
 
 oci_word:    .asciz "oci"
 root_word:   .asciz "--root"

@@ -6,11 +6,9 @@
 /**
  * Flags the self-extracting file gives to `deno run`: the bundle needs no configuration, no lock
  * file and nothing from the network, so Deno need not look for any. It is to be quiet: its
- * display of progress, of which there is none, erases the terminal's line over and over. V8 compiles functions when a
- * file is loaded and not when they are called, as only the former is kept for the next start
- * (17 ms less for each `run`, measured).
+ * display of progress, of which there is none, erases the terminal's line over and over.
  */
-export const RUN_FLAGS = [
+const FLAGS = [
   "run",
   "--quiet",
   "--allow-all",
@@ -19,8 +17,36 @@ export const RUN_FLAGS = [
   "--no-remote",
   "--no-npm",
   "--cached-only",
-  "--v8-flags=--no-lazy",
 ] as const;
+
+/** How the self-extracting file starts a command. */
+export interface StartKind {
+  readonly flags: readonly string[];
+  /** The folder, beside the program, for the code that V8 compiled: it is only good for its flags. */
+  readonly code: string;
+}
+
+/**
+ * V8 compiles functions when a file is loaded and not when they are called, as only the former is
+ * kept for the next start (17 ms less for each `run`, measured).
+ */
+export const USUAL_START: StartKind = { flags: [...FLAGS, "--v8-flags=--no-lazy"], code: "deno" };
+
+/**
+ * For commands that end, or wait for others, before it pays to compile their functions for speed
+ * and to collect their garbage: a tenth less work for each `run`, measured.
+ */
+export const QUICK_START: StartKind = {
+  flags: [...FLAGS, "--v8-flags=--no-lazy,--max-opt=0,--min-semi-space-size=16"],
+  code: "deno-quick",
+};
+
+/** The first words of a command line that are started so; and all for an OCI runtime. */
+export const QUICK_COMMANDS: readonly string[] = [
+  ...["run", "exec", "create", "start", "attach", "stop", "restart", "kill", "rm", "wait", "pause"],
+  ...["unpause", "rename", "update", "ps", "port", "top", "inspect", "images", "tag", "version"],
+  ...["network", "volume", "oci", "delete", "state", "__cleanup", "__health", "__restart"],
+];
 
 /** The self-extracting file leaves its own path, as it was called, in this variable. */
 export const SELF_VARIABLE = "DIPLODOCK_SELF";
@@ -58,7 +84,7 @@ export function selfCommand(): string[] {
   if (outer !== undefined && isFile(outer)) return [outer];
   const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
   if (isFromSource()) return [Deno.execPath(), "run", "--allow-all", main];
-  return [Deno.execPath(), ...RUN_FLAGS, main];
+  return [Deno.execPath(), ...runningFlags(), main];
 }
 
 /**
@@ -68,7 +94,13 @@ export function selfCommand(): string[] {
 export function runningCommand(): string[] {
   if (Deno.build.standalone || isFromSource()) return selfCommand();
   const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
-  return [Deno.execPath(), ...RUN_FLAGS, main];
+  return [Deno.execPath(), ...runningFlags(), main];
+}
+
+/** Those this process was started with: its folder of compiled code is inherited with them. */
+function runningFlags(): readonly string[] {
+  const isQuick = Deno.env.get("DENO_DIR")?.endsWith(`/${QUICK_START.code}`);
+  return (isQuick ? QUICK_START : USUAL_START).flags;
 }
 
 /**

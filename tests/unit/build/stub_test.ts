@@ -1,19 +1,33 @@
 import { assertEquals } from "@std/assert";
-import { stub, stubCode, type StubTexts } from "../../../build/stub.ts";
+import { stub, stubCode, type StubStart, type StubTexts } from "../../../build/stub.ts";
 import { executable } from "../../../ffi/elf.ts";
 import { hasProgram, skipUnless } from "../../lib/skip.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
 
-/** Runs a stub for these texts with `args`; its standard output. */
-function run(texts: Partial<StubTexts>, args: string[], env: Record<string, string> = {}): string {
+const NONE: StubStart = { denoDir: "", argv: [] };
+
+/** Runs a stub for these texts with `args`; its standard output. `argv` is that of the usual start. */
+function run(
+  texts: Partial<StubTexts & { argv: string[] }>,
+  args: string[],
+  env: Record<string, string> = {},
+): string {
   const folder = Deno.makeTempDirSync();
   try {
     const bytes = stub("x86_64", {
       program: "/bin/sh",
       home: folder,
-      denoDir: "DENO_DIR=/there",
-      argv: ["sh", "-c", 'echo "$DIPLODOCK_SELF|$DENO_DIR|$A|$B|$0"; printf "%s." "$@"'],
+      usual: {
+        denoDir: "DENO_DIR=/there",
+        argv: texts.argv ??
+          ["sh", "-c", 'echo "$DIPLODOCK_SELF|$DENO_DIR|$A|$B|$0"; printf "%s." "$@"'],
+      },
+      quick: {
+        denoDir: "DENO_DIR=/quick",
+        argv: ["sh", "-c", 'printf "%s." "$DENO_DIR" "$0" "$@"'],
+      },
+      quickCommands: ["run", "ps"],
       env: ["A=1"],
       ociRoot: "/nonexistent",
       script: 'echo "script $0 $DENO_DIR"; printf "%s." "$@"',
@@ -63,8 +77,42 @@ Deno.test({
   },
 });
 
+const STARTS: [args: string[], isQuick: boolean][] = [
+  [["run", "a b"], true],
+  [["ps"], true],
+  [[], false],
+  [[""], false],
+  [["r"], false],
+  [["runs"], false],
+  [["--debug", "run"], false],
+];
+for (const [args, isQuick] of STARTS) {
+  Deno.test({
+    name: `stub() starts ${JSON.stringify(args)} ${isQuick ? "quickly" : "as usual"}`,
+    ...skipUnless(ON_X86, "the stub is x86-64 code"),
+    fn() {
+      const words = (list: string[]) => list.map((word) => `${word}.`).join("");
+      const usual = ["sh", "-c", 'printf "%s." "$DENO_DIR" "$0" "$@"'];
+      // What follows the script of `sh -c` is $0.
+      const want = isQuick
+        ? words(["/quick", ...args])
+        : words(["/there", ...(args[0] === undefined ? ["sh"] : args)]);
+      assertEquals(run({ argv: usual }, args), want);
+    },
+  });
+}
+
 Deno.test("stub() is undefined for a processor without code", () => {
-  const texts = { program: "", home: "", denoDir: "", argv: [], env: [], ociRoot: "", script: "" };
+  const texts: StubTexts = {
+    program: "",
+    home: "",
+    usual: NONE,
+    quick: NONE,
+    quickCommands: [],
+    env: [],
+    ociRoot: "",
+    script: "",
+  };
   assertEquals(stub("riscv64", texts), undefined);
 });
 
