@@ -57,6 +57,7 @@ export const ENOTEMPTY = 39;
 export const ELOOP = 40;
 export const ENODATA = 61;
 export const EOVERFLOW = 75;
+export const ERESTART = 85;
 export const ENOBUFS = 105;
 export const EOPNOTSUPP = 95;
 export const EADDRINUSE = 98;

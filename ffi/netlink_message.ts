@@ -31,6 +31,8 @@ export interface Message {
   readonly body: Uint8Array<ArrayBuffer>;
   /** Error numbers that count as success. */
   readonly allow?: readonly number[];
+  /** The kernel is to answer only if it refuses. */
+  readonly quiet?: boolean;
 }
 
 const align = (length: number) => (length + 3) & ~3;
@@ -41,6 +43,7 @@ export class BodyWriter {
   #bytes = new Uint8Array(256);
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
+  /** Makes room; may replace the view, so it comes first. */
   #room(count: number): number {
     const at = this.#at;
     this.#at += count;
@@ -53,19 +56,23 @@ export class BodyWriter {
     return at;
   }
   u8(value: number): this {
-    this.#view.setUint8(this.#room(1), value);
+    const at = this.#room(1);
+    this.#view.setUint8(at, value);
     return this;
   }
   u16(value: number): this {
-    this.#view.setUint16(this.#room(2), value, true);
+    const at = this.#room(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
   u32(value: number): this {
-    this.#view.setUint32(this.#room(4), value >>> 0, true);
+    const at = this.#room(4);
+    this.#view.setUint32(at, value >>> 0, true);
     return this;
   }
   u64(value: number | bigint): this {
-    this.#view.setBigUint64(this.#room(8), BigInt.asUintN(64, BigInt(value)), true);
+    const at = this.#room(8);
+    this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
     return this;
   }
   raw(value: Uint8Array): this {
@@ -92,6 +99,12 @@ export class BodyWriter {
   attributeU32(type: number, value: number): this {
     return this.attribute(type, (w) => w.u32(value));
   }
+  /** A number of four bytes in network order. */
+  attributeBe32(type: number, value: number): this {
+    return this.attribute(type, (w) => {
+      for (const shift of [24, 16, 8, 0]) w.u8(value >>> shift);
+    });
+  }
   attributeText(type: number, value: string): this {
     return this.attribute(type, (w) => w.raw(encoder.encode(`${value}\0`)));
   }
@@ -103,7 +116,7 @@ export class BodyWriter {
   }
 }
 
-/** The bytes to send for `messages`, numbered from `firstSequence` on, each asking for an ack. */
+/** The bytes to send for `messages`, numbered from `firstSequence` on, which ask for acks. */
 export function encodeBatch(
   messages: readonly Message[],
   firstSequence: number,
@@ -115,7 +128,8 @@ export function encodeBatch(
   let at = 0;
   messages.forEach((message, i) => {
     const length = HEADER_BYTES + message.body.length;
-    const ack = (message.flags & NLM_F_DUMP) === NLM_F_DUMP ? 0 : NLM_F_ACK;
+    const isDump = (message.flags & NLM_F_DUMP) === NLM_F_DUMP;
+    const ack = isDump || message.quiet ? 0 : NLM_F_ACK;
     view.setUint32(at, length, true);
     view.setUint16(at + 4, message.type, true);
     view.setUint16(at + 6, message.flags | NLM_F_REQUEST | ack, true);
@@ -172,17 +186,20 @@ export function refusalOf(message: Message, reply: Reply): SyscallError | undefi
   return new SyscallError("netlink", reply.errno, message.goal, reply.text || undefined);
 }
 
-/** The attributes in `bytes` by type; the last of a type wins. */
-export function parseAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
-  const found = new Map<number, Uint8Array>();
+/** The attributes in `bytes`, in their order. */
+export function* attributesIn(bytes: Uint8Array): Generator<[type: number, value: Uint8Array]> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + 4 <= bytes.length;) {
     const length = view.getUint16(at, true);
     if (length < 4 || at + length > bytes.length) break;
-    found.set(view.getUint16(at + 2, true) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length));
+    yield [view.getUint16(at + 2, true) & NLA_TYPE_MASK, bytes.subarray(at + 4, at + length)];
     at += align(length);
   }
-  return found;
+}
+
+/** The attributes in `bytes` by type; the last of a type wins. */
+export function parseAttributes(bytes: Uint8Array): Map<number, Uint8Array> {
+  return new Map(attributesIn(bytes));
 }
 
 /** The number in an attribute of four bytes. */

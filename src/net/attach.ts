@@ -11,7 +11,8 @@ import {
   waysOut,
 } from "./endpoint.ts";
 import { UserError } from "../base/errors.ts";
-import { type Applied, readFirewallError } from "./firewall.ts";
+import type { Applied } from "./applied.ts";
+import { readFirewallError } from "./firewall.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import {

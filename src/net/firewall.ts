@@ -4,11 +4,23 @@
  * is on disk, so that nothing of the dead can stay and repeating it repairs.
  */
 import { UserError } from "../base/errors.ts";
-import { writeAtomic } from "../base/files.ts";
+import {
+  type Applied,
+  forgetApplied,
+  givenPath,
+  isGiven,
+  namespace,
+  readApplied,
+  versionsOf,
+  writeApplied,
+} from "./applied.ts";
 import { presentIn, removeText, restoreText, type Table, TABLES } from "./iptables.ts";
+import { type Backend, programOf, runProgram } from "./firewall_program.ts";
+import { applyNatively } from "./native_apply.ts";
+import { proveNative } from "./native_proof.ts";
 import { nftRemoveText, nftText, tableName } from "./nft.ts";
 import type { NetPlaces } from "./places.ts";
-import type { RuleNetwork, RuleSet } from "./rules.ts";
+import type { RuleSet } from "./rules.ts";
 import {
   forgetRules,
   type MarkKind,
@@ -18,81 +30,7 @@ import {
   rulesTouched,
 } from "./rules_mark.ts";
 
-/** How rules get into the kernel. */
-export type Backend = "iptables" | "iptables-legacy" | "iptables-nft" | "nft" | "none";
-
-/** A network that the rules are about; its name finds it again when its record is damaged. */
-export interface AppliedNetwork extends RuleNetwork {
-  readonly id: string;
-  readonly name: string;
-}
-
-/** What the kernel was told last, kept in the runtime directory. */
-export interface Applied {
-  readonly backend: Backend;
-  /** The network namespace they are in, as /proc/thread-self/ns/net names it. */
-  readonly netns: string;
-  readonly networks: readonly AppliedNetwork[];
-  readonly versions: readonly (4 | 6)[];
-}
-
 const PREFERENCE: readonly Backend[] = ["iptables", "iptables-nft", "iptables-legacy", "nft"];
-const PROGRAM_DIRS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
-
-function findProgram(name: string): string | undefined {
-  const fromPath = (Deno.env.get("PATH") ?? "").split(":").filter((dir) => dir.startsWith("/"));
-  for (const dir of new Set([...fromPath, ...PROGRAM_DIRS])) {
-    try {
-      if (Deno.statSync(`${dir}/${name}`).isFile) return `${dir}/${name}`;
-    } catch {
-      // not in this directory
-    }
-  }
-  return undefined;
-}
-
-const decoder = new TextDecoder();
-
-async function runProgram(
-  name: string,
-  args: string[],
-): Promise<{ ok: boolean; out: string; error: string }> {
-  const path = findProgram(name);
-  if (path === undefined) return { ok: false, out: "", error: `${name}: not found` };
-  const { success, stdout, stderr } = await new Deno.Command(path, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).output();
-  return { ok: success, out: decoder.decode(stdout), error: decoder.decode(stderr).trim() };
-}
-
-/** "iptables-legacy" and 6 -> "ip6tables-legacy-restore". */
-function programOf(backend: Backend, version: 4 | 6, verb: "restore" | "save"): string {
-  return `${backend.replace("iptables", version === 4 ? "iptables" : "ip6tables")}-${verb}`;
-}
-
-const appliedPath = (places: NetPlaces) => `${places.run}/firewall.json`;
-
-function namespace(): string {
-  return Deno.readLinkSync("/proc/thread-self/ns/net");
-}
-
-/** What was applied last in this network namespace; undefined after a reboot. */
-export function readApplied(places: NetPlaces): Applied | undefined {
-  try {
-    const applied: Applied = JSON.parse(Deno.readTextFileSync(appliedPath(places)));
-    const isWhole = applied.networks.every(({ id }) => id !== undefined);
-    return isWhole && applied.netns === namespace() ? applied : undefined;
-  } catch (error) {
-    // What cannot be understood is as good as nothing: the rules are given anew, after a look.
-    const isLost = error instanceof SyntaxError || error instanceof TypeError;
-    if (isLost || error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
 const errorPath = (places: NetPlaces) => `${places.run}/firewall.error`;
 
 /** Why no firewall program worked the last time one was tried, one line per program. */
@@ -103,15 +41,6 @@ export function readFirewallError(places: NetPlaces): string {
     return "none tried";
   }
 }
-
-/** Is nothing to be done for a container without ports on these networks? */
-export function covers(applied: Applied | undefined, networkIds: readonly string[]): boolean {
-  return applied !== undefined &&
-    networkIds.every((id) => applied.networks.some((network) => network.id === id));
-}
-
-/** What the restore program was given last with success: for people to look at, and for us. */
-const givenPath = (places: NetPlaces, version: 4 | 6) => `${places.run}/rules.v${version}`;
 
 /** Gives `text` to a restore program by a file. */
 async function restore(
@@ -126,16 +55,6 @@ async function restore(
   const done = await runProgram(program, ["--wait", "--noflush", `${path}.new`]);
   if (done.ok) Deno.renameSync(`${path}.new`, path);
   return done;
-}
-
-/** Was the restore program given just this last? A transaction takes the kernel 10 ms and more. */
-function isGiven(places: NetPlaces, version: 4 | 6, text: string): boolean {
-  try {
-    return Deno.readTextFileSync(givenPath(places, version)) === text;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /**
@@ -219,12 +138,6 @@ async function applyWith(
  */
 export type Scope = "ports" | "all" | "repair";
 
-/** The families that any network needs rules for. */
-export function versionsOf(set: RuleSet): (4 | 6)[] {
-  const six = set.networks.some((network) => network.subnet6 !== undefined);
-  return six ? [4, 6] : [4];
-}
-
 function asked(): readonly Backend[] {
   const wish = Deno.env.get("DIPLODOCK_FIREWALL");
   if (wish === undefined || wish === "") return PREFERENCE;
@@ -245,9 +158,12 @@ export async function applyRules(
   scope: Scope,
 ): Promise<Backend> {
   const known = readApplied(places);
+  const wishes = asked();
+  if (scope === "ports" && known !== undefined && wishes.includes(known.backend)) {
+    if (applyNatively(places, set, known)) return known.backend;
+  }
   const touched = scope !== "repair" && rulesTouched(places);
   const before = nftGeneration();
-  const wishes = asked();
   const order = known !== undefined && wishes.includes(known.backend)
     ? [known.backend, ...wishes.filter((backend) => backend !== known.backend)]
     : wishes;
@@ -263,16 +179,30 @@ export async function applyRules(
     }
     errors.push(`${candidate}: ${error}`);
   }
-  const applied: Applied = { backend, netns: namespace(), networks: set.networks, versions };
-  writeAtomic(appliedPath(places), JSON.stringify(applied)); // others read it without the lock
+  const kind = kindOf(places, backend, before);
+  const native = kind === "nft" && backend !== "nft" && set.ports.length > 0
+    ? await provenBy(places, backend, versions, backend === known?.backend ? known.native : {})
+    : undefined;
+  writeApplied(places, { backend, netns: namespace(), networks: set.networks, versions, native });
   // What somebody else changed is not known to be whole yet: the note stays as it is.
-  const kind = touched ? undefined : kindOf(places, backend, before);
-  if (kind !== undefined) noteRules(places, kind, versions);
+  if (kind !== undefined && !touched) noteRules(places, kind, versions);
   if (backend === "none") {
     forgetRules(places);
     Deno.writeTextFileSync(errorPath(places), errors.join("\n"), { mode: 0o600 });
   }
   return backend;
+}
+
+/** For which families rules may be given without a program; what is known is not tried again. */
+async function provenBy(
+  places: NetPlaces,
+  backend: Backend,
+  versions: readonly (4 | 6)[],
+  known: Applied["native"],
+): Promise<Applied["native"]> {
+  const proven = { ...known };
+  for (const version of versions) proven[version] ??= await proveNative(places, backend, version);
+  return proven;
 }
 
 /** In which firewall a backend's program has just put our rules; undefined: in none. */
@@ -299,6 +229,6 @@ export async function removeRules(places: NetPlaces): Promise<void> {
       if (text !== "") await restore(places, known.backend, version, text);
     }
   }
-  Deno.removeSync(appliedPath(places));
+  forgetApplied(places);
   forgetRules(places);
 }

@@ -1,5 +1,5 @@
 /** A network whose record is damaged: what else is known of it, to take it away. */
-import { readApplied } from "./firewall.ts";
+import { readApplied } from "./applied.ts";
 import { BRIDGE_NAME, emptyNetwork, type NetworkRecord } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
 import { readStates } from "./state.ts";

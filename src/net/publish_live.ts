@@ -3,7 +3,7 @@ import { Netlink } from "../../ffi/netlink.ts";
 import { portOptions } from "../../ffi/rtnetlink.ts";
 import { UserError } from "../base/errors.ts";
 import { holdOrExplain, publishRules, reachOf, takenByOthers, targetFor } from "./attach.ts";
-import { readApplied } from "./firewall.ts";
+import { readApplied } from "./applied.ts";
 import { locked } from "./lock.ts";
 import { type NetworkRecord, readNetworks } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";

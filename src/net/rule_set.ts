@@ -1,13 +1,7 @@
 /** The rules that should be: all networks, and the published ports of all who hold theirs. */
-import {
-  type Applied,
-  type AppliedNetwork,
-  applyRules,
-  type Backend,
-  covers,
-  readApplied,
-  type Scope,
-} from "./firewall.ts";
+import { type Applied, type AppliedNetwork, covers, readApplied } from "./applied.ts";
+import { applyRules, type Scope } from "./firewall.ts";
+import type { Backend } from "./firewall_program.ts";
 import { BRIDGE_MASQUERADE, bridgeOf, optionOn, readNetworks } from "./networks.ts";
 import type { NetworkRecord } from "./networks.ts";
 import { parseIp } from "./address.ts";

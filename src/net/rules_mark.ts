@@ -70,6 +70,16 @@ function legacySizes(version: 4 | 6): string {
   }).join(" ");
 }
 
+/** The same as a number; 0, which it never is, where there is no nf_tables. */
+export function currentGeneration(): number {
+  return numberOf(nftGeneration()) ?? 0;
+}
+
+function numberOf(generation: string): number | undefined {
+  const bytes = generation.split(".").map(Number);
+  return bytes.length === 4 ? bytes.reduce((number, byte) => number * 256 + byte, 0) : undefined;
+}
+
 function kernelMark(kind: MarkKind, versions: string): string {
   if (kind === "nft") return `nft ${versions} ${nftGeneration()}`;
   const sizes = Array.from(versions, (version) => legacySizes(version === "4" ? 4 : 6));
@@ -82,6 +92,25 @@ const markPath = (places: NetPlaces) => `${places.run}/rules.mark`;
 export function notedMark(places: NetPlaces): { kind: MarkKind; text: string } | undefined {
   const text = readIfThere(markPath(places));
   return text && { kind: text.startsWith("nft ") ? "nft" : "legacy", text } || undefined;
+}
+
+/** The generation of the kernel's rules in which ours, of these families, were noted to be whole. */
+export function notedGeneration(
+  places: NetPlaces,
+  versions: readonly (4 | 6)[],
+): number | undefined {
+  const [kind, of, generation] = notedMark(places)?.text.split(" ") ?? [];
+  return kind === "nft" && of === versions.join("") ? numberOf(generation) : undefined;
+}
+
+/** Notes that ours are whole in this generation. */
+export function noteGeneration(
+  places: NetPlaces,
+  versions: readonly (4 | 6)[],
+  generation: number,
+): void {
+  const bytes = [24, 16, 8, 0].map((shift) => (generation >>> shift) & 0xff);
+  writeAtomic(markPath(places), `nft ${versions.join("")} ${bytes.join(".")}`);
 }
 
 /** Was somebody else at the firewall since the last note? */

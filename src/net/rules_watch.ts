@@ -3,7 +3,8 @@
  * ruleset`. Nobody watches for it: the next command that cleans up finds the firewall's mark
  * changed, looks what is left of our rules, and gives them again if one is missing.
  */
-import { type Applied, listedRules, readApplied } from "./firewall.ts";
+import { type Applied, readApplied } from "./applied.ts";
+import { listedRules } from "./firewall.ts";
 import { chainName, jumpKey, jumpsOf, presentIn, TABLES } from "./iptables.ts";
 import { locked } from "./lock.ts";
 import { countRules, nftText } from "./nft.ts";

@@ -3,7 +3,7 @@ import { removeIfThere } from "../base/files.ts";
 import { deadStates, type IsLive } from "./dead.ts";
 import { releaseEndpoint } from "./endpoint.ts";
 import { refreshRules } from "./rule_set.ts";
-import type { Backend } from "./firewall.ts";
+import type { Backend } from "./firewall_program.ts";
 import { sweepLeases } from "./leases.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";

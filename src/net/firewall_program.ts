@@ -1,0 +1,41 @@
+/** The programs that speak to the firewall: where they are, and their runs. */
+
+/** How rules get into the kernel. */
+export type Backend = "iptables" | "iptables-legacy" | "iptables-nft" | "nft" | "none";
+
+const PROGRAM_DIRS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
+
+function findProgram(name: string): string | undefined {
+  const fromPath = (Deno.env.get("PATH") ?? "").split(":").filter((dir) => dir.startsWith("/"));
+  for (const dir of new Set([...fromPath, ...PROGRAM_DIRS])) {
+    try {
+      if (Deno.statSync(`${dir}/${name}`).isFile) return `${dir}/${name}`;
+    } catch {
+      // not in this directory
+    }
+  }
+  return undefined;
+}
+
+const decoder = new TextDecoder();
+
+/** Runs a program of the firewall to its end. */
+export async function runProgram(
+  name: string,
+  args: string[],
+): Promise<{ ok: boolean; out: string; error: string }> {
+  const path = findProgram(name);
+  if (path === undefined) return { ok: false, out: "", error: `${name}: not found` };
+  const { success, stdout, stderr } = await new Deno.Command(path, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  return { ok: success, out: decoder.decode(stdout), error: decoder.decode(stderr).trim() };
+}
+
+/** "iptables-legacy" and 6 -> "ip6tables-legacy-restore". */
+export function programOf(backend: Backend, version: 4 | 6, verb: "restore" | "save"): string {
+  return `${backend.replace("iptables", version === 4 ? "iptables" : "ip6tables")}-${verb}`;
+}
