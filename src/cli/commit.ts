@@ -12,6 +12,7 @@ import { commitContainer } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
 import { isThere } from "../image/store.ts";
 import type { ImageRunConfig } from "../image/types.ts";
+import { markOf } from "../image/whiteout.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, noteTag } from "./image_context.ts";
 
@@ -94,10 +95,18 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
     exclude() {
       // What diff shows is what is kept: not the stubs of mount points and of the engine's files.
       const changed = new Set(containerChanges(record).map((change) => change.path));
-      return (path) => !changed.has(`/${toText(path)}`);
+      return (path) => !changed.has(`/${toText(markedPath(path))}`);
     },
     ...(name && { name }),
   });
+}
+
+/** What a mark of fuse-overlayfs that is a file speaks of; of all else the path itself. */
+function markedPath(path: string): string {
+  const slash = path.lastIndexOf("/");
+  const mark = markOf(path.slice(slash + 1));
+  if (mark.kind === "whiteout") return path.slice(0, slash + 1) + mark.name;
+  return mark.kind === "opaque" ? path.slice(0, Math.max(slash, 0)) : path;
 }
 
 /** A copy has no marks of what is gone. Paths as byte strings. */

@@ -20,7 +20,7 @@ import { Fd, openAt, openHow } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { byteString, cBytes, fromText, toText } from "../image/byte_string.ts";
 import { namesIn, type Stat, statAt } from "../image/stat.ts";
-import { isOpaque, isWhiteout } from "../image/whiteout.ts";
+import { hasMarkFile, isMarkFile, isOpaque, isWhiteout } from "../image/whiteout.ts";
 
 /** The same directory in the layers that have it, topmost first. None: a mount point's stub. */
 export class MergedDirectory implements Disposable {
@@ -70,7 +70,11 @@ export function lookUp(directory: MergedDirectory, name: string): Found | undefi
   let isDirectory = false;
   for (const layer of directory.layers) {
     const stat = statAt(layer.raw, name);
-    if (stat === undefined) continue;
+    if (stat === undefined) {
+      if (hasMarkFile(layer.raw, name)) break;
+      continue;
+    }
+    if (isMarkFile(name, stat)) continue;
     if (isWhiteout(stat)) break;
     if (stat.kind !== S_IFDIR) {
       if (!isDirectory) return { kind: "other", parent: layer, stat };

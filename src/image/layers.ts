@@ -15,7 +15,7 @@ import { type LayerRecord, readLayer } from "./records.ts";
 import type { Session } from "./session.ts";
 import { isThere, type Store } from "./store.ts";
 import { TarReader, type TarSink } from "./tar.ts";
-import { Unpacker } from "./unpack.ts";
+import { type Unpacked, Unpacker } from "./unpack.ts";
 import type { OverlayKind } from "./whiteout.ts";
 
 /** What a compressed layer may grow to. */
@@ -59,7 +59,8 @@ export async function ensureLayer(session: Session, source: LayerSource): Promis
   const made = readLayer(store, chainId);
   if (made !== undefined) return made;
   const directory = layerDirectory(session);
-  const record = { diffId: source.diffId, size: await unpackVerified(store, source, directory) };
+  const unpacked = await unpackVerified(store, source, directory);
+  const record = recordOf(source.diffId, unpacked);
   placeLayer(store, chainId, directory, record);
   return record;
 }
@@ -80,11 +81,11 @@ export async function unpackUnnamed(
   const reader = new TarReader(unpacker);
   for (const chunk of readRange(range)) reader.push(chunk);
   reader.finish();
-  const { size } = unpacker.finish();
+  const unpacked = unpacker.finish();
   const diffId = await digest;
   using _lock = await lock(store.lock(`layer-${hexOf(diffId)}`), "exclusive");
   if (readLayer(store, diffId) === undefined) {
-    placeLayer(store, diffId, directory, { diffId, size });
+    placeLayer(store, diffId, directory, recordOf(diffId, unpacked));
   }
 }
 
@@ -119,13 +120,17 @@ export interface ShiftedOwners {
   readonly root: number;
 }
 
-/** Unpacks a layer into `<directory>/fs`; the size of its files. Throws UserError. */
+function recordOf(diffId: Digest, { size, hasMarkFiles }: Unpacked): LayerRecord {
+  return { diffId, size, ...(hasMarkFiles && { hasMarkFiles }) };
+}
+
+/** Unpacks a layer into `<directory>/fs`. Throws UserError. */
 export async function unpackVerified(
   store: Store,
   source: LayerSource,
   directory: string,
   owners?: ShiftedOwners,
-): Promise<number> {
+): Promise<Unpacked> {
   using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
   const lowers = owners?.lowers ??
     source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
@@ -148,7 +153,7 @@ export async function unpackVerified(
   if (digest !== source.diffId) {
     throw new UserError(`Cannot unpack layer ${source.diffId}: its content is ${digest}`);
   }
-  return unpacker.finish().size;
+  return unpacker.finish();
 }
 
 function shifted(sink: TarSink, owners: ShiftedOwners): TarSink {

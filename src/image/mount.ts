@@ -11,9 +11,10 @@ import {
 import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
+import { readIfThere } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { lockBriefly } from "./locks.ts";
-import type { ImageRecord } from "./records.ts";
+import type { ImageRecord, LayerRecord } from "./records.ts";
 import { isThere, type Store } from "./store.ts";
 
 const FSOPEN_CLOEXEC = 1;
@@ -38,6 +39,7 @@ export function mountedImages(store: Store): Digest[] {
  * system: the descriptor is the way in, and the mount goes with it. fsmount(2).
  */
 export function detachedOverlay(store: Store, layers: readonly string[], goal: string): Fd {
+  for (const layer of layers) checkMarks(layer, goal);
   using fs = new Fd(check(goal, "fsopen", "overlay", FSOPEN_CLOEXEC));
   // overlayfs wants two lower directories; an empty one changes nothing.
   const lowers = layers.length === 1 ? [...layers, emptyDirectory(store)] : layers;
@@ -46,6 +48,17 @@ export function detachedOverlay(store: Store, layers: readonly string[], goal: s
   }
   check(goal, "fsconfig", fs.raw, FSCONFIG_CMD_CREATE, null, null, 0);
   return new Fd(check(goal, "fsmount", fs.raw, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY));
+}
+
+/** What marks as files say is gone would be there. */
+function checkMarks(layer: string, goal: string): void {
+  const record = readIfThere(`${layer}/../layer.json`);
+  if (record === undefined || !(JSON.parse(record) as LayerRecord).hasMarkFiles) return;
+  throw new UserError(
+    `Cannot ${goal}: the file system of the store takes no marks of overlayfs for what a layer ` +
+      "deletes; start a container of the image and export that, or move the store to ext4, xfs, " +
+      "btrfs or tmpfs (DIPLODOCK_ROOT)",
+  );
 }
 
 /** Mounts an image unless it is mounted already; the directory. */

@@ -28,6 +28,8 @@ export interface LayerRecord {
   diffId: Digest;
   /** Bytes of its files. */
   size: number;
+  /** Some of what is gone is marked by files (`LayerMarks`), which the kernel's overlayfs shows. */
+  hasMarkFiles?: boolean;
 }
 
 /** The record of an image, if there is one. */

@@ -9,7 +9,6 @@
 import {
   O_CLOEXEC,
   O_DIRECTORY,
-  O_NOFOLLOW,
   O_RDONLY,
   S_IFBLK,
   S_IFCHR,
@@ -21,12 +20,13 @@ import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "./byte_string.ts";
 import { impliedDirectory } from "./implied_directory.ts";
 import { cleanPath } from "./clean_path.ts";
+import { LayerMarks } from "./layer_marks.ts";
 import { applyAt, applyToFd, type Identity, ownIdentity } from "./metadata.ts";
 import { deviceNumber, statAt } from "./stat.ts";
 import { type TarEntry, TarError, type TarSink } from "./tar.ts";
 import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
 import { NEW_FILE, sizeOf, UnpackBatch } from "./unpack_batch.ts";
-import { isWhiteout, markOf, type OverlayKind, setOpaque } from "./whiteout.ts";
+import { isWhiteout, markOf, type OverlayKind } from "./whiteout.ts";
 
 /** How to unpack. */
 export interface UnpackOptions {
@@ -43,6 +43,8 @@ export interface Unpacked {
   size: number;
   /** Devices an ordinary user could not make. */
   skipped: string[];
+  /** Some of what is gone is marked by files (`LayerMarks`). */
+  hasMarkFiles: boolean;
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -53,9 +55,10 @@ export class Unpacker implements TarSink, Disposable {
   readonly #who: Identity;
   /** Directories get their mode and time at the end: until then they must be writable. */
   readonly #directories = new Map<string, TarEntry>();
-  readonly #result: Unpacked = { size: 0, skipped: [] };
+  readonly #result = { size: 0, skipped: [] as string[] };
   /** Files and links that are made together, by the next flush at the latest. */
   readonly #batch: UnpackBatch;
+  readonly #marks: LayerMarks;
   #entry: TarEntry | undefined;
   /** A file whose data has not come yet. */
   #waiting = false;
@@ -67,11 +70,12 @@ export class Unpacker implements TarSink, Disposable {
     this.#dirs = new OpenDirectories(rootFd);
     this.#who = options.identity ?? ownIdentity();
     this.#batch = new UnpackBatch(this.#who);
+    this.#marks = new LayerMarks(options.overlay);
   }
 
   entry(entry: TarEntry): void {
     this.#entry = entry;
-    if (this.#batch.takes(entry)) {
+    if (this.#batch.takes(entry) && !this.#marks.hasFiles) {
       if (entry.type === "symlink") this.#later(undefined);
       else this.#waiting = true;
       return;
@@ -181,7 +185,7 @@ export class Unpacker implements TarSink, Disposable {
     // Deepest first, so that a directory without rights does not lock out those inside it.
     const paths = [...this.#directories.keys()].sort((a, b) => b.length - a.length);
     for (const path of paths) this.#finishDirectory(path, this.#directories.get(path)!);
-    return this.#result;
+    return { ...this.#result, hasMarkFiles: this.#marks.hasFiles };
   }
 
   [Symbol.dispose](): void {
@@ -250,24 +254,15 @@ export class Unpacker implements TarSink, Disposable {
   /** mkdir, in place of a whiteout too; then nothing of the lower layers may show in it. */
   #makeDirectory(dirFd: number, name: string): void {
     const bytes = cBytes(name);
+    let hidesLower = this.#marks.takeBack(dirFd, name);
     let result = sys("mkdirat", dirFd, bytes, 0o700);
     if (result === -EEXIST && isWhiteout(statAt(dirFd, name)!)) {
+      hidesLower = true;
       sys("unlinkat", dirFd, bytes, 0);
       result = sys("mkdirat", dirFd, bytes, 0o700);
-      if (result >= 0) this.#opaque(dirFd, name);
     }
+    if (result >= 0 && hidesLower) this.#marks.opaque(dirFd, name);
     if (result < 0) throw this.#failed("mkdirat", result);
-  }
-
-  #opaque(dirFd: number, name: string): void {
-    if (this.options.overlay === "plain") return;
-    const fd = sys("openat", dirFd, cBytes(name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) throw this.#failed("openat", fd);
-    try {
-      setOpaque(fd, this.options.overlay);
-    } finally {
-      sys("close", fd);
-    }
   }
 
   /** Handles the names that mean "gone"; whether this was one. */
@@ -279,26 +274,18 @@ export class Unpacker implements TarSink, Disposable {
       case "aufs":
         return true;
       case "opaque":
-        this.#opaque(dirFd, ".");
+        this.#marks.opaque(dirFd, ".");
         return true;
       case "bad":
         throw new TarError(`Cannot unpack "${toText(entry.path)}": a whiteout of nothing`);
       case "whiteout":
-        this.#whiteout(dirFd, mark.name);
+        this.#marks.whiteout(dirFd, mark.name);
         return true;
     }
   }
 
-  /** A whiteout speaks of lower layers only: what this layer itself has stays. */
-  #whiteout(dirFd: number, name: string): void {
-    const existing = statAt(dirFd, name);
-    if (existing?.kind === S_IFDIR) return this.#opaque(dirFd, name);
-    if (existing !== undefined) return;
-    const result = sys("mknodat", dirFd, cBytes(name), S_IFCHR, 0);
-    if (result < 0) throw this.#failed("mknodat", result);
-  }
-
   #create(dirFd: number, path: string, name: string, entry: TarEntry): void {
+    let hidesLower = this.#marks.takeBack(dirFd, name);
     let result = this.#make(dirFd, path, name, entry);
     if (result === -EEXIST) {
       if (entry.type === "hardlink" && cleanPath(entry.link).join("/") === path) return;
@@ -307,13 +294,13 @@ export class Unpacker implements TarSink, Disposable {
         this.#directories.set(path, entry);
         return;
       }
-      const hidesLower = existing !== undefined && isWhiteout(existing);
+      hidesLower = existing !== undefined && isWhiteout(existing);
       this.#remove(dirFd, path, name);
       // The cache of directories was dropped; the parent is opened again.
-      const again = this.#parent(path.slice(0, Math.max(0, path.length - name.length - 1)), entry);
-      result = this.#make(again, path, name, entry);
-      if (result >= 0 && entry.type === "directory" && hidesLower) this.#opaque(again, name);
+      dirFd = this.#parent(path.slice(0, Math.max(0, path.length - name.length - 1)), entry);
+      result = this.#make(dirFd, path, name, entry);
     }
+    if (result >= 0 && entry.type === "directory" && hidesLower) this.#marks.opaque(dirFd, name);
     if (result < 0) throw this.#failed(entry.type === "hardlink" ? "linkat" : "create", result);
   }
 

@@ -2,11 +2,11 @@
  * How a layer says "this is gone": ".wh." names in archives, marks of overlayfs on disk.
  * Source: OCI image-spec, "Whiteouts"; Linux, Documentation/filesystems/overlayfs.rst.
  */
-import { S_IFCHR } from "../../ffi/constants.ts";
+import { S_IFCHR, S_IFREG } from "../../ffi/constants.ts";
 import { ENODATA, EOPNOTSUPP, SyscallError } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { cBytes } from "./byte_string.ts";
-import type { Stat } from "./stat.ts";
+import { type Stat, statAt } from "./stat.ts";
 
 /** Which attributes overlayfs reads: "user." when mounted with userxattr, in a user namespace. */
 export type OverlayKind = "trusted" | "user";
@@ -40,6 +40,23 @@ export function markOf(name: string): Mark {
 export function isWhiteout(stat: Stat): boolean {
   return stat.kind === S_IFCHR && stat.devMajor === 0 && stat.devMinor === 0;
 }
+
+/** A file that marks another name as gone, where the file system takes no such device. */
+export function isMarkFile(name: string, stat: Stat): boolean {
+  return name.startsWith(WHITEOUT_PREFIX) && stat.kind === S_IFREG && stat.size === 0 &&
+    stat.mode === 0;
+}
+
+/** Whether a layer's directory has such a file for `name`. */
+export function hasMarkFile(dirFd: number, name: string): boolean {
+  const mark = WHITEOUT_PREFIX + name;
+  if (mark.length > NAME_MAX) return false;
+  const stat = statAt(dirFd, mark);
+  return stat !== undefined && isMarkFile(mark, stat);
+}
+
+/** The longest name of a file. */
+const NAME_MAX = 255;
 
 /** Whether an attribute steers overlayfs; such names are never taken from or put in archives. */
 export function isOverlayXattr(name: string): boolean {

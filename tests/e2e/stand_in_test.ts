@@ -141,6 +141,14 @@ for (const [name, hide, note, skip] of STORAGES) {
       });
       assertEquals(await store.ok("exec", "sleeper", "cat", "/data/file"), "from the image");
       assert(!(await store.listed("export", "sleeper", "-o")).includes("gone"));
+      // The image of it has marks that the store's file system does not take as devices.
+      await store.ok("commit", "sleeper", "less");
+      const less = await store.ok(...run, "--name", "less", "less", "sh", "-c", "ls -A / /old");
+      assert(!/gone|one|two|wh/.test(less), less);
+      assertEquals(await store.ok("diff", "less"), "");
+      const shown = await store.dd("image", "mount", "less");
+      assertStringIncludes(shown.stderr, "takes no marks of overlayfs");
+      await store.ok("rm", "less");
       await store.ok("rm", "-f", "sleeper");
       await waitFor(() => !mounts().includes(`${store.top}/m/root/`));
     },

@@ -177,6 +177,30 @@ for (const [name, lines, want, opaque] of MARKS) {
   });
 }
 
+/** On an overlay, a device as a mark would be the overlay's own: there the mark is a file. */
+for (const [name, lines, want, opaque] of MARKS) {
+  Deno.test({
+    name: `Unpacker turns on an overlay into files what it has no devices for: ${name}`,
+    ...needsRoot,
+    fn: () =>
+      sandbox((layer) => {
+        for (const part of ["l", "u", "w", "m"]) Deno.mkdirSync(`${layer}/${part}`);
+        const options = `lowerdir=${layer}/l,upperdir=${layer}/u,workdir=${layer}/w`;
+        const args = ["-t", "overlay", "overlay", "-o", options, `${layer}/m`];
+        assert(new Deno.Command("mount", { args }).outputSync().success);
+        try {
+          unpack(tarOf(lines), `${layer}/m`);
+          const files = want.map((line) => line.replace("char d/gone", "file d/.wh.gone"));
+          assertEquals(shape(`${layer}/m`), files);
+          const dirs = want.filter((line) => line.startsWith("dir ")).map((line) => line.slice(4));
+          assertEquals(dirs.filter((dir) => hasOpaque(`${layer}/m/${dir}`)), opaque);
+        } finally {
+          new Deno.Command("umount", { args: [`${layer}/m`] }).outputSync();
+        }
+      }),
+  });
+}
+
 Deno.test({
   name: "Unpacker gives implied directories the looks they have in the layers below",
   ...needsRoot,
