@@ -32,10 +32,3 @@ export function executable(code: Uint8Array): bigint {
   check("protect code", "mprotect", arena.address, arena.size, PROT_READ | PROT_EXEC);
   return BigInt(arena.address);
 }
-
-/** The bytes that hexadecimal digits stand for. */
-export function codeOf(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(i * 2, i * 2 + 2), 16);
-  return bytes;
-}

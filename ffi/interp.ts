@@ -2,7 +2,6 @@
  * The interpreter of syscall programs: machine code, and the encoder that lays a program out for
  * it. Sources of the bytes: interp_x86_64.s and interp_aarch64.s beside this file.
  */
-import { codeOf } from "./arena.ts";
 import { cstr } from "./bytes.ts";
 import {
   type Block,
@@ -302,5 +301,5 @@ function writeStep(
 
 /** The machine code of `arch` as bytes. */
 export function interpreterBytes(arch: Arch = Deno.build.arch): Uint8Array<ArrayBuffer> {
-  return codeOf(INTERPRETER[arch]);
+  return Uint8Array.fromHex(INTERPRETER[arch]);
 }

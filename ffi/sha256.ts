@@ -3,7 +3,7 @@
  * node:crypto (20 ms), and on a thread of Deno's pool beside this one, where it reads the file
  * itself (a Worker would take 60 ms to start). Source of the bytes: sha256_x86_64.s beside this file.
  */
-import { codeOf, executable } from "./arena.ts";
+import { executable } from "./arena.ts";
 import { EIO, SyscallError } from "./errno.ts";
 import { addressOf } from "./libc.ts";
 
@@ -46,8 +46,10 @@ const START = [2, 3, 5, 7, 11, 13, 17, 19].map((prime) => ((prime ** 0.5) % 1) *
 const SYNC = { parameters: ["u64"], result: "i64" } as const;
 const ASIDE = { parameters: ["u64"], result: "i64", nonblocking: true } as const;
 
+/** The code, as functions of a job's address. */
 interface Functions {
   now(job: bigint): bigint;
+  /** On another thread. */
   aside(job: bigint): Promise<bigint>;
 }
 
@@ -57,11 +59,17 @@ let functions: Functions | null | undefined;
 function load(): Functions | null {
   if (functions !== undefined) return functions;
   if (Deno.build.arch !== "x86_64") return functions = null;
-  const code = executable(codeOf(SHA256_X86_64));
-  const now = new Deno.UnsafeFnPointer(Deno.UnsafePointer.create<typeof SYNC>(code)!, SYNC);
+  const code = Deno.UnsafePointer.create(executable(Uint8Array.fromHex(SHA256_X86_64)))!;
+  const now = new Deno.UnsafeFnPointer(code as Deno.PointerObject<typeof SYNC>, SYNC);
   if (now.call(0n) !== 1n) return functions = null;
-  const aside = new Deno.UnsafeFnPointer(Deno.UnsafePointer.create<typeof ASIDE>(code)!, ASIDE);
-  return functions = { now: (job) => now.call(job), aside: (job) => aside.call(job) };
+  let other: Deno.UnsafeFnPointer<typeof ASIDE> | undefined;
+  return functions = {
+    now: (job) => now.call(job),
+    aside: (job) => {
+      other ??= new Deno.UnsafeFnPointer(code as Deno.PointerObject<typeof ASIDE>, ASIDE);
+      return other.call(job);
+    },
+  };
 }
 
 /** Whether this machine can: others take node:crypto. */

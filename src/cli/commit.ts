@@ -2,8 +2,8 @@ import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { emitContainerEvent } from "../engine/events.ts";
 import { containerChanges } from "../engine/diff.ts";
-import { canPause, pauseContainer, unpauseContainer } from "../engine/pause.ts";
 import { readFoundation, writtenTree } from "../engine/foundation.ts";
+import { stateOf } from "../engine/state.ts";
 import { diskOwners } from "../engine/userns.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
 import { fromText, toText } from "../image/byte_string.ts";
@@ -56,12 +56,16 @@ function imageConfig(config: ContainerConfig): ImageRunConfig {
   };
 }
 
-/** Freezes a container that runs until disposed. */
-function pauseMeanwhile(id: string): Disposable {
-  // What cannot be frozen is committed as it is at that moment.
-  if (!canPause(id)) return { [Symbol.dispose]() {} };
-  pauseContainer(id);
-  return { [Symbol.dispose]: () => unpauseContainer(id) };
+/** Freezes a container that runs until disposed; undefined if there is nothing to freeze. */
+async function freezer(id: string): Promise<(() => Disposable) | undefined> {
+  if (stateOf(id).kind !== "running") return undefined;
+  const { canPause, pauseContainer, unpauseContainer } = await import("../engine/pause.ts");
+  return () => {
+    // What cannot be frozen is committed as it is at that moment.
+    if (!canPause(id)) return { [Symbol.dispose]() {} };
+    pauseContainer(id);
+    return { [Symbol.dispose]: () => unpauseContainer(id) };
+  };
 }
 
 interface Wish {
@@ -81,6 +85,7 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
   const owners = diskOwners(record);
   const { storage } = readFoundation(record.Id);
   const upper = writtenTree(record.Id, storage);
+  const pause = wish.pause ? await freezer(record.Id) : undefined;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
     ...(isThere(upper) && { upper }),
@@ -91,7 +96,7 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
     message: wish.message ?? "",
     ...(wish.author && { author: wish.author }),
     createdBy: (record.Config.Cmd ?? []).join(" "),
-    ...(wish.pause && { pause: () => pauseMeanwhile(record.Id) }),
+    ...(pause && { pause }),
     exclude() {
       // What diff shows is what is kept: not the stubs of mount points and of the engine's files.
       const changed = new Set(containerChanges(record).map((change) => change.path));

@@ -6,7 +6,7 @@ import { archiveChunks, decompress } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { orCollect } from "./gc.ts";
-import { expectMuch } from "./hash.ts";
+import { expectMuch, expectSome } from "./hash.ts";
 import { compressionOf, copyRange, type FileRange } from "./incoming.ts";
 import { unpackUnnamed } from "./layers.ts";
 import { type PackOptions, packTree } from "./pack.ts";
@@ -138,6 +138,7 @@ export interface CommitOptions extends MakeOptions {
 export async function commitContainer(store: Store, options: CommitOptions): Promise<ImageRecord> {
   const config = applyChanges(options.config, options.changes);
   using session = await Session.open(store);
+  await expectSome();
   const parent = options.parent === undefined ? undefined : readRecord(store, options.parent);
   if (options.parent !== undefined && parent === undefined) {
     throw new Error(`Cannot commit: image ${options.parent} is gone`);
