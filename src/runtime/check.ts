@@ -62,13 +62,18 @@ function procMounts({ mounts = [] }: Spec): string | undefined {
 }
 
 /** A string with a NUL would be another one to the kernel. */
-function nul(value: unknown): string | undefined {
+function nul(spec: Spec): string | undefined {
+  // Seen in one look: only a configuration that may have one is walked through.
+  return JSON.stringify(spec).includes("\\u0000") ? nulIn(spec) : undefined;
+}
+
+function nulIn(value: unknown): string | undefined {
   if (typeof value === "string") {
     return value.includes("\0") ? `${JSON.stringify(value)} has a NUL inside` : undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
   for (const [key, item] of Object.entries(value)) {
-    const problem = nul(key) ?? nul(item);
+    const problem = nulIn(key) ?? nulIn(item);
     if (problem !== undefined) return problem;
   }
   return undefined;
