@@ -6,19 +6,51 @@ import { cstr } from "./bytes.ts";
 import { SyscallError } from "./errno.ts";
 import { type SyscallName, syscallNumber } from "./syscalls.ts";
 
-const WORDS = ["i64", "i64", "i64", "i64", "i64", "i64", "i64"] as const;
-const SYMBOLS = {
-  syscall: { parameters: WORDS, result: "i64" }, // long number, ...
-  __errno_location: { parameters: [], result: "pointer" }, // int *
-} as const satisfies Deno.ForeignLibraryInterface;
-const ASYNC_SYMBOLS = {
-  syscall: { parameters: WORDS, result: "i64", nonblocking: true },
-} as const satisfies Deno.ForeignLibraryInterface;
+const LIBRARY = "libc.so.6";
+const SYSCALL = {
+  parameters: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], // long number, ...
+  result: "i64",
+} as const satisfies Deno.ForeignFunction;
+const ERRNO_LOCATION = { parameters: [], result: "pointer" } as const; // int *
 
-let opened: Deno.StaticForeignLibraryInterface<typeof SYMBOLS> | undefined;
-let openedAsync: Deno.StaticForeignLibraryInterface<typeof ASYNC_SYMBOLS> | undefined;
-const libc = () => opened ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-const libcAsync = () => openedAsync ??= Deno.dlopen("libc.so.6", ASYNC_SYMBOLS).symbols;
+/**
+ * How often syscall(2) is called by its address. For a function of a library Deno compiles code of
+ * its own; that takes 2 ms and makes a call 2 µs shorter, so it pays for who calls it often.
+ */
+const CALLS_BY_ADDRESS = 1000;
+
+interface Door {
+  syscall(...words: [bigint, bigint, bigint, bigint, bigint, bigint, bigint]): bigint;
+  /** errno of this thread: its address does not change. */
+  readonly errno: Deno.UnsafePointerView;
+}
+
+let door: Door | undefined;
+let calls = 0;
+let openedAsync: AsyncDoor | undefined;
+
+function openByAddress(): Door {
+  const symbols = { syscall: { type: "pointer" }, __errno_location: { type: "pointer" } } as const;
+  const addresses = Deno.dlopen(LIBRARY, symbols).symbols;
+  const at = (address: Deno.PointerValue) => address as Deno.PointerObject<never>;
+  const syscall = new Deno.UnsafeFnPointer(at(addresses.syscall), SYSCALL);
+  const location = new Deno.UnsafeFnPointer(at(addresses.__errno_location), ERRNO_LOCATION);
+  return {
+    syscall: (...words) => syscall.call(...words),
+    errno: new Deno.UnsafePointerView(location.call()!),
+  };
+}
+
+function open(): Door {
+  if (++calls === CALLS_BY_ADDRESS) {
+    door = { ...door!, syscall: Deno.dlopen(LIBRARY, { syscall: SYSCALL }).symbols.syscall };
+  }
+  return door ??= openByAddress();
+}
+
+const ASYNC_SYMBOLS = { syscall: { ...SYSCALL, nonblocking: true } } as const;
+type AsyncDoor = Deno.StaticForeignLibraryInterface<typeof ASYNC_SYMBOLS>;
+const openAsync = () => openedAsync ??= Deno.dlopen(LIBRARY, ASYNC_SYMBOLS).symbols;
 
 /**
  * What a call takes: a number as it is, a string as a C string, bytes as their address (the
@@ -51,16 +83,12 @@ function words(args: readonly Arg[]): { values: bigint[]; keep: Uint8Array[] } {
 function raw(call: SyscallName, args: readonly Arg[]): bigint {
   const { values, keep } = words(args);
   const [a, b, c, d, e, f] = values;
-  const result = libc().syscall(BigInt(syscallNumber(call)), a, b, c, d, e, f);
+  const { syscall, errno } = open();
+  const result = syscall(BigInt(syscallNumber(call)), a, b, c, d, e, f);
   // errno is read before anything else can run on this thread.
-  const outcome = result === -1n ? -BigInt(errno()) : result;
+  const outcome = result === -1n ? -BigInt(errno.getInt32()) : result;
   keep.length = 0; // the buffers had to be reachable until here
   return outcome;
-}
-
-function errno(): number {
-  const location = libc().__errno_location();
-  return new Deno.UnsafePointerView(location!).getInt32();
 }
 
 /** Makes the call; its result, or the negative error number. Never throws for a kernel error. */
@@ -87,7 +115,7 @@ export function check(goal: string, call: SyscallName, ...args: Arg[]): number {
 export async function sysAsync(call: SyscallName, ...args: Arg[]): Promise<number> {
   const { values, keep } = words(args);
   const [a, b, c, d, e, f] = values;
-  const result = await libcAsync().syscall(BigInt(syscallNumber(call)), a, b, c, d, e, f);
+  const result = await openAsync().syscall(BigInt(syscallNumber(call)), a, b, c, d, e, f);
   keep.length = 0; // the buffers had to be reachable until here
   return Number(result);
 }
