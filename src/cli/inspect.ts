@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { quoteGo } from "../base/quote.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
+import { mendHealthChecks } from "../engine/health_mend.ts";
 import { inspectContainer } from "../engine/inspect.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { asDaemonError } from "./engine_error.ts";
@@ -52,6 +53,7 @@ const OTHER_KINDS = ["config", "node", "plugin", "secret", "service", "task"];
 /** One container as `inspect` prints it. Throws UserError with docker's texts. */
 export async function inspectOneContainer(name: string, size: boolean): Promise<unknown> {
   const record = readRecord(resolveContainer(name));
+  await mendHealthChecks(record);
   if (!size) return inspectContainer(record);
   const { containerSizes } = await import("../engine/sizes.ts");
   return inspectContainer(record, await containerSizes(record));

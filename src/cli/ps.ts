@@ -1,6 +1,7 @@
 import { collectFilters, parseFilter } from "../base/filter.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { PS_FILTERS } from "../engine/list_filters.ts";
+import { mendHealthChecks } from "../engine/health_mend.ts";
 import { listContainers } from "../engine/listing.ts";
 import { tidyNetworks } from "../engine/network.ts";
 import { summarize } from "../engine/summary.ts";
@@ -116,5 +117,6 @@ export async function command(words: string[]): Promise<number> {
     quiet: options.quiet,
   });
   await tidyNetworks();
+  for (const { record } of found) await mendHealthChecks(record);
   return broken.exitCode;
 }

@@ -17,6 +17,7 @@ import {
   writeRecord,
 } from "./containers.ts";
 import { emitContainerEvent, emitEvent } from "./events.ts";
+import { mendHealthChecks } from "./health_mend.ts";
 import { hasHealthCheck, keepHealth } from "./health_state.ts";
 import { emitDied } from "./life_events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
@@ -131,15 +132,18 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
   }
 }
 
-/** Does what was left undone by processes that were killed: for all containers that have ended. */
+/** Does what was left undone by processes that were killed, for all containers. */
 export async function sweep(): Promise<void> {
   sweepOrphans();
   for (const id of containerIds()) {
-    if (readStartNote(id) === undefined) continue;
+    const note = readStartNote(id);
+    if (note === undefined) continue;
     const state = stateOf(id);
-    if (state.kind !== "exited" && state.kind !== "created") continue;
+    const isRunning = state.kind === "running";
+    if (isRunning ? !note.health : state.kind === "restarting") continue;
     try {
-      await cleanUp(id, false);
+      if (isRunning) await mendHealthChecks(readRecord(id));
+      else await cleanUp(id, false);
     } catch (error) {
       if (!(error instanceof UserError)) throw error; // its record is broken: `rm -f` removes it
     }

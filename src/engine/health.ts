@@ -1,8 +1,8 @@
 /** Health checks: starting the program that makes them, and what follows from their results. */
-import { O_CREAT, O_RDWR, O_TRUNC, O_WRONLY, SIGKILL } from "../../ffi/constants.ts";
+import { O_RDWR, SIGKILL } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
-import { openAt } from "../../ffi/fd.ts";
-import { sys } from "../../ffi/libc.ts";
+import { lockFile, openAt } from "../../ffi/fd.ts";
+import { check, sys } from "../../ffi/libc.ts";
 import { selfCommand } from "../base/self.ts";
 import { directoryOf, openCgroup, openDoor } from "../runtime/cgroup.ts";
 import { execute } from "../runtime/execute.ts";
@@ -68,7 +68,8 @@ function launchHealthProgram(record: ContainerRecord): void {
   const door = scope.use(openDoor(cgroup));
   const nullFile = scope.use(openAt(null, "/dev/null", O_RDWR));
   const path = healthFile(record.Id);
-  const file = scope.use(openAt(null, path, O_WRONLY | O_CREAT | O_TRUNC, 0o600));
+  const file = scope.use(lockFile(path)); // the program has the lock as long as it lives
+  check(`empty "${path}"`, "ftruncate", file.raw, 0);
   const freezer = freezerOf(cgroup);
   const freezerFile = freezer && scope.use(openAt(null, freezer.path));
   const plan: HealthPlan = {

@@ -88,7 +88,11 @@ export async function startContainer(
   undo.defer(() => leaveRoot(id));
   // Noted before anything is made: who cleans up after a start that was cut off finds it.
   const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
-  writeStartNote(id, { startedAt: now(), cgroup: cgroupPath });
+  writeStartNote(id, {
+    startedAt: now(),
+    cgroup: cgroupPath,
+    health: hasHealthCheck(record) || undefined,
+  });
   const userns = await userNamespaceOf(record);
   if (userns !== undefined) undo.use(userns);
   if (userns?.plan.range !== undefined) undo.defer(() => giveRangeBack(id));

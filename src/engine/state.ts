@@ -16,6 +16,8 @@ export interface StartNote {
   readonly cgroup: string;
   /** Its root is mounted by fuse-overlayfs. */
   readonly fuse?: boolean;
+  /** It has a health check, for which a program has to run beside it. */
+  readonly health?: boolean;
 }
 
 /** A running container: the note of its start and its first process. */

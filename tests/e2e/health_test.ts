@@ -23,6 +23,18 @@ async function checked(cmd: string, ...flags: string[]): Promise<string> {
   return await engine.background(...FAST, "--health-cmd", cmd, ...flags, "host", "sleep", "60");
 }
 
+/** The processes that make the checks of a container. */
+function programsOf(id: string): Deno.DirEntry[] {
+  const words = `diplodock-health\0${id.slice(0, 12)}\0`;
+  return [...Deno.readDirSync("/proc")].filter(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${name}/cmdline`) === words;
+    } catch {
+      return false;
+    }
+  });
+}
+
 async function health(id: string): Promise<Health> {
   return JSON.parse(await engine.inspect(id, "{{json .State.Health}}"));
 }
@@ -134,18 +146,48 @@ test("--health-on-failure=restart starts it anew", async () => {
 test("the health program is small and ends with its container", async () => {
   const id = await checked("true");
   await waitFor(async () => (await health(id)).Log.length > 2);
-  const find = () =>
-    [...Deno.readDirSync("/proc")].filter(({ name }) => {
-      try {
-        return Deno.readTextFileSync(`/proc/${name}/cmdline`) ===
-          `diplodock-health\0${id.slice(0, 12)}\0`;
-      } catch {
-        return false;
-      }
-    });
-  const [{ name }] = find();
+  const [{ name }] = programsOf(id);
   const rollup = Deno.readTextFileSync(`/proc/${name}/smaps_rollup`);
   assert(Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]) <= 64, rollup);
   await engine.ok("rm", "-f", id);
-  await waitFor(() => find().length === 0);
+  await waitFor(() => programsOf(id).length === 0);
 });
+
+/** Starts a container by a client that is killed after the launch and before it starts the checks. */
+async function startKilled(id: string): Promise<void> {
+  // What the client does in between is to write an event, which it cannot as long as nobody reads.
+  const log = `${engine.root}/events.log`;
+  Deno.renameSync(log, `${log}.kept`);
+  await new Deno.Command("mkfifo", { args: [log] }).output();
+  const client = engine.spawn(["start", id], { stdout: "null", stderr: "null" });
+  const started = `${engine.root}/containers/${id}/started`; // the last thing before
+  await waitFor(() => {
+    try {
+      return Deno.statSync(started).isFile;
+    } catch {
+      return false;
+    }
+  });
+  client.kill("SIGKILL");
+  await client.status;
+  Deno.renameSync(`${log}.kept`, log);
+}
+
+const NOTICING: string[][] = [["ps"], ["inspect", "ID"], ["network", "prune", "-f"]];
+for (const words of NOTICING) {
+  test(`${words[0]} starts the checks that a killed client did not come to`, async () => {
+    const id = await engine.ok(
+      "create",
+      ...FAST,
+      ...["--health-cmd", "true", "--network", "none", "host", "sleep", "60"],
+    );
+    await startKilled(id);
+    assertEquals(programsOf(id), []);
+    await engine.ok(...words.map((word) => word === "ID" ? id : word));
+    await waitFor(() => programsOf(id).length === 1);
+    await waitFor(async () => (await health(id)).Status === "healthy");
+    await engine.ok("ps");
+    assertEquals(programsOf(id).length, 1, "once is enough");
+    await engine.ok("rm", "-f", id);
+  });
+}

@@ -11,7 +11,7 @@ const VERSION = /^Diplodock version \d+\.\d+\.\d+, build \S+\n$/;
 /** Whether the file's head is ours; a compiled file has nothing to unpack. */
 function selfExtracting(): boolean {
   using file = Deno.openSync(PROGRAM);
-  const head = new Uint8Array(32768);
+  const head = new Uint8Array(49152);
   file.readSync(head);
   return new TextDecoder().decode(head).includes("DIPLODOCK_SELF=");
 }
