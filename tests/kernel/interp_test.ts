@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { executable } from "../../ffi/elf.ts";
 import { EEXIST, ENOENT, EROFS, SyscallError } from "../../ffi/errno.ts";
 import { INTERPRETER, interpreterBytes } from "../../ffi/interp.ts";
@@ -17,36 +17,11 @@ import {
 } from "../../ffi/program.ts";
 import { reap, restoreSignals, run, spawn } from "../../ffi/spawn.ts";
 import type { Arch } from "../../ffi/syscalls.ts";
+import { testAssembly } from "../lib/assembled.ts";
 import { hasProgram, skipUnless } from "../lib/skip.ts";
 
-const ASSEMBLER: Record<Arch, [as: string, objcopy: string]> = {
-  x86_64: ["x86_64-linux-gnu-as", "x86_64-linux-gnu-objcopy"],
-  aarch64: ["aarch64-linux-gnu-as", "aarch64-linux-gnu-objcopy"],
-};
-
 for (const arch of Object.keys(INTERPRETER) as Arch[]) {
-  const [as, objcopy] = ASSEMBLER[arch];
-  Deno.test({
-    name: `the interpreter of ${arch} is what its source assembles to`,
-    ...skipUnless(hasProgram(as) && hasProgram(objcopy), `needs ${as} (binutils)`),
-    fn() {
-      const directory = Deno.makeTempDirSync();
-      try {
-        const source = new URL(`../../ffi/interp_${arch}.s`, import.meta.url).pathname;
-        const object = `${directory}/o`, binary = `${directory}/b`;
-        call(as, source, "-o", object);
-        call(objcopy, "-O", "binary", "--only-section=.text", object, binary);
-        assertEquals(Deno.readFileSync(binary), interpreterBytes(arch));
-      } finally {
-        Deno.removeSync(directory, { recursive: true });
-      }
-    },
-  });
-}
-
-function call(command: string, ...args: string[]): void {
-  const { success, stderr } = new Deno.Command(command, { args }).outputSync();
-  assert(success, new TextDecoder().decode(stderr));
+  testAssembly(`ffi/interp_${arch}.s`, arch, () => interpreterBytes(arch));
 }
 
 const EXIT = (code: number, label?: string): Step => ({

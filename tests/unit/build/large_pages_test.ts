@@ -1,7 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import type { Room } from "../../../build/elf_image.ts";
 import { largePagesCode, useLargePages } from "../../../build/large_pages.ts";
-import { hasProgram, skipUnless } from "../../lib/skip.ts";
+import { testAssembly } from "../../lib/assembled.ts";
 
 const ROOM: Room = { offset: 0x800, bytes: 0x2800 };
 const GLOB_DAT = 6n;
@@ -122,27 +122,4 @@ for (const [name, bytes, room, reason] of REFUSED) {
   });
 }
 
-Deno.test({
-  name: "largePagesCode() is what the assembler makes of large_pages_x86_64.s",
-  ...skipUnless(
-    hasProgram("as") && hasProgram("objcopy") && Deno.build.arch === "x86_64",
-    "needs binutils",
-  ),
-  fn() {
-    const folder = Deno.makeTempDirSync();
-    try {
-      const [object, flat] = [`${folder}/code.o`, `${folder}/code.bin`];
-      for (
-        const [program, ...args] of [
-          ["as", "-o", object, "build/large_pages_x86_64.s"],
-          ["objcopy", "-O", "binary", "-j", ".text", object, flat],
-        ]
-      ) {
-        assert(new Deno.Command(program, { args }).outputSync().success);
-      }
-      assertEquals(largePagesCode(), Deno.readFileSync(flat));
-    } finally {
-      Deno.removeSync(folder, { recursive: true });
-    }
-  },
-});
+testAssembly("build/large_pages_x86_64.s", "x86_64", largePagesCode);

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { stub, stubCode, type StubStart, type StubTexts } from "../../../build/stub.ts";
 import { executable } from "../../../ffi/elf.ts";
-import { hasProgram, skipUnless } from "../../lib/skip.ts";
+import { testAssembly } from "../../lib/assembled.ts";
+import { skipUnless } from "../../lib/skip.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
 
@@ -116,27 +117,7 @@ Deno.test("stub() is undefined for a processor without code", () => {
   assertEquals(stub("riscv64", texts), undefined);
 });
 
-Deno.test({
-  name: "stubCode() is what the assembler makes of stub_x86_64.s",
-  ...skipUnless(hasProgram("as") && hasProgram("objcopy") && ON_X86, "needs binutils"),
-  fn() {
-    const folder = Deno.makeTempDirSync();
-    try {
-      const [object, flat] = [`${folder}/stub.o`, `${folder}/stub.bin`];
-      for (
-        const [program, ...args] of [
-          ["as", "-o", object, "build/stub_x86_64.s"],
-          ["objcopy", "-O", "binary", "-j", ".text", object, flat],
-        ]
-      ) {
-        assertEquals(new Deno.Command(program, { args }).outputSync().success, true);
-      }
-      assertEquals(stubCode("x86_64"), Deno.readFileSync(flat));
-    } finally {
-      Deno.removeSync(folder, { recursive: true });
-    }
-  },
-});
+testAssembly("build/stub_x86_64.s", "x86_64", () => stubCode("x86_64")!);
 
 /** A program that says "quick" and ends with `code`. */
 function quickProgram(code: number): Uint8Array {

@@ -3,15 +3,14 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { SyscallError } from "../../../ffi/errno.ts";
 import { openAt } from "../../../ffi/fd.ts";
 import { canHashFast, FastSha256, SHA256_X86_64 } from "../../../ffi/sha256.ts";
+import { testAssembly } from "../../lib/assembled.ts";
 import { below, seeded } from "../../lib/random.ts";
-import { hasProgram, skipUnless } from "../../lib/skip.ts";
+import { skipUnless } from "../../lib/skip.ts";
 
 const needsInstructions = skipUnless(
   Deno.build.arch === "x86_64" && canHashFast(),
   "the processor has no SHA instructions",
 );
-const ASSEMBLER = "x86_64-linux-gnu-as";
-const OBJCOPY = "x86_64-linux-gnu-objcopy";
 
 function noise(length: number): Uint8Array<ArrayBuffer> {
   const random = seeded(length + 1);
@@ -24,28 +23,7 @@ const wanted = (...parts: Uint8Array[]) => {
   return hash.digest("hex");
 };
 
-Deno.test({
-  name: "the code of SHA-256 is what its source assembles to",
-  ...skipUnless(hasProgram(ASSEMBLER) && hasProgram(OBJCOPY), "needs binutils"),
-  fn() {
-    const directory = Deno.makeTempDirSync();
-    try {
-      const source = new URL("../../../ffi/sha256_x86_64.s", import.meta.url).pathname;
-      const object = `${directory}/o`, binary = `${directory}/b`;
-      for (
-        const [program, ...args] of [
-          [ASSEMBLER, source, "-o", object],
-          [OBJCOPY, "-O", "binary", "--only-section=.text", object, binary],
-        ]
-      ) {
-        assertEquals(new Deno.Command(program, { args }).outputSync().success, true);
-      }
-      assertEquals(Deno.readFileSync(binary), Uint8Array.fromHex(SHA256_X86_64));
-    } finally {
-      Deno.removeSync(directory, { recursive: true });
-    }
-  },
-});
+testAssembly("ffi/sha256_x86_64.s", "x86_64", () => Uint8Array.fromHex(SHA256_X86_64));
 
 Deno.test({
   name: "FastSha256 hashes every length, in pieces of every length",
