@@ -4,10 +4,14 @@
  * library reads that file at each lookup, so no resolver process has to stay resident.
  */
 import { type HostsLine, withNeighbours } from "./hosts_file.ts";
-import type { NetPlaces } from "./places.ts";
+import { hashOf, type NetPlaces } from "./places.ts";
 import { type EndpointState, type NetworkState, readStates } from "./state.ts";
 
-/** The lines for one container: the endpoints of others on its networks, sorted by address. */
+/**
+ * The lines for one container: the endpoints of others on its networks. Programs take the first
+ * address of a name, so each container has an order of its own, which stays as others come and go:
+ * of an alias that several share, one is the first for some and another for others.
+ */
 export function neighboursOf(state: NetworkState, all: readonly NetworkState[]): HostsLine[] {
   const lines = new Map<string, Set<string>>();
   for (const own of state.endpoints) {
@@ -21,8 +25,9 @@ export function neighboursOf(state: NetworkState, all: readonly NetworkState[]):
     // Its own aliases: a container may call itself by them as well.
     addLines(lines, own, own.dnsNames);
   }
+  const place = (ip: string) => hashOf(`${ip} ${state.owner.id}`);
   return [...lines].map(([ip, names]) => ({ ip, names: [...names] }))
-    .sort((a, b) => a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0);
+    .sort((a, b) => place(a.ip) - place(b.ip));
 }
 
 /** What `links` call a container: the alias, then its own names, as docker writes them. */

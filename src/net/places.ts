@@ -24,12 +24,18 @@ export function netPlaces(root: string, run: string): NetPlaces {
   };
 }
 
-/** Four hex digits of FNV-1a. */
-function tagOf(text: string): string {
+/** FNV-1a, 32 bits. */
+export function hashOf(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193) >>> 0;
   }
+  return hash;
+}
+
+/** Four hex digits. */
+function tagOf(text: string): string {
+  const hash = hashOf(text);
   return ((hash >>> 16) ^ (hash & 0xffff)).toString(16).padStart(4, "0");
 }
 
