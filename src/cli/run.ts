@@ -1,5 +1,6 @@
 import { UserError } from "../base/errors.ts";
-import { attachStarted } from "../engine/attach.ts";
+import { attachStarted, passesSignals } from "../engine/attach.ts";
+import { SignalProxy } from "../engine/forward.ts";
 import { tidyNetworks } from "../engine/network.ts";
 import { createWithImage, finish, startNew } from "../engine/run.ts";
 import type { ContainerRecord } from "../engine/types.ts";
@@ -26,8 +27,10 @@ export async function command(words: string[]): Promise<number> {
     throw engineFailure(error, "run");
   }
   const { detach } = client;
+  using signals = new SignalProxy();
+  const listen = () => !detach && passesSignals(client) && signals.listen();
   try {
-    const container = await startNew(record, !detach);
+    const container = await startNew(record, !detach, listen);
     if (detach) {
       container.started.client[Symbol.dispose]();
       console.log(record.Id);
@@ -35,7 +38,7 @@ export async function command(words: string[]): Promise<number> {
       return 0;
     }
     await tidyNetworks();
-    const code = await attachStarted(container, client);
+    const code = await attachStarted(container, client, signals);
     if (code === undefined) return 0; // detached by keys
     await finish(container);
     return code;

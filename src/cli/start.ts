@@ -53,9 +53,12 @@ async function startDetached(id: string): Promise<void> {
 }
 
 /** What is refused has exit code 1, also where `run` would give 126 or 127. */
-async function startRefused(id: string): Promise<StartedContainer | undefined> {
+async function startRefused(
+  id: string,
+  whileStarting: () => void,
+): Promise<StartedContainer | undefined> {
   try {
-    return await startExisting(id, true);
+    return await startExisting(id, true, whileStarting);
   } catch (error) {
     const shown = asDaemonError(error);
     throw shown instanceof UserError ? new UserError(shown.message) : shown;
@@ -68,21 +71,24 @@ async function startAttached(
   detachKeys: string,
 ): Promise<number> {
   const id = await daemon(() => resolveContainer(reference));
-  const { attachStarted } = await import("../engine/attach.ts");
+  const { attachStarted, passesSignals } = await import("../engine/attach.ts");
+  const { SignalProxy } = await import("../engine/forward.ts");
   const { parseDetachKeys } = await import("../engine/detach_keys.ts");
   parseDetachKeys(detachKeys);
   const { Config } = readRecord(id);
-  const container = await startRefused(id);
-  if (container === undefined) {
-    const { command: attach } = await import("./attach.ts");
-    return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);
-  }
-  const code = await attachStarted(container, {
+  const options = {
     attach: { stdin: interactive && Config.OpenStdin, stdout: true, stderr: true },
     tty: Config.Tty,
     sigProxy: true,
     detachKeys,
-  });
+  };
+  using signals = new SignalProxy();
+  const container = await startRefused(id, () => passesSignals(options) && signals.listen());
+  if (container === undefined) {
+    const { command: attach } = await import("./attach.ts");
+    return await attach([...(detachKeys ? ["--detach-keys", detachKeys] : []), reference]);
+  }
+  const code = await attachStarted(container, options, signals);
   if (code === undefined) return 0;
   await finish(container);
   return code;

@@ -18,7 +18,7 @@ import { CONSOLE, EXITED, readExit, STDERR, STDOUT } from "../runtime/monitor_pr
 import { readRecord } from "./containers.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { emitContainerEvent } from "./events.ts";
-import { endOnSignals, forwardSignals, forwardWindowSize } from "./forward.ts";
+import { endOnSignals, forwardWindowSize, SignalProxy } from "./forward.ts";
 import { Output } from "./output_stream.ts";
 import type { StartedContainer } from "./start.ts";
 import { LOST_EXIT_CODE, stateOf } from "./state.ts";
@@ -30,15 +30,22 @@ export type AttachOptions = Pick<ClientOptions, "attach" | "tty" | "sigProxy" | 
 const STDIN_FD = 0;
 const INPUT_BYTES = 32768;
 
+/** Whether this client's signals are the container's: with a terminal its keys make them. */
+export function passesSignals({ sigProxy, tty }: AttachOptions): boolean {
+  return sigProxy && !tty;
+}
+
 /**
  * Stays with a container that this process has just started, until it ends: its exit code; or
- * undefined when the user typed the detach keys, and then the monitor is on its own.
+ * undefined when the user typed the detach keys, and then the monitor is on its own. `signals` may
+ * have listened since the start began.
  */
 export async function attachStarted(
   { record, started }: StartedContainer,
   options: AttachOptions,
+  signals: SignalProxy,
 ): Promise<number | undefined> {
-  const detached = await stay(record, started.client, started.pid, options);
+  const detached = await stay(record, started.client, started.pid, options, signals);
   if (detached) {
     emitContainerEvent(record, "detach");
     started.client[Symbol.dispose]();
@@ -65,7 +72,8 @@ export async function attachRunning(
   }
   const record = readRecord(id);
   emitContainerEvent(record, "attach");
-  if (await stay(record, client, state.run.pid, options, true)) {
+  using signals = new SignalProxy();
+  if (await stay(record, client, state.run.pid, options, signals, true)) {
     emitContainerEvent(record, "detach");
     return undefined;
   }
@@ -78,6 +86,7 @@ async function stay(
   client: MonitorClient,
   pid: number,
   options: AttachOptions,
+  signals: SignalProxy,
   redraw = false,
 ): Promise<boolean> {
   const { attach, tty } = options;
@@ -88,7 +97,7 @@ async function stay(
     const raw = scope.use(rawMode(STDIN_FD));
     scope.use(endOnSignals(() => raw[Symbol.dispose]()));
   }
-  if (options.sigProxy && !tty) scope.use(forwardSignals(pid));
+  if (passesSignals(options)) signals.sendTo(pid);
   const stop = { now: false };
   scope.defer(() => stop.now = true);
   const consoles = Promise.withResolvers<Fd>();

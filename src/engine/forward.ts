@@ -48,17 +48,40 @@ function listen(
 
 /** Sends on to process `pid` every signal that this process gets, until disposed. */
 export function forwardSignals(pid: number): Disposable {
-  const process = new Fd(sys("pidfd_open", pid, 0));
-  const listening = listen(
-    FORWARDED,
-    (signal) => sys("pidfd_send_signal", process.raw, parseSignal(signal), 0, 0),
-  );
-  return {
-    [Symbol.dispose]() {
-      listening[Symbol.dispose]();
-      process[Symbol.dispose]();
-    },
-  };
+  const proxy = new SignalProxy();
+  proxy.sendTo(pid);
+  return proxy;
+}
+
+/**
+ * Signals on their way from this process to a container: from listen() on they do nothing to this
+ * process; what comes before sendTo() waits for it. Until disposed.
+ */
+export class SignalProxy implements Disposable {
+  #listening: Disposable | undefined;
+  #process: Fd | undefined;
+  #waiting: Deno.Signal[] = [];
+
+  listen(): void {
+    this.#listening ??= listen(FORWARDED, (signal) => this.#pass(signal));
+  }
+
+  /** `pid` runs the container's command: before that it would not notice most signals. */
+  sendTo(pid: number): void {
+    this.listen();
+    this.#process = new Fd(sys("pidfd_open", pid, 0));
+    this.#waiting.splice(0).forEach((signal) => this.#pass(signal));
+  }
+
+  #pass(signal: Deno.Signal): void {
+    if (this.#process === undefined) this.#waiting.push(signal);
+    else sys("pidfd_send_signal", this.#process.raw, parseSignal(signal), 0, 0);
+  }
+
+  [Symbol.dispose](): void {
+    this.#listening?.[Symbol.dispose]();
+    this.#process?.[Symbol.dispose]();
+  }
 }
 
 /** Ends this process by a signal only after `restore`: with a terminal signals are not forwarded. */

@@ -25,6 +25,8 @@ export interface StartOptions {
   /** The calling process stays and shows the output; else the monitor is on its own. */
   readonly attached: boolean;
   warn(text: string): void;
+  /** Called while the container's process prepares its surroundings: work that need not wait. */
+  readonly whileStarting?: () => void;
   /** Replaces what the first process does: the test of undoing lets each step fail once. */
   readonly alterSteps?: (steps: readonly Step[]) => readonly Step[];
 }
@@ -91,6 +93,7 @@ function launch(launch: Launch): Started {
     timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
     held: attached.held,
     cleanup: cleanupCommand(id),
+    onPid: () => options.whileStarting?.(),
   });
 }
 

@@ -109,10 +109,11 @@ function writeCidFile(path: string, id: string): void {
 export async function startNew(
   record: ContainerRecord,
   attached: boolean,
+  whileStarting?: () => void,
 ): Promise<StartedContainer> {
   try {
     using lock = lockContainer(record.Id);
-    return await startNoted(record, lock, { attached, warn: print });
+    return await startNoted(record, lock, { attached, warn: print, whileStarting });
   } catch (error) {
     if (record.HostConfig.AutoRemove) {
       await removeContainer(record.Id, { force: true, volumes: true });
@@ -131,6 +132,7 @@ export async function finish({ record, started }: StartedContainer): Promise<voi
 export async function startExisting(
   id: string,
   attached: boolean,
+  whileStarting?: () => void,
 ): Promise<StartedContainer | undefined> {
   await sweep();
   using lock = lockContainer(id);
@@ -139,5 +141,5 @@ export async function startExisting(
     if (!state.paused) return undefined;
     throw new UserError("cannot start a paused container, try unpause instead");
   }
-  return await startNoted(readRecord(id), lock, { attached, warn: print });
+  return await startNoted(readRecord(id), lock, { attached, warn: print, whileStarting });
 }
