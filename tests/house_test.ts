@@ -201,3 +201,17 @@ rule("no text speaks of unfinished work or of one machine", function* () {
     }
   }
 });
+
+/** What lies at the top; hidden and ignored entries aside. */
+const TOP = ["LICENSE", "README.md", "bench", "build", "build.sh", "deno.json", "docs", "ffi"]
+  .concat(["main.ts", "src", "tests"]);
+
+rule("the top level has what people expect there, and nothing else", function* () {
+  const ignored = Deno.readTextFileSync(".gitignore").split("\n").map((line) => line.slice(1, -1));
+  const names = [...Deno.readDirSync(".")].map(({ name }) => name);
+  for (const name of names) {
+    if (name.startsWith(".") || ignored.includes(name) || TOP.includes(name)) continue;
+    yield `${name}: not at the top level`;
+  }
+  for (const name of TOP) if (!names.includes(name)) yield `${name}: not there`;
+});
