@@ -126,7 +126,7 @@ export async function command(words: string[]): Promise<number> {
   const name = target === undefined ? undefined : newTagName(target, (reason) => reason);
   const record = await daemon(() => readRecord(resolveContainer(reference)));
   const image = await daemon(() => commit(record, options, name));
-  const imageRef = name === undefined ? "" : noteTag(image.id, name);
+  const imageRef = name === undefined ? "" : noteTag(image.id, name, image.config.config?.Labels);
   emitContainerEvent(record, "commit", {
     comment: options.message ?? "",
     imageID: image.id,

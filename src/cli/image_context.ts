@@ -2,6 +2,8 @@
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
 import { emitEvent } from "../engine/events.ts";
+import type { Digest } from "../image/digest.ts";
+import { readRecord } from "../image/records.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import { Store } from "../image/store.ts";
 
@@ -15,7 +17,7 @@ export function imageStore(): Store {
 /** Errors that docker's daemon would report get its prefix: scripts look for it. */
 export function asDaemonError(error: unknown): unknown {
   const isRefusal = error instanceof UserError || (error instanceof Error &&
-    /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError)$/.test(error.name));
+    /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError|PlatformError)$/.test(error.name));
   if (!isRefusal || error.message.startsWith("Error ")) return error;
   const { exitCode, hint } = error as Partial<UserError>;
   return new UserError(`Error response from daemon: ${error.message}`, exitCode ?? 1, hint);
@@ -30,19 +32,23 @@ export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
+/** What docker tells of an image with each event. */
+type Labels = Readonly<Record<string, string>>;
+
+/** The labels of an image that is here. */
+export function labelsOf(id: Digest): Labels {
+  return readRecord(imageStore(), id)?.config.config?.Labels ?? {};
+}
+
 /** Notes in the log of events what happened to an image. */
-export function noteImage(
-  action: string,
-  id: string,
-  attributes: Readonly<Record<string, string>> = { name: id },
-): void {
-  emitEvent({ Type: "image", Action: action, id, attributes });
+export function noteImage(action: string, id: string, labels: Labels = {}, name = id): void {
+  emitEvent({ Type: "image", Action: action, id, attributes: { ...labels, name } });
 }
 
 /** Notes a new name of an image; as people write it. */
-export function noteTag(id: string, fullName: string): string {
+export function noteTag(id: string, fullName: string, labels: Labels = {}): string {
   const name = familiarName(parseReference(fullName));
-  noteImage("tag", id, { name });
+  noteImage("tag", id, labels, name);
   return name;
 }
 

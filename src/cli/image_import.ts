@@ -2,7 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
 import { importArchive } from "../image/make.ts";
 import { newTagName } from "../image/names.ts";
-import { parsePlatform } from "../image/platform.ts";
+import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, noteImage, noteTag } from "./image_context.ts";
 
@@ -23,7 +23,6 @@ export const spec = {
     platform: {
       type: "string",
       help: "Set platform if server is multi-platform capable",
-      parse: parsePlatform,
     },
   },
   examples: [`diplodock import -c 'CMD ["/bin/sh"]' root.tar.gz mine:latest`],
@@ -49,7 +48,7 @@ async function open(source: string): Promise<ArchiveSource> {
 export async function command(args: string[]): Promise<number> {
   const { options, args: [source, name] } = parseArgs(spec, args);
   const target = name === undefined ? undefined : newTagName(name, (reason) => reason);
-  const { platform } = options;
+  const platform = options.platform ? await daemon(() => parsePlatform(options.platform!)) : null;
   const archive = await open(source);
   const record = await daemon(() =>
     importArchive(imageStore(), archive, {
@@ -59,8 +58,9 @@ export async function command(args: string[]): Promise<number> {
       ...(platform && { platform }),
     })
   );
-  if (target !== undefined) noteTag(record.id, target);
-  noteImage("import", record.id);
+  const labels = record.config.config?.Labels;
+  if (target !== undefined) noteTag(record.id, target, labels);
+  noteImage("import", record.id, labels);
   console.log(record.id);
   return 0;
 }

@@ -2,7 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
 import { loadArchive } from "../image/load.ts";
 import { shortId } from "../image/digest.ts";
-import { parsePlatform } from "../image/platform.ts";
+import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, noteImage } from "./image_context.ts";
 import { displayFor } from "./image_display.ts";
@@ -60,7 +60,7 @@ export async function command(args: string[]): Promise<number> {
   );
   display.finish();
   for (const { record, names, taken } of images) {
-    noteImage("load", record.id);
+    noteImage("load", record.id, record.config.config?.Labels);
     for (const { name, from } of taken) {
       console.log(
         `The image ${name} already exists, renaming the old one with ID ${from} to empty string`,

@@ -1,8 +1,9 @@
 import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
+import { emitEvent } from "../engine/events.ts";
 import { pruneImages } from "../image/prune.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { containersUsing, daemon, imageStore, noteImage } from "./image_context.ts";
+import { containersUsing, daemon, imageStore, tellRemoved } from "./image_context.ts";
 import { confirm } from "./output.ts";
 import { printDeleted, untilMillis } from "./prune_output.ts";
 
@@ -35,7 +36,7 @@ export async function pruneAndTell(
   all: boolean,
   untilMs: readonly number[],
 ): Promise<number> {
-  const { removals, bytes } = await daemon(() =>
+  const { images, bytes } = await daemon(() =>
     pruneImages(imageStore(), {
       all,
       labels: filters.get("label") ?? [],
@@ -44,8 +45,10 @@ export async function pruneAndTell(
       using: containersUsing(),
     })
   );
+  const removals = images.flatMap((image) => image.removals);
   printDeleted("Images", removals.map(({ kind, what }) => `${kind.toLowerCase()}: ${what}`));
-  noteImage("prune", "", { reclaimed: String(bytes) });
+  images.forEach(tellRemoved);
+  emitEvent({ Type: "image", Action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
   return bytes;
 }
 

@@ -1,5 +1,4 @@
 import { UserError } from "../base/errors.ts";
-import { parsePlatform } from "../image/platform.ts";
 import { openRepository } from "../image/pull.ts";
 import {
   BadNameError,
@@ -35,7 +34,6 @@ export const spec = {
     platform: {
       type: "string",
       help: "Set platform if server is multi-platform capable",
-      parse: parsePlatform,
     },
     quiet: { type: "bool", short: "q", help: "Suppress verbose output" },
   },
@@ -66,12 +64,12 @@ export async function command(args: string[]): Promise<number> {
   }
   const wanted = options.allTags ? await daemon(() => tagsOf(reference)) : [reference];
   const write = (line: string) => console.log(line);
-  const platformText = options.platform ?? defaultPlatform();
+  const platform = options.platform || Deno.env.get("DOCKER_DEFAULT_PLATFORM");
   let isNew = false;
   for (const one of wanted) {
     const display = await displayFor(write, options.quiet);
     const pulled = await daemon(() =>
-      pullWithOutput(imageStore(), one, { ...(platformText && { platform: platformText }) }, {
+      pullWithOutput(imageStore(), one, platform, {
         display,
         quiet: options.quiet,
         hasStatus: !options.allTags,
@@ -87,9 +85,4 @@ export async function command(args: string[]): Promise<number> {
     console.log(fullName(reference));
   }
   return 0;
-}
-
-function defaultPlatform() {
-  const text = Deno.env.get("DOCKER_DEFAULT_PLATFORM");
-  return text ? parsePlatform(text) : undefined;
 }

@@ -1,7 +1,14 @@
 /** A pull as the user sees it; `run` shows the same on stderr. */
+import { parsePlatform, type Platform } from "../base/platform.ts";
 import { type Digest, shortId } from "../image/digest.ts";
-import { type LayerEvent, type Pulled, pullImage, type PullOptions } from "../image/pull.ts";
-import { familiarName, fullName, type Reference, withDefaultTag } from "../image/reference.ts";
+import { type LayerEvent, type Pulled, pullImage } from "../image/pull.ts";
+import {
+  familiarName,
+  familiarRepository,
+  fullName,
+  type Reference,
+  withDefaultTag,
+} from "../image/reference.ts";
 import type { Store } from "../image/store.ts";
 import { noteImage } from "./image_context.ts";
 
@@ -52,6 +59,8 @@ function showLayer(display: LayerDisplay, digest: Digest, size: number, event: L
       return display.update(id, "Waiting", 0, 0);
     case "downloading":
       return display.update(id, "Downloading", event.bytes, size);
+    case "verifying":
+      return display.update(id, "Verifying Checksum", 0, 0);
     case "there":
       if (!event.already) display.update(id, "Download complete", 0, 0);
       return;
@@ -62,11 +71,11 @@ function showLayer(display: LayerDisplay, digest: Digest, size: number, event: L
   }
 }
 
-/** Pulls and shows it in docker's words. */
+/** Pulls, for `platform` if it is one, and shows it in docker's words. */
 export async function pullWithOutput(
   store: Store,
   wanted: Reference,
-  options: PullOptions,
+  platform: Platform | string | undefined,
   output: PullOutput,
 ): Promise<Pulled> {
   const reference = withDefaultTag(wanted);
@@ -75,6 +84,9 @@ export async function pullWithOutput(
   if (!quiet && isBare && output.implicit !== true) {
     output.write("Using default tag: latest");
   }
+  const options = platform
+    ? { platform: typeof platform === "string" ? parsePlatform(platform) : platform }
+    : {};
   try {
     const pulled = await pullImage(
       store,
@@ -91,7 +103,8 @@ export async function pullWithOutput(
       },
     );
     display.finish();
-    noteImage("pull", familiarName(reference));
+    const labels = pulled.record.config.config?.Labels;
+    noteImage("pull", familiarName(reference), labels, familiarRepository(reference));
     if (!quiet) {
       const state = pulled.upToDate ? "Image is up to date" : "Downloaded newer image";
       display.line(`Digest: ${pulled.digest}`);

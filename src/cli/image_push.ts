@@ -1,9 +1,15 @@
 import { UserError } from "../base/errors.ts";
 import { shortId } from "../image/digest.ts";
 import { localTags, type PushEvent, pushImage } from "../image/push.ts";
-import { familiarName, fullName, repositoryOf, withDefaultTag } from "../image/reference.ts";
+import {
+  familiarName,
+  familiarRepository,
+  fullName,
+  repositoryOf,
+  withDefaultTag,
+} from "../image/reference.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { imageStore, noteImage } from "./image_context.ts";
+import { imageStore, labelsOf, noteImage } from "./image_context.ts";
 import { readReference } from "./image_pull.ts";
 import type { LayerDisplay } from "./image_pull_output.ts";
 import { displayFor } from "./image_display.ts";
@@ -59,11 +65,11 @@ export async function command(args: string[]): Promise<number> {
   for (const reference of references) {
     const display = await displayFor(write, options.quiet);
     try {
-      const { digest, size } = await pushImage(store, reference, {
+      const { digest, size, id } = await pushImage(store, reference, {
         onLayer: (diffId, bytes, event) => show(display, shortId(diffId), bytes, event),
       });
       display.finish();
-      noteImage("push", familiarName(reference));
+      noteImage("push", familiarName(reference), labelsOf(id), familiarRepository(reference));
       write(`${reference.tag}: digest: ${digest} size: ${size}`);
     } finally {
       display.finish();

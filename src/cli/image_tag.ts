@@ -1,6 +1,6 @@
 import { tagImage } from "../image/names.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteTag } from "./image_context.ts";
+import { daemon, imageStore, labelsOf, noteTag } from "./image_context.ts";
 
 export const spec = {
   name: "tag",
@@ -17,6 +17,6 @@ export const spec = {
 export async function command(args: string[]): Promise<number> {
   const { args: [source, target] } = parseArgs(spec, args);
   const { id, name } = await daemon(() => tagImage(imageStore(), source, target));
-  noteTag(id, name);
+  noteTag(id, name, labelsOf(id));
   return 0;
 }

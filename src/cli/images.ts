@@ -5,6 +5,7 @@ import { formatSize } from "../base/units.ts";
 import {
   filterImages,
   type ImageRow,
+  isStep,
   type ListedImage,
   listImages,
   rowsOf,
@@ -135,10 +136,8 @@ export async function command(args: string[]): Promise<number> {
     });
     const using = options.all ? undefined : containersUsing();
     return found
-      // A nameless image that others were made from is a step on the way, unless it is used.
       .filter((image) =>
-        using === undefined || image.tags.length + image.digests.length > 0 ||
-        !image.hasChildren || using(image.record.id).length > 0
+        using === undefined || !isStep(image) || using(image.record.id).length > 0
       );
   });
   if (options.tree) return await printTree(images);

@@ -115,7 +115,8 @@ function escapeRow(row: Row): Row {
 const cell = (row: Row, name: string) => escapeControls(String(row[name] ?? ""));
 
 /** Literal `\t` and `\n` of the command line become what they stand for. */
-const unescape = (format: string) => format.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
+export const unescapeFormat = (format: string) =>
+  format.replaceAll("\\t", "\t").replaceAll("\\n", "\n");
 
 /**
  * The text that a list command prints: its default table, `table TEMPLATE`, `json`, `raw`, a
@@ -147,7 +148,9 @@ export async function formatList(
   if (format === "raw" && spec.raw !== undefined) format = spec.raw;
   const { renderList } = await import("./list_template.ts");
   const isTable = format.startsWith("table");
-  const text = unescape((isTable ? format.slice("table".length) : format).replace(/^ +| +$/g, ""));
+  const text = unescapeFormat(
+    (isTable ? format.slice("table".length) : format).replace(/^ +| +$/g, ""),
+  );
   if (!isTable) return renderList(text, rows, spec).map((line) => line + "\n").join("");
   return alignColumns(
     renderList(text, rows.map(escapeRow), spec, true).flatMap((line) => line.split("\n")),

@@ -2,6 +2,7 @@
  * From the words after `run` or `create` to data: what concerns this client, and the request
  * the engine carries out. Nothing is done here but reading the files that flags name.
  */
+import { PlatformError } from "../base/platform.ts";
 import { UserError } from "../base/errors.ts";
 import type { ClientOptions, CreateRequest } from "../engine/types.ts";
 import { checkCount, type CommandSpec, parseArgs } from "./args.ts";
@@ -68,6 +69,10 @@ export function parseRunFlags(
     const create = buildRequest(options, parsed.given, words, host);
     return { client: clientOptions(options, create), create };
   } catch (error) {
+    if (error instanceof PlatformError) {
+      const message = `error parsing specified platform: ${error.message}`;
+      throw verb === "run" ? withHelp(message, verb) : new UserError(message);
+    }
     throw error instanceof UserError && error.exitCode === FLAG_EXIT_CODE
       ? withHelp(error.message, verb)
       : error;

@@ -2,7 +2,7 @@ import type { Pull } from "../engine/run.ts";
 
 /** The implicit pull of `run` and `create`, with its progress on stderr. */
 export const pullForRun: Pull = async (image, request, client) => {
-  const { hostPlatform } = await import("../image/platform.ts");
+  const { hostPlatform } = await import("../base/platform.ts");
   const { readReference } = await import("./image_pull.ts");
   const { daemon, imageStore } = await import("./image_context.ts");
   const { plainDisplay, pullWithOutput } = await import("./image_pull_output.ts");
@@ -13,7 +13,7 @@ export const pullForRun: Pull = async (image, request, client) => {
   for (let attempt = 1;; attempt++) {
     try {
       await daemon(() =>
-        pullWithOutput(imageStore(), readReference(image), { ...(platform && { platform }) }, {
+        pullWithOutput(imageStore(), readReference(image), platform ?? undefined, {
           display: plainDisplay(write),
           quiet: client.quiet,
           implicit: true,

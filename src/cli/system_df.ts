@@ -5,7 +5,7 @@ import { look } from "../engine/listing.ts";
 import { containerSizes } from "../engine/sizes.ts";
 import type { Listed } from "../engine/summary.ts";
 import { listVolumes, volumeData, type VolumeRecord, volumeUsers } from "../engine/volumes.ts";
-import { type ListedImage, listImages } from "../image/list.ts";
+import { isStep, type ListedImage, listImages, sizeOf } from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { type ListSpec, printList, writeOut } from "./output.ts";
@@ -67,7 +67,11 @@ async function measure(): Promise<Usage> {
     size: treeSize(volumeData(record.Name)),
     users: users.get(record.Name)?.length ?? 0,
   }));
-  return { images: listImages(imageStore()), containers, volumes };
+  const usage = { images: listImages(imageStore()), containers, volumes };
+  return {
+    ...usage,
+    images: usage.images.filter((one) => !isStep(one) || usersOf(usage, one) > 0),
+  };
 }
 
 /** Bytes of the layers that the images have, each counted once. */
@@ -77,6 +81,16 @@ function layerBytes(images: readonly ListedImage[]): number {
     for (const [i, chainId] of record.chain.entries()) sizes.set(chainId, record.layerSizes[i]);
   }
   return sum(sizes.values());
+}
+
+/** Counts the images that have a layer; of the bytes of each, those in layers that others have. */
+export function sharedBytes(images: readonly ListedImage[]): (image: ListedImage) => number {
+  const owners = new Map<string, number>();
+  for (const { record } of images) {
+    for (const chainId of record.chain) owners.set(chainId, (owners.get(chainId) ?? 0) + 1);
+  }
+  return ({ record: { chain, layerSizes } }) =>
+    sum(chain.map((chainId, i) => owners.get(chainId)! > 1 ? layerSizes[i] : 0));
 }
 
 /** Their sum. */
@@ -109,8 +123,11 @@ function rows(usage: Usage) {
   const active = containers.filter((container) => container.active);
   const usedVolumes = volumes.filter((volume) => volume.users > 0);
   const size = (list: readonly { size: number }[]) => sum(list.map((one) => one.size));
+  // Docker's: as if a layer that several images have were needed by none of them.
+  const shared = sharedBytes(images);
+  const needed = sum(usedImages.map((image) => sizeOf(image.record) - shared(image)));
   return [
-    row("Images", images.length, usedImages.length, layerBytes(images), layerBytes(usedImages)),
+    row("Images", images.length, usedImages.length, layerBytes(images), needed),
     row("Containers", containers.length, active.length, size(containers), size(active)),
     row("Local Volumes", volumes.length, usedVolumes.length, size(volumes), size(usedVolumes)),
     // There is no cache of builds: every layer that is kept belongs to an image.

@@ -5,31 +5,26 @@ import { summarize } from "../engine/summary.ts";
 import { rowsOf, sizeOf } from "../image/list.ts";
 import { imageRow } from "./images.ts";
 import { renderFacts } from "./list_template.ts";
-import { alignColumns, type Row, shortId } from "./output.ts";
+import { alignColumns, type Row, shortId, unescapeFormat } from "./output.ts";
 import { UserError } from "../base/errors.ts";
-import { sum, type Usage, usersOf } from "./system_df.ts";
+import { sharedBytes, type Usage, usersOf } from "./system_df.ts";
 import { volumeRow } from "./volume_ls.ts";
 
 function imageRows(usage: Usage): Row[] {
-  const shared = new Map<string, number>();
-  for (const { record } of usage.images) {
-    for (const chainId of record.chain) shared.set(chainId, (shared.get(chainId) ?? 0) + 1);
-  }
-  return usage.images.flatMap((image) => {
-    const { chain, layerSizes } = image.record;
-    const common = sum(chain.map((id, i) => shared.get(id)! > 1 ? layerSizes[i] : 0));
+  const shared = sharedBytes(usage.images);
+  return usage.images.map((image) => {
+    const common = shared(image);
     const size = sizeOf(image.record);
-    const own = {
+    // One line for an image, by the first of its tags.
+    const [row] = rowsOf({ ...image, tags: image.tags.toSorted().slice(0, 1), digests: [] }, false);
+    return {
+      ...imageRow(row, true),
+      Digest: "",
       Containers: String(usersOf(usage, image)),
       SharedSize: formatSize(common, 4),
       UniqueSize: formatSize(size - common, 4),
       VirtualSize: formatSize(size, 4),
     };
-    return rowsOf(image, false).map((row) => ({
-      ...imageRow(row, true),
-      Digest: row.digest ?? "",
-      ...own,
-    }));
   });
 }
 
@@ -89,15 +84,21 @@ function table(rows: readonly Row[], columns: readonly Column[]): string {
   ]);
 }
 
+/** For JSON.stringify(): the fields of a row by their names, as docker has them. */
+function inOrder(key: string, value: unknown): unknown {
+  if (!/^\d+$/.test(key)) return value;
+  return Object.fromEntries(Object.entries(value as Row).sort(([a], [b]) => a < b ? -1 : 1));
+}
+
 /** All that `-v` prints. Throws UserError for a template that does not parse or run. */
 export function verboseText(usage: Usage, format: string): string {
   const [images, containers] = [imageRows(usage), containerRows(usage)];
   const volumes = volumeRows(usage);
   if (format !== "" && format !== "table") {
     const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
-    if (format === "json") return JSON.stringify(all); // docker ends no line here
+    if (format === "json") return JSON.stringify(all, inOrder); // docker ends no line here
     const typeName = "*formatter.diskUsageContext";
-    const { written, error } = renderFacts(format, all, { typeName });
+    const { written, error } = renderFacts(unescapeFormat(format), all, { typeName });
     if (error !== undefined) throw new UserError(error);
     return written;
   }

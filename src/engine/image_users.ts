@@ -18,14 +18,17 @@ export function containersUsing(): ContainersUsing {
     });
 }
 
-/** The events of a removal: one for each name, and one if the image itself is gone. */
-export function tellRemoved({ id, removals }: RemovedImage): void {
+/**
+ * The events of a removal: one for each name, and one if the image itself is gone: nobody can ask
+ * for the labels then, so it has none.
+ */
+export function tellRemoved({ id, labels, removals }: RemovedImage): void {
   const told = removals.filter(({ kind, what }) => kind === "Untagged" || what === id);
   emitEvents(told.map(({ kind }) => ({
     Type: "image",
     Action: kind === "Untagged" ? "untag" : "delete",
     id,
-    attributes: { name: id },
+    attributes: { ...(kind === "Untagged" && labels), name: id },
   })));
 }
 

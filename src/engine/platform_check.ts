@@ -1,6 +1,7 @@
 /** `--platform`: whether the image that is here is the one that was asked for. */
 import type { LocalImage } from "../image/lookup.ts";
-import { formatPlatform, hostPlatform, normalize, platformFits } from "../image/platform.ts";
+import { hostPlatform, normalize } from "../base/platform.ts";
+import { formatPlatform, platformFits } from "../image/platform.ts";
 import type { Platform } from "./types.ts";
 
 /**

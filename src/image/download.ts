@@ -16,6 +16,7 @@ import type { Descriptor } from "./types.ts";
 export type DownloadEvent =
   | { phase: "waiting" }
   | { phase: "downloading"; bytes: number }
+  | { phase: "verifying" }
   | { phase: "there"; already: boolean };
 
 const MAX_TRIES = 5;
@@ -101,6 +102,7 @@ async function receive(
   if (hasher.size < part.size) {
     throw new RegistryError(`Cannot get ${part.digest}: unexpected EOF`, 0);
   }
+  tell({ phase: "verifying" });
   const digest = hasher.digest();
   if (digest !== part.digest) throw wrong(path, part, `its content is ${digest}`);
 }

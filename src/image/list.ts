@@ -46,6 +46,11 @@ export function listImages(store: Store): ListedImage[] {
   );
 }
 
+/** Whether an image is a step on the way to others: it has no name, and they were made from it. */
+export function isStep(image: ListedImage): boolean {
+  return image.hasChildren && image.tags.length + image.digests.length === 0;
+}
+
 function newImage(store: Store, entry: IndexEntry): ListedImage | undefined {
   const record = readRecord(store, entry.id);
   return record && { record, tags: [], digests: [], hasChildren: false };

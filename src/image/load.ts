@@ -14,7 +14,8 @@ import {
   parseManifest,
   parseObject,
 } from "./documents.ts";
-import { hostPlatform, selectPlatform } from "./platform.ts";
+import { hostPlatform } from "../base/platform.ts";
+import { selectPlatform } from "./platform.ts";
 import type { ImageRecord } from "./records.ts";
 import { familiarName, fullName, parseReference, withDefaultTag } from "./reference.ts";
 import { prepare, type Prepared, publish } from "./register.ts";

@@ -17,7 +17,7 @@ import {
 } from "./reference.ts";
 import { Store } from "./store.ts";
 import type { ImageRunConfig } from "./types.ts";
-import { hostPlatform } from "./platform.ts";
+import { hostPlatform } from "../base/platform.ts";
 
 /** The image that is always there: this machine's own root. */
 export const HOST_IMAGE = "host";

@@ -10,7 +10,7 @@ import { expectMuch, expectSome } from "./hash.ts";
 import { compressionOf, copyRange, type FileRange } from "./incoming.ts";
 import { unpackUnnamed } from "./layers.ts";
 import { type PackOptions, packTree } from "./pack.ts";
-import { hostPlatform } from "./platform.ts";
+import { hostPlatform } from "../base/platform.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
 import { register } from "./register.ts";
 import { Session } from "./session.ts";

@@ -2,7 +2,7 @@
 import type { Digest } from "./digest.ts";
 import { createdMs, hasLabels, type ListedImage, listImages } from "./list.ts";
 import { readLayer } from "./records.ts";
-import { type ContainersUsing, type Removal, removeImage } from "./remove.ts";
+import { type ContainersUsing, type RemovedImage, removeImage } from "./remove.ts";
 import type { Store } from "./store.ts";
 
 /** What to remove. */
@@ -19,7 +19,7 @@ export interface PruneOptions {
 
 /** What went. */
 export interface Pruned {
-  removals: Removal[];
+  images: RemovedImage[];
   /** Bytes of the files of the layers that went. */
   bytes: number;
 }
@@ -36,7 +36,7 @@ function isCandidate(image: ListedImage, options: PruneOptions): boolean {
 
 /** Removes images until none is left to remove: a parent may follow its last child. */
 export function pruneImages(store: Store, options: PruneOptions): Pruned {
-  const result: Pruned = { removals: [], bytes: 0 };
+  const result: Pruned = { images: [], bytes: 0 };
   for (;;) {
     const candidates = listImages(store).filter((image) => isCandidate(image, options));
     if (candidates.length === 0) return result;
@@ -45,9 +45,9 @@ export function pruneImages(store: Store, options: PruneOptions): Pruned {
         record.chain.map((id) => [id, readLayer(store, id)?.size ?? 0]),
       );
       const { using } = options;
-      const { removals } = removeImage(store, record.id, { force: true, prune: false, using });
-      for (const { what } of removals) result.bytes += sizes.get(what as Digest) ?? 0;
-      result.removals.push(...removals);
+      const image = removeImage(store, record.id, { force: true, prune: false, using });
+      for (const { what } of image.removals) result.bytes += sizes.get(what as Digest) ?? 0;
+      result.images.push(image);
     }
   }
 }

@@ -15,7 +15,8 @@ import { downloadBlob, type DownloadEvent } from "./download.ts";
 import { digestOf, expectMuch } from "./hash.ts";
 import { readEntries } from "./index_file.ts";
 import { Arrivals } from "./arrivals.ts";
-import { formatPlatform, hostPlatform, platformFits, selectPlatform } from "./platform.ts";
+import { hostPlatform } from "../base/platform.ts";
+import { formatPlatform, platformFits, selectPlatform } from "./platform.ts";
 import { type ImageRecord, readLayer, readRecord } from "./records.ts";
 import {
   familiarName,

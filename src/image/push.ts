@@ -60,12 +60,12 @@ function explain(error: unknown): unknown {
   return new UserError(`${problem.code.toLowerCase()}: ${problem.message}`);
 }
 
-/** Pushes one tag. Throws UserError with docker's texts, RegistryError for the rest. */
+/** Pushes one tag; what, and the image that has it. Throws UserError with docker's texts, RegistryError for the rest. */
 export async function pushImage(
   store: Store,
   reference: Reference,
   options: PushOptions = {},
-): Promise<Pushed> {
+): Promise<Pushed & { id: Digest }> {
   const name = storedName(reference);
   const entry = readEntries(store).find((one) => one.name === name);
   const record = entry && readRecord(store, entry.id);
@@ -92,7 +92,7 @@ export async function pushImage(
   }
   // The uncompressed blobs are no longer needed.
   collectGarbage(store);
-  return pushed;
+  return { ...pushed, id: record.id };
 }
 
 async function pushManifest(

@@ -42,6 +42,8 @@ export interface Removal {
 /** What became of the image that was named. */
 export interface RemovedImage {
   id: Digest;
+  /** Those it had. */
+  labels: Readonly<Record<string, string>>;
   removals: Removal[];
 }
 
@@ -53,10 +55,11 @@ export function removeImage(store: Store, text: string, options: RemoveOptions):
   const own = before.filter((entry) => entry.id === id);
   const name = nameAmong(own, text);
   const chains = chainsOf(store, before);
+  const labels = readRecord(store, id)?.config.config?.Labels ?? {};
   const removals = name === undefined
     ? removeById(store, id, own, options)
     : removeByName(store, id, own, name, text, options);
-  return { id, removals: [...removals, ...layersGone(store, chains)] };
+  return { id, labels, removals: [...removals, ...layersGone(store, chains)] };
 }
 
 /** The entry's name if `text` is a name and not an id. */

@@ -65,6 +65,15 @@ Deno.test({
     using other = new ImageBox();
     const piped = await other.ok("pull", name);
     assert(!/Downloading|Extracting|[\^\r]/.test(visible(piped)), piped);
+    for (const id of new Set(piped.match(/^[0-9a-f]{12}(?=: )/gm))) {
+      const told = piped.split("\n").filter((line) => line.startsWith(`${id}: `));
+      assertEquals(told.map((line) => line.slice(id.length + 2)), [
+        "Pulling fs layer",
+        "Verifying Checksum",
+        "Download complete",
+        "Pull complete",
+      ]);
+    }
   },
 });
 

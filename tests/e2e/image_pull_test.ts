@@ -21,6 +21,32 @@ async function loaded(box: ImageBox, tag: string, layers = LAYERS): Promise<void
   await box.ok("load", "-i", path);
 }
 
+/** What the log of events says of images: actions, names, labels. */
+async function told(box: ImageBox): Promise<string[]> {
+  const format = "{{.Action}} {{.Actor.ID}} {{json .Actor.Attributes}}";
+  const range = ["--since", "1h", "--until", new Date().toISOString()];
+  const lines = await box.ok("events", ...range, "--filter", "type=image", "--format", format);
+  return lines.replaceAll(/sha256:[0-9a-f]{64}/g, "<id>").split("\n");
+}
+
+test("push and pull are told with the repository's name and the image's labels", async () => {
+  await using registry = await Registry.start();
+  using sender = new ImageBox();
+  using box = new ImageBox();
+  const name = `${registry.host}/team/app`;
+  const config = { Labels: { made: "here" } };
+  const archive = oldDockerArchive({ tags: [`${name}:1.0`], layers: LAYERS, config });
+  await sender.ok("load", "-i", sender.file("image.tar", archive));
+  await sender.ok("push", `${name}:1.0`);
+  await box.ok("pull", "-q", `${name}:1.0`);
+  const attributes = JSON.stringify({ made: "here", name });
+  assertEquals(await told(sender), [
+    `load <id> {"made":"here","name":"<id>"}`,
+    `push ${name}:1.0 ${attributes}`,
+  ]);
+  assertEquals(await told(box), [`pull ${name}:1.0 ${attributes}`]);
+});
+
 test("pull brings back what push sent, byte for byte, in docker's words", async () => {
   await using registry = await Registry.start();
   using sender = new ImageBox();

@@ -4,7 +4,8 @@ import { UserError } from "../../src/base/errors.ts";
 import { parseChallenges } from "../../src/image/challenge.ts";
 import { applyChanges } from "../../src/image/changes.ts";
 import { parseConfig, parseIndex, parseManifest } from "../../src/image/documents.ts";
-import { formatPlatform, parsePlatform, selectPlatform } from "../../src/image/platform.ts";
+import { parsePlatform } from "../../src/base/platform.ts";
+import { formatPlatform, selectPlatform } from "../../src/image/platform.ts";
 import {
   BadNameError,
   familiarName,

@@ -14,7 +14,7 @@ import { buildHealth } from "./health.ts";
 import type { ClientHost } from "./host.ts";
 import { absoluteMounts, parseTmpfs, parseVolumes } from "./mounts.ts";
 import { buildNetworking, checkMac } from "./networks.ts";
-import { parsePlatform } from "./platform.ts";
+import { parsePlatform } from "../../base/platform.ts";
 import { parseExpose, parsePublish } from "./ports.ts";
 import { parseRestartPolicy, parseStorageOpts, sortUlimits } from "./resources.ts";
 import {

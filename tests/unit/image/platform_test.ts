@@ -1,11 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import type { Digest } from "../../../src/image/digest.ts";
-import {
-  formatPlatform,
-  parsePlatform,
-  platformFits,
-  selectPlatform,
-} from "../../../src/image/platform.ts";
+import { parsePlatform } from "../../../src/base/platform.ts";
+import { formatPlatform, platformFits, selectPlatform } from "../../../src/image/platform.ts";
 import type { Descriptor } from "../../../src/image/types.ts";
 
 const PARSED: [text: string, want: string][] = [
@@ -27,7 +23,7 @@ for (const [text, want] of PARSED) {
   });
 }
 
-for (const text of ["", "linux/", "a/b/c/d", "linux/amd 64"]) {
+for (const text of ["", "linux/", "a/b/c/d", "linux/amd 64", "nonsense", "/amd64"]) {
   Deno.test(`parsePlatform() refuses ${JSON.stringify(text)}`, () => {
     assertThrows(() => parsePlatform(text), SyntaxError, "invalid argument");
   });

@@ -6,7 +6,7 @@ import {
 } from "../../../../src/cli/flags/devices.ts";
 import { buildHealth } from "../../../../src/cli/flags/health.ts";
 import { parseIdMap } from "../../../../src/cli/flags/own_table.ts";
-import { parsePlatform } from "../../../../src/cli/flags/platform.ts";
+import { hostPlatform, parsePlatform } from "../../../../src/base/platform.ts";
 import {
   parseByteRate,
   parseDeviceWeight,
@@ -97,8 +97,8 @@ const ROWS: [parse: (text: string) => any, text: string, want: unknown | Error][
   [parseSysctl, "net.x", Error("sysctl 'net.x' is not allowed")],
   [parseDeviceCgroupRule, "c 1:* rwm", "c 1:* rwm"],
   [parseDeviceCgroupRule, "c 1:x r", Error("invalid device cgroup format 'c 1:x r'")],
-  [parsePlatform, "linux", { os: "linux" }],
-  [parsePlatform, "linux/arm64/v8", { os: "linux", architecture: "arm64", variant: "v8" }],
+  [parsePlatform, "linux", hostPlatform()],
+  [parsePlatform, "linux/arm64/v9", { os: "linux", architecture: "arm64", variant: "v9" }],
   [parsePlatform, "x86_64", { os: "linux", architecture: "amd64" }],
   [parsePlatform, "linux/armhf", { os: "linux", architecture: "arm", variant: "v7" }],
   [parseIdMap, "0:100000:65536", { ContainerID: 0, HostID: 100000, Size: 65536 }],
