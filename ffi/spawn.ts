@@ -23,6 +23,7 @@ import {
 } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
+import { heedChildren } from "./ignored_signals.ts";
 import { encode, type Encoded, interpreterBytes } from "./interp.ts";
 import { check, sys } from "./libc.ts";
 import {
@@ -152,6 +153,7 @@ export function spawn(steps: readonly Step[], options: SpawnOptions = {}): Child
 }
 
 function spawnHere(steps: readonly Step[], options: SpawnOptions): Child {
+  heedChildren();
   const flags = BigInt(CLONE_VM | CLONE_VFORK | CLONE_PIDFD | (options.flags ?? 0));
   const pidfd = slot("pidfd", -1);
   const pid = slot("pid");
@@ -181,6 +183,7 @@ export interface Aside extends Disposable {
  * for what the kernel needs time for. No execve: nothing else is waited for here.
  */
 export function spawnAside(steps: readonly Step[], flags = 0): Aside {
+  heedChildren();
   const pidfd = slot("pidfd", -1);
   const clone = cloneArgs({
     flags: BigInt(CLONE_VM | CLONE_PIDFD | flags) | CLONE_CLEAR_SIGHAND,
