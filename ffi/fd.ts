@@ -25,7 +25,7 @@ import {
   O_RDWR,
   RESOLVE_IN_ROOT,
 } from "./constants.ts";
-import { EAGAIN, EINTR } from "./errno.ts";
+import { EAGAIN, EINTR, SyscallError } from "./errno.ts";
 import { check, sys } from "./libc.ts";
 
 /** Whether `fd` is open and goes to programs that are executed: it came from our parent. */
@@ -154,8 +154,8 @@ export function lockFile(path: string, wait = true): Fd | undefined {
       fd[Symbol.dispose]();
       return undefined;
     }
-    using _closed = fd;
-    check(`lock "${path}"`, "flock", fd.raw, LOCK_EX);
+    fd[Symbol.dispose]();
+    throw new SyscallError("flock", -result, `lock "${path}"`);
   }
 }
 

@@ -238,9 +238,12 @@ export function lockContainer(id: string, wait = true): Fd | undefined {
     if (exists(id)) throw error;
     throw new UserError(noSuchContainer(id));
   }
-  if (lock === undefined || exists(id)) return lock;
-  lock[Symbol.dispose]();
-  throw new UserError(noSuchContainer(id));
+  if (lock === undefined) return undefined;
+  using undo = new DisposableStack();
+  undo.use(lock);
+  if (!exists(id)) throw new UserError(noSuchContainer(id));
+  undo.move();
+  return lock;
 }
 
 /** Removes all that is kept of a container; its name is free afterwards. The lock is held. */

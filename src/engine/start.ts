@@ -118,13 +118,25 @@ export async function startContainer(
   undo.move();
   userns?.[Symbol.dispose]();
   attached.finish();
-  writeStartedAt(id, readRunState(id)?.startedAt ?? now());
-  emitStarted(noted, options.attached);
-  if (hasHealthCheck(noted)) {
-    const { startHealthChecks } = await import("./health.ts");
-    startHealthChecks(noted);
-  }
+  await followStart(noted, wanted);
   return { record: noted, started };
+}
+
+/** What remains to be done for a container that runs: no failure of it undoes the start. */
+async function followStart(record: ContainerRecord, { attached, warn }: StartOptions) {
+  try {
+    writeStartedAt(record.Id, readRunState(record.Id)?.startedAt ?? now());
+  } catch (error) {
+    warn(`Cannot note when the container started: ${(error as Error).message}`);
+  }
+  emitStarted(record, attached);
+  if (!hasHealthCheck(record)) return;
+  const { startHealthChecks } = await import("./health.ts");
+  try {
+    startHealthChecks(record);
+  } catch (error) {
+    warn(`Cannot start the health checks of a container that runs: ${(error as Error).message}`);
+  }
 }
 
 /** What `--preserve-fds` names must be the caller's: our own descriptors are not to be had. */

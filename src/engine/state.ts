@@ -5,6 +5,7 @@
  */
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import { ZERO_TIME } from "../base/time.ts";
 import { type Exit, parseStat, readExit } from "../runtime/monitor_protocol.ts";
 import { isFrozen } from "./freeze.ts";
 
@@ -96,9 +97,11 @@ export function stateOf(id: string): State {
   }
   const startedAt = run?.startedAt ?? readStartedAt(id);
   const exit = readExit(containerDirectory(id));
-  if (startedAt === undefined) return { kind: "created" };
-  if (exit !== undefined && waitsForRestart(id)) return { kind: "restarting", exit, startedAt };
-  return { kind: "exited", exit, startedAt };
+  if (startedAt === undefined && exit === undefined) return { kind: "created" };
+  const known = { exit, startedAt: startedAt ?? ZERO_TIME };
+  return waitsForRestart(id) && exit !== undefined
+    ? { kind: "restarting", ...known, exit }
+    : { kind: "exited", ...known };
 }
 
 /** Where the back-off of a restart notes its process: "pid start-time". */

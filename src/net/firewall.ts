@@ -14,6 +14,7 @@ import {
   versionsOf,
   writeApplied,
 } from "./applied.ts";
+import { removeIfThere } from "../base/files.ts";
 import { presentIn, removeText, restoreText, type Table, TABLES } from "./iptables.ts";
 import { type Backend, programOf, runProgram } from "./firewall_program.ts";
 import { applyNatively } from "./native_apply.ts";
@@ -51,6 +52,8 @@ async function restore(
 ): Promise<{ ok: boolean; error: string }> {
   const path = givenPath(places, version);
   Deno.writeTextFileSync(`${path}.new`, text, { mode: 0o600 });
+  // Whatever comes between now and the new note: then nobody knows what was given last.
+  removeIfThere(path);
   const program = programOf(backend, version, "restore");
   const done = await runProgram(program, ["--wait", "--noflush", `${path}.new`]);
   if (done.ok) Deno.renameSync(`${path}.new`, path);
@@ -169,8 +172,14 @@ export async function applyRules(
     : wishes;
   const versions = [...new Set([...versionsOf(set), ...(known?.versions ?? [])])].sort();
   let backend: Backend = "none";
+  let stale = known?.backend === "none" ? undefined : known;
   const errors: string[] = [];
   for (const candidate of order) {
+    // What another program gave stays in force beside what this one gives, and nobody changes it.
+    if (stale !== undefined && candidate !== stale.backend) {
+      await takeRules(places, stale);
+      stale = undefined;
+    }
     if (candidate === "none") break;
     const error = await applyWith(places, candidate, versions, set, known, scope);
     if (error === undefined) {
@@ -217,18 +226,21 @@ function kindOf(places: NetPlaces, backend: Backend, before: string): MarkKind |
 export async function removeRules(places: NetPlaces): Promise<void> {
   const known = readApplied(places);
   if (known === undefined || known.backend === "none") return;
-  if (known.backend === "nft") {
-    const path = `${places.run}/rules.nft`;
-    Deno.writeTextFileSync(path, nftRemoveText(known.versions, places.tag), { mode: 0o600 });
-    await runProgram("nft", ["-f", path]);
-  } else {
-    for (const version of known.versions) {
-      const saved = await runProgram(programOf(known.backend, version, "save"), []);
-      const present = presentIn(saved.out, version, places.tag);
-      const text = removeText(version, places.tag, present);
-      if (text !== "") await restore(places, known.backend, version, text);
-    }
-  }
+  await takeRules(places, known);
   forgetApplied(places);
   forgetRules(places);
+}
+
+async function takeRules(places: NetPlaces, { backend, versions }: Applied): Promise<void> {
+  if (backend === "nft") {
+    const path = `${places.run}/rules.nft`;
+    Deno.writeTextFileSync(path, nftRemoveText(versions, places.tag), { mode: 0o600 });
+    await runProgram("nft", ["-f", path]);
+    return;
+  }
+  for (const version of versions) {
+    const saved = await runProgram(programOf(backend, version, "save"), []);
+    const text = removeText(version, places.tag, presentIn(saved.out, version, places.tag));
+    if (text !== "") await restore(places, backend, version, text);
+  }
 }

@@ -6,7 +6,7 @@
 import { SyscallError } from "../../ffi/errno.ts";
 import { commitRules } from "../../ffi/nf_commit.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
-import { writeAtomic } from "../base/files.ts";
+import { removeIfThere, writeAtomic } from "../base/files.ts";
 import { type Applied, givenPath, isGiven, versionsOf } from "./applied.ts";
 import { restoreText } from "./iptables.ts";
 import { fillChain, natChain } from "./native_rules.ts";
@@ -46,6 +46,8 @@ export function applyNatively(
     changes.push(...some);
   }
   if (changes.length === 0) return true;
+  // Whatever comes between now and the new note: then nobody knows what was given last.
+  for (const { version } of given) removeIfThere(givenPath(places, version));
   try {
     commitRules(generation, changes);
   } catch (error) {

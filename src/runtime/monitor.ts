@@ -13,6 +13,7 @@ import {
   O_TRUNC,
   O_WRONLY,
   S_IFIFO,
+  SIGKILL,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   WALL,
@@ -32,9 +33,10 @@ import {
 } from "../../ffi/fd.ts";
 import type { Encoded } from "../../ffi/interp.ts";
 import { check, sys } from "../../ffi/libc.ts";
-import { slot, type Step } from "../../ffi/program.ts";
+import { type Program, slot, type Step } from "../../ffi/program.ts";
 import { bindDatagram, receiveWithFd, sendFdTo, socketPair } from "../../ffi/unix_socket.ts";
-import { isAbsent } from "../base/files.ts";
+import { UserError } from "../base/errors.ts";
+import { isAbsent, readIfThere } from "../base/files.ts";
 import { executeFile } from "./execute.ts";
 import type { Cleanup, MonitorPlan, MonitorStdio, MonitorTimeout } from "./monitor_plan.ts";
 import { monitorProgram } from "./monitor_program.ts";
@@ -47,6 +49,7 @@ import {
   HELLO,
   type Message,
   parseExit,
+  parseStat,
   readHeader,
 } from "./monitor_protocol.ts";
 import type { Join } from "./namespaces.ts";
@@ -100,6 +103,8 @@ export interface MonitoredStart {
   readonly cleanup: Cleanup;
   /** Called with init's pid while init runs its steps: the moment to write uid_map. */
   readonly onPid?: (pid: number) => void;
+  /** Replaces what the monitor does: the test of its faults lets each step fail once. */
+  readonly alterProgram?: (program: Program) => Program;
 }
 
 /** A container's init that has called execve. */
@@ -166,14 +171,19 @@ export function startMonitored(start: MonitoredStart): Started {
   using file = program;
   const hello = client.receive();
   const pid = hello?.kind === HELLO ? Number(word(hello.bytes, 0)) : 0;
-  if (pid > 0) start.onPid?.(pid);
-  const failure = readReport(report, encoded);
-  if (failure !== undefined || pid === 0) {
+  let failure: SyscallError | undefined;
+  try {
+    if (pid > 0) start.onPid?.(pid);
+    failure = readReport(report, encoded);
+    if (failure !== undefined) throw failure;
+    if (pid === 0) throw new UserError("Cannot start a container: its monitor was killed", 125);
+    forgetSpent(file, spent, pid);
+  } catch (error) {
+    if (failure === undefined) endInit(start.runtime);
     endFailed(client, monitorPid, start.directory);
-    throw failure ?? new Error("Cannot start a container: its monitor was killed");
+    throw error;
   }
   undo.move();
-  forgetSpent(file, spent, pid);
   return { pid, monitorPid, client };
 }
 
@@ -211,6 +221,13 @@ function readReport(report: Fd, encoded: Encoded): SyscallError | undefined {
 
 function word(bytes: Uint8Array<ArrayBuffer>, at: number): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true);
+}
+
+/** Ends an init that has begun well, where something else has not; its number may be unknown here. */
+function endInit(runtime: string): void {
+  const init = parseStat(readIfThere(`${runtime}/init`) ?? "");
+  const now = parseStat(readIfThere(`/proc/${init?.pid}/stat`) ?? "");
+  if (init !== undefined && init.startTime === now?.startTime) sys("kill", init.pid, SIGKILL);
 }
 
 /** Waits until the monitor of a failed start is gone: it has nothing to clean up. */
@@ -281,7 +298,8 @@ function launch(start: MonitoredStart): Launched {
     timeout: start.timeout,
     cleanup: start.cleanup,
   };
-  const { encoded, bytes, spent } = executable(monitorProgram(plan));
+  const made = monitorProgram(plan);
+  const { encoded, bytes, spent } = executable(start.alterProgram?.(made) ?? made);
   const argv = ["diplodock-monitor", start.id];
   const program = undo.use(memoryFile(argv[0], bytes));
   const monitorPid = executeFile(program, descriptors(plan), argv, { outlives: true });

@@ -20,8 +20,8 @@ import {
   placeIn,
   type Step,
 } from "../../ffi/program.ts";
-import { MAX_CLIENTS, type MonitorMemory, WATCHED, type Watched } from "./monitor_memory.ts";
-import { CHUNK_BYTES, EXIT_BYTES, MARK, STDERR, STDOUT } from "./monitor_protocol.ts";
+import { MAX_CLIENTS, type MonitorMemory, NONE, WATCHED, type Watched } from "./monitor_memory.ts";
+import { CHUNK_BYTES, EXIT_BYTES, LOST_STATUS, MARK, STDERR, STDOUT } from "./monitor_protocol.ts";
 import type { MonitorPlan } from "./monitor_plan.ts";
 import { lenient, SIGSET_BYTES } from "./monitor_step.ts";
 
@@ -133,7 +133,7 @@ function timeUpSteps(memory: MonitorMemory): Step[] {
     }),
     assign(memory.stopSignal, SIGKILL),
     // wait4 writes the status over the lower half.
-    assign(placeIn(memory.exit, 0), 1n << 32n, "note that the time was up"),
+    assign(placeIn(memory.exit, 0), 1n << 32n | BigInt(LOST_STATUS), "note that the time was up"),
   ];
 }
 
@@ -181,10 +181,22 @@ function placeSteps(
     },
     lenient({ call: "close", args: [client], goal: "forget a client" }),
     { ...assign(client, memory.receivedClient), label: `joined.${index}` },
-    memory.send(client, memory.hello, silently, "greet a client"),
+    {
+      ...memory.send(client, memory.hello, silently, "greet a client"),
+      onNegative: `@ungreeted.${index}`,
+    },
     ...(plan.stdio.kind === "terminal"
       ? [memory.send(client, memory.sendConsole, silently, "give a client the terminal")]
       : []),
+    goTo("@look.timer"),
+    // It waits for the greeting: better it hears that there is no place.
+    lenient({
+      call: "close",
+      args: [client],
+      goal: "forget a client",
+      label: `ungreeted.${index}`,
+    }),
+    assign(client, NONE),
     goTo("@look.timer"),
   ];
 }

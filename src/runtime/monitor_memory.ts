@@ -18,6 +18,7 @@ import {
   FOOTER_BYTES,
   HEADER_BYTES,
   HELLO,
+  LOST_STATUS,
   MARK,
 } from "./monitor_protocol.ts";
 import type { MonitorPlan } from "./monitor_plan.ts";
@@ -119,7 +120,10 @@ export class MonitorMemory {
   readonly recordLength = slot("record length");
   readonly negative = slot("negative");
 
-  readonly exit: Block = block("exit record", new Uint8Array(EXIT_BYTES));
+  readonly exit: Block = block(
+    "exit record",
+    new StructWriter(EXIT_BYTES).u64(LOST_STATUS).u64(0).u64(0).done(),
+  );
   readonly reaped = slot("reaped");
   /** Where to go on after init was reaped: number of a client, or MAX_CLIENTS for the end. */
   readonly resume = slot("resume");

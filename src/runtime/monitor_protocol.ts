@@ -58,6 +58,8 @@ export interface Exit {
 
 /** The bytes of the file `exit`, and of an EXITED packet. */
 export const EXIT_BYTES = 24;
+/** The status of an init whose end nobody could be told: exit code 255. */
+export const LOST_STATUS = 255 << 8;
 
 /** The exit record in `bytes`; undefined when it is incomplete. */
 export function parseExit(bytes: Uint8Array<ArrayBuffer>): Exit | undefined {

@@ -293,6 +293,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "rules that another firewall program gave do not stay beside the new ones",
+  ignore: ignore || !hasProgram("iptables-legacy-restore") || !hasProgram("nft"),
+  fn: async () => {
+    await using host = new Host();
+    const legacy = () =>
+      new TextDecoder().decode(new Deno.Command("iptables-legacy-save").outputSync().stdout);
+    let first: Container | undefined;
+    await withFirewall("iptables-legacy", async () => {
+      first = await host.connect({ portBindings: { "80/tcp": [on("8080")] } });
+    });
+    assert(legacy().includes("-j DNAT"), legacy());
+    await withFirewall("nft", async () => {
+      await host.connect({ portBindings: { "80/tcp": [on("8081")] } });
+    });
+    assert(!legacy().includes("DIPLODOCK"), legacy());
+    await using _server = await host.within(first!.sandbox, () => new Server(first!.ip, 80));
+    assertEquals(await host.within(host.other, () => ask(HOST_IP, 8080)), OTHER_IP);
+    await withFirewall("nft", () => host.end(first!));
+  },
+});
+
+Deno.test({
   name: "a large transfer through the proxy arrives whole",
   ignore,
   fn: () =>
