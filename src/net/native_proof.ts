@@ -6,6 +6,7 @@
 import { ERESTART, SyscallError } from "../../ffi/errno.ts";
 import { commitRules, rulesIn } from "../../ffi/nf_commit.ts";
 import { deleteChain, flushChain } from "../../ffi/nf_tables.ts";
+import { removeIfThere } from "../base/files.ts";
 import { type Backend, programOf, runProgram } from "./firewall_program.ts";
 import { showRule } from "./iptables.ts";
 import { fillChain, natChain } from "./native_rules.ts";
@@ -47,24 +48,28 @@ export async function proveNative(
   const rules = sampleRules(version);
   const lines = rules.map((rule) => `-A ${at.chain} ${showRule(rule)}`);
   const path = `${places.run}/rules.proof`;
-  const text = ["*nat", `:${at.chain} - [0:0]`, ...lines, "COMMIT", ""].join("\n");
-  Deno.writeTextFileSync(path, text, { mode: 0o600 });
+  const give = async (lines: readonly string[]) => {
+    const text = ["*nat", `:${at.chain} - [0:0]`, ...lines, "COMMIT", ""].join("\n");
+    Deno.writeTextFileSync(path, text, { mode: 0o600 });
+    const program = programOf(backend, version, "restore");
+    return await runProgram(program, ["--wait", "--noflush", path]);
+  };
+  let isThere = false;
   try {
-    const made = await runProgram(programOf(backend, version, "restore"), [
-      "--wait",
-      "--noflush",
-      path,
-    ]);
+    const made = await give(lines);
     if (!made.ok) return false;
+    isThere = true;
     const theirs = rulesIn(at);
     commitRules(currentGeneration(), fillChain(at, rules)!);
     const ours = rulesIn(at);
     commitRules(currentGeneration(), [flushChain(at), deleteChain(at)]);
+    isThere = false;
     return theirs.length === rules.length && theirs.join("\n") === ours.join("\n");
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     return error.errno === ERESTART ? undefined : false;
   } finally {
-    Deno.removeSync(path);
+    if (isThere) await give([`-X ${at.chain}`]);
+    removeIfThere(path);
   }
 }
