@@ -19,7 +19,7 @@ import { stub } from "./stub.ts";
 const COMPILE_LIMIT_MS = 180_000;
 
 /** The head is padded to this size, so that offsets do not depend on what is written in it. */
-const HEAD_BYTES = 49152;
+export const HEAD_BYTES = 49152;
 
 /** Where root unpacks; head.sh names it too. */
 const SHARED_CACHE = "/var/cache/diplodock";

@@ -3,7 +3,7 @@
  * commands run when the program is called by a name that ends in `-oci`.
  */
 import { UserError } from "../base/errors.ts";
-import { OCI_ROOT } from "../base/oci_root.ts";
+import { OCI_ROOT, ociRoot } from "../base/oci_root.ts";
 import { COMMIT, VERSION } from "../base/version.ts";
 import { OciStore } from "../runtime/oci_state.ts";
 import { type OciArguments, type OciOptions, parseOci } from "./oci_args.ts";
@@ -13,7 +13,11 @@ const GLOBAL: OciOptions = {
   debug: { kind: "bool", help: "tell of internal errors where they happened" },
   log: { kind: "text", help: "file that messages are appended to (default: standard error)" },
   "log-format": { kind: "text", help: "'text' (default) or 'json'" },
-  root: { kind: "text", help: `directory for the containers' state (default: ${OCI_ROOT})` },
+  root: {
+    kind: "text",
+    help:
+      `directory for the containers' state (default: ${OCI_ROOT}, an ordinary user's: below $XDG_RUNTIME_DIR)`,
+  },
   "systemd-cgroup": { kind: "bool", help: "refused: cgroups are made by this runtime itself" },
   rootless: { kind: "text", help: "accepted as 'auto': cgroups that are refused are done without" },
   criu: { kind: "text", help: "accepted and without use: there is no checkpoint" },
@@ -79,7 +83,7 @@ async function runCommand(global: OciArguments): Promise<number> {
     throw new UserError(`diplodock: "${name}" requires ${want} argument(s)`);
   }
   const warn = (text: string) => writeLog(global, "warning", text);
-  return await row.run({ store: new OciStore(global.text("root") || OCI_ROOT), warn }, given);
+  return await row.run({ store: new OciStore(global.text("root") || ociRoot()), warn }, given);
 }
 
 function checkGlobal(global: OciArguments): void {

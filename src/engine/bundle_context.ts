@@ -74,4 +74,6 @@ export interface BundleContext {
   /** A sysfs or procfs cannot be mounted new, because its namespace is not the container's. */
   readonly bindSysfs?: boolean;
   readonly bindProc?: boolean;
+  /** The machine has its message queues mounted, so that they can be bound. */
+  readonly hasQueues?: boolean;
 }

@@ -70,7 +70,7 @@ export async function gatherContext(
  */
 function foreignNamespaces(
   host: HostConfig,
-): Pick<BundleContext, "ownGids" | "bindSysfs" | "bindProc"> {
+): Pick<BundleContext, "ownGids" | "bindSysfs" | "bindProc" | "hasQueues"> {
   const own = ownUserNamespace();
   if (own === undefined && !asksUserNamespace(host)) return {};
   return {
@@ -79,7 +79,17 @@ function foreignNamespaces(
       (asksUserNamespace(host) && joinedContainer(host.NetworkMode) !== undefined),
     bindProc: host.PidMode === "host" ||
       (asksUserNamespace(host) && joinedContainer(host.PidMode) !== undefined),
+    hasQueues: host.IpcMode === "host" && isDirectory("/dev/mqueue"),
   };
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
 }
 
 function throttles(host: HostConfig): boolean {

@@ -107,8 +107,8 @@ function ipcMounts(host: HostConfig, context: BundleContext): SpecMount[] {
     // The queues of the host's namespace, where or whether it has them mounted itself; but a user
     // namespace may only bind what is there.
     const mayMount = context.userns === undefined && context.ownGids === undefined;
-    const queues = mayMount ? queue : bind("/dev/mqueue", "/dev/mqueue");
-    return [bind("/dev/shm", "/dev/shm"), queues];
+    const bound = context.hasQueues ? [bind("/dev/mqueue", "/dev/mqueue")] : [];
+    return [bind("/dev/shm", "/dev/shm"), ...(mayMount ? [queue] : bound)];
   }
   if (host.IpcMode === "none") return [queue];
   const shared = host.IpcMode === "shareable" || joinedContainer(host.IpcMode) !== undefined;

@@ -33,7 +33,7 @@ import { type Mount, mountSteps, setAttributes } from "../runtime/mounts.ts";
 import { tryAgain } from "../runtime/paths.ts";
 import { kernelAtLeast } from "../runtime/plan.ts";
 import { rootSteps } from "../runtime/root.ts";
-import type { IdMapping, SpecMount } from "../runtime/spec_types.ts";
+import type { SpecMount } from "../runtime/spec_types.ts";
 import { readPlannedMounts, readRoot } from "./container_documents.ts";
 import { makeOverlayDirectories, readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
@@ -44,6 +44,7 @@ import { outsideId } from "./copy_sinks.ts";
 import { locateMounts } from "./locate_mounts.ts";
 import { isAlive, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
+import { rangesOf } from "./userns.ts";
 import { mountVolume, unmountVolume } from "./volume_mount.ts";
 import { findVolume } from "./volumes.ts";
 
@@ -107,13 +108,7 @@ export function openContainerTree(record: ContainerRecord): ContainerTree {
 /** How the owners of a stopped container's files map, where they differ on the disk. */
 function ownersOf(id: string): OwnIds | undefined {
   const [owners] = readRoot(id)?.owners ?? [];
-  const ranges = (map: readonly IdMapping[]) =>
-    map.map(({ containerID, hostID, size }) => ({
-      inside: containerID,
-      outside: hostID,
-      count: size,
-    }));
-  return owners && { uids: ranges(owners.uids), gids: ranges(owners.gids) };
+  return owners && { uids: rangesOf(owners.uids), gids: rangesOf(owners.gids) };
 }
 
 /** How the owners of a process's files map; undefined where they need no map. */

@@ -35,8 +35,10 @@ export async function ownLayers(record: ContainerRecord, owners: DiskOwners): Pr
     root: idOnDisk(owners.uids, 0) ?? 0,
   });
   if (root.owners?.length === 1 && keyOf(root.owners[0]) === keyOf(owners)) return;
-  const from = [owners, ...root.owners ?? [PLAIN_OWNERS]];
-  writeRoot(record.Id, { ...root, shifted, owners: from });
+  // A walk that was cut off has left files with the owners of one before: those come first then.
+  const before = root.owners ?? [PLAIN_OWNERS];
+  const from = before.length > 1 ? [owners, ...before] : before;
+  writeRoot(record.Id, { ...root, shifted, owners: [owners, ...before] });
   if (root.storage !== "copy") makeOverlayDirectories(overlayDirectories(record.Id, []));
   shiftOwners(writtenTree(record.Id, root.storage), from, owners);
   writeRoot(record.Id, { ...root, shifted, owners: [owners] });

@@ -2,6 +2,7 @@
  * What a start will ask of the kernel, before anything is asked: the bundle of a container and
  * the program of its first process. A start executes it; `explain` prints the same.
  */
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerCgroupPath } from "../runtime/cgroup.ts";
 import type { CgroupDirectory } from "../runtime/cgroup.ts";
 import { checkSpec } from "../runtime/check.ts";
@@ -29,6 +30,12 @@ export async function specOf(
   if (context.mounts.some(({ propagation }) => propagation !== "" && propagation !== "rprivate")) {
     const { checkPropagation } = await import("./propagation.ts");
     checkPropagation(context.mounts, Deno.readTextFileSync("/proc/self/mountinfo"));
+  }
+  const own = ownUserNamespace();
+  if (userns !== undefined || own !== undefined) {
+    const { checkMapped, rangesOf } = await import("./userns.ts");
+    const maps = userns && { uids: rangesOf(userns.uids), gids: rangesOf(userns.gids) };
+    checkMapped(context.user, maps ?? own!);
   }
   const join = netns === undefined ? context.join : { ...context.join, network: netns };
   const spec = toSpec(record.Config, record.HostConfig, { ...context, join, userns });

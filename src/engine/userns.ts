@@ -1,6 +1,6 @@
 /** `--userns`: which ids a container's user namespace maps, and ranges nobody else has. */
 import { UserError } from "../base/errors.ts";
-import { type OwnIds, ownUserNamespace } from "../base/own_namespace.ts";
+import { type MappedRange, type OwnIds, ownUserNamespace } from "../base/own_namespace.ts";
 import { readIfThere } from "../base/files.ts";
 import { isRootless, userId } from "../base/places.ts";
 import { parseSubordinateIds, type SubordinateRange } from "../runtime/subordinate_ids.ts";
@@ -99,8 +99,79 @@ function explicit(uids: IdRange[] | undefined, gids: IdRange[] | undefined): Use
       hostID: HostID,
       size: Size,
     }));
+  const own = ownUserNamespace();
   // As podman: one of the two stands for both.
-  return { uids: convert(uids ?? gids!), gids: convert(gids ?? uids!) };
+  return {
+    uids: splitMap(convert(uids ?? gids!), own?.uids),
+    gids: splitMap(convert(gids ?? uids!), own?.gids),
+  };
+}
+
+/**
+ * The same map with its ranges cut where ours are: the kernel takes none that lies in two of them.
+ * Throws UserError for an id that we do not have ourselves.
+ */
+export function splitMap(
+  map: readonly IdMapping[],
+  own: readonly MappedRange[] | undefined,
+): IdMapping[] {
+  if (own === undefined) return [...map];
+  return map.flatMap(({ containerID, hostID, size }) => {
+    const pieces: IdMapping[] = [];
+    for (let done = 0; done < size;) {
+      const id = hostID + done;
+      const range = own.find(({ inside, count }) => inside <= id && id < inside + count);
+      if (range === undefined) {
+        throw new UserError(`Cannot map id ${id}: it is none of yours (${textOf(own)})`, 125);
+      }
+      const length = Math.min(size - done, range.inside + range.count - id);
+      pieces.push({ containerID: containerID + done, hostID: id, size: length });
+      done += length;
+    }
+    return pieces;
+  });
+}
+
+/** Ranges in words: "0 to 65536". */
+function textOf(ranges: readonly { inside: number; count: number }[]): string {
+  const sorted = ranges.toSorted((a, b) => a.inside - b.inside);
+  const spans: { from: number; to: number }[] = [];
+  for (const { inside, count } of sorted) {
+    const last = spans.at(-1);
+    if (last?.to === inside - 1) last.to += count;
+    else spans.push({ from: inside, to: inside + count - 1 });
+  }
+  return spans.map(({ from, to }) => from === to ? `${from}` : `${from} to ${to}`).join(", ");
+}
+
+/** Refuses a user or group that the container's user namespace does not have. Throws UserError. */
+export function checkMapped(
+  { uid, gid, additionalGids }: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly additionalGids: readonly number[];
+  },
+  { uids, gids }: OwnIds,
+): void {
+  const check = (what: string, id: number, ranges: readonly MappedRange[]) => {
+    if (ranges.some(({ inside, count }) => inside <= id && id < inside + count)) return;
+    throw new UserError(
+      `Cannot run as ${what} ${id}: the container's user namespace has no such id, but ` +
+        `${textOf(ranges)}`,
+      126,
+    );
+  };
+  check("user", uid, uids);
+  for (const group of [gid, ...additionalGids]) check("group", group, gids);
+}
+
+/** A map of a bundle as the kernel tells of one. */
+export function rangesOf(map: readonly IdMapping[]): MappedRange[] {
+  return map.map(({ containerID, hostID, size }) => ({
+    inside: containerID,
+    outside: hostID,
+    count: size,
+  }));
 }
 
 /** Takes the first free range. */

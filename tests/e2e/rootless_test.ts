@@ -131,7 +131,7 @@ Deno.test({
   fn: async () => {
     Deno.writeTextFileSync(`${user.home}/mine`, "mine\n");
     Deno.chownSync(`${user.home}/mine`, user.uid, user.uid);
-    const script = "id -u; stat -c %u:%g /h/mine /data/file /bin/busybox";
+    const script = "id -u; stat -c %u:%g /h/mine /data/file /";
     const run = ["run", "--rm", "--network", "none", "-v", `${user.home}:/h`];
     const kept = await user.ok(...run, "--userns", "keep-id", "bb", "sh", "-c", script);
     assertEquals(kept, `${user.uid}\n${user.uid}:${user.uid}\n1000:33\n0:0`);
@@ -255,6 +255,18 @@ Deno.test({
 });
 
 Deno.test({
+  name: "an ordinary user maps his ids by --uidmap and --gidmap, himself and the others",
+  ...needs,
+  fn: async () => {
+    const script = "cat /proc/self/uid_map /proc/self/gid_map; stat -c %u:%g /data/file /";
+    const maps = ["--uidmap", "0:0:2000", "--gidmap", "0:1:100"];
+    const run = ["run", "--rm", "--network", "none", ...maps, "bb", "sh", "-c", script];
+    const words = (await user.ok(...run)).trim().split(/\s+/).join(" ");
+    assertEquals(words, "0 0 1 1 1 1999 0 1 100 1000:33 0:0");
+  },
+});
+
+Deno.test({
   name: "an ordinary user is told what he cannot have",
   ...needs,
   fn: async () => {
@@ -262,6 +274,10 @@ Deno.test({
       [["--network", "mine", "bb", "id"], "only root can make"],
       [["--network", "none", "--userns", "auto", "bb", "id"], "use keep-id, nomap or host"],
       [["--network", "none", "--userns", "keep-id", "host", "id"], "use an image"],
+      [
+        ["--network", "none", "--uidmap", "0:100000:1", "bb", "id"],
+        "Cannot map id 100000: it is none of yours (0 to 65536)",
+      ],
     ];
     for (const [words, text] of refused) {
       const { code, stderr } = await user.dd("run", "--rm", ...words);

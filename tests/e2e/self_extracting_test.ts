@@ -3,6 +3,7 @@
  * /run in a mount namespace, and the file as its only belonging.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { HEAD_BYTES } from "../../build/package.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
 const PROGRAM = Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock";
@@ -11,7 +12,7 @@ const VERSION = /^Diplodock version \d+\.\d+\.\d+, build \S+\n$/;
 /** Whether the file's head is ours; a compiled file has nothing to unpack. */
 function selfExtracting(): boolean {
   using file = Deno.openSync(PROGRAM);
-  const head = new Uint8Array(49152);
+  const head = new Uint8Array(HEAD_BYTES);
   file.readSync(head);
   return new TextDecoder().decode(head).includes("DIPLODOCK_SELF=");
 }

@@ -109,12 +109,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a user namespace goes with the host's network and pids",
+  name: "a user namespace goes with the host's network, pids and IPC",
   ...needs,
   fn: async () => {
     const rows: string[][] = [
       ["--network", "host"],
       ["--network", "none", "--pid", "host"],
+      ["--network", "none", "--ipc", "host"],
     ];
     for (const row of rows) {
       const { code, stdout, stderr } = await engine.dd(
@@ -144,6 +145,12 @@ Deno.test({
       assertEquals(code, 125, words.join(" "));
       assertStringIncludes(stderr, text);
     }
+    const unmapped = await engine.host("--userns", "auto:size=500", "-u", "1000", "bb", "id");
+    assertEquals(unmapped.code, 126);
+    assertStringIncludes(
+      unmapped.stderr,
+      "Cannot run as user 1000: the container's user namespace",
+    );
     assertEquals(engine.ids(), []);
   },
 });

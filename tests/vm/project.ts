@@ -1,5 +1,6 @@
 /** A machine that runs tests of this project: its sources, its binary, the programs they call. */
 import { assert, assertEquals } from "@std/assert";
+import { HEAD_BYTES } from "../../build/package.ts";
 import { PROGRAM } from "../lib/engine.ts";
 import { type MachineContents, runMachine } from "./machine.ts";
 
@@ -35,7 +36,7 @@ function unpacked(): string | undefined {
   const { success } = new Deno.Command(PROGRAM, { args: ["--version"] }).outputSync();
   if (!success) throw new Error(`Cannot run ${PROGRAM}`);
   using file = Deno.openSync(PROGRAM);
-  const head = new Uint8Array(32768); // build/package.ts, HEAD_BYTES
+  const head = new Uint8Array(HEAD_BYTES);
   file.readSync(head);
   const path = /\/var\/cache\/diplodock\/[0-9a-f]{32}/.exec(new TextDecoder().decode(head))?.[0];
   return path !== undefined && exists(path) ? path : undefined;

@@ -3,7 +3,7 @@ import { EPERM } from "../../../ffi/errno.ts";
 import { parseIdMap } from "../../../src/base/own_namespace.ts";
 import { type HostEntry, planHostParts } from "../../../src/engine/host_layer.ts";
 import { aliases } from "../../../src/engine/fuse_host.ts";
-import { rangesFrom } from "../../../src/engine/userns.ts";
+import { checkMapped, rangesFrom, splitMap } from "../../../src/engine/userns.ts";
 import { chooseProgram, programWords } from "../../../src/net/user_network.ts";
 import { innerProgram, namespaceHint } from "../../../src/runtime/rootless.ts";
 import { parseSubordinateIds, userMap, userNameIn } from "../../../src/runtime/subordinate_ids.ts";
@@ -110,6 +110,40 @@ Deno.test("aliases() finds directories that are at two paths of the machine", ()
   ].join("\n");
   const isDirectory = (path: string) => path !== "/etc/file";
   assertEquals(aliases(table, isDirectory), ["/etc/opt", "/srv/one", "/srv/two"]);
+});
+
+Deno.test("splitMap() cuts a range where our own ranges are cut", () => {
+  const own = [{ inside: 0, outside: 1000, count: 1 }, { inside: 1, outside: 9000, count: 99 }];
+  assertEquals(splitMap([{ containerID: 5, hostID: 0, size: 10 }], own), [
+    { containerID: 5, hostID: 0, size: 1 },
+    { containerID: 6, hostID: 1, size: 9 },
+  ]);
+  const outside = [{ containerID: 0, hostID: 50, size: 51 }];
+  assertThrows(
+    () => splitMap(outside, own),
+    UserError,
+    "Cannot map id 100: it is none of yours (0 to 99)",
+  );
+  assertEquals(splitMap(outside, undefined), outside);
+});
+
+Deno.test("checkMapped() refuses users and groups without a place", () => {
+  const ids = { inside: 0, outside: 0, count: 100 };
+  const maps = { uids: [ids], gids: [ids, { inside: 200, outside: 200, count: 1 }] };
+  checkMapped({ uid: 99, gid: 200, additionalGids: [5] }, maps);
+  const rows: [uid: number, gid: number, more: number[], text: string][] = [
+    [100, 0, [], "Cannot run as user 100"],
+    [
+      0,
+      100,
+      [],
+      "Cannot run as group 100: the container's user namespace has no such id, but 0 to 99, 200",
+    ],
+    [0, 0, [7, 300], "Cannot run as group 300"],
+  ];
+  for (const [uid, gid, additionalGids, text] of rows) {
+    assertThrows(() => checkMapped({ uid, gid, additionalGids }, maps), UserError, text);
+  }
 });
 
 Deno.test("chooseProgram() prefers pasta, takes a wish, and says what to install", () => {
