@@ -46,6 +46,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "oci": row("system", "Run OCI bundles, with runc's command line", () => import("./oci.ts")),
   "__cleanup": row("hidden", "Clean up after a container", () => import("./cleanup.ts")),
   "__health": row("hidden", "Note that the health of a container changed", () => import("./health_now.ts")),
+  "__rules": row("hidden", "Put rules back that somebody removed", () => import("./rules_now.ts")),
   "__restart": row("hidden", "Restart a container after its back-off", () => import("./restart_now.ts")),
   "version": row("common", "Show the version of Diplodock", () => import("./version.ts")),
   "completion": row("other", "Print the completion script of a shell", () => import("./completion.ts")),

@@ -12,6 +12,7 @@ import { type NetworkState, readState, type ResolvConfState } from "../net/state
 import { rulesTouched } from "../net/rules_mark.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import type { Shaping } from "../net/shaping.ts";
+import { wantsHandover, wantsWatch } from "../net/watch.ts";
 import { joinedContainer } from "./modes.ts";
 import { askedMac } from "./network_settings.ts";
 import { isAlive, readRunState } from "./state.ts";
@@ -88,6 +89,10 @@ export async function sweepNetworkStates(): Promise<void> {
   if (rulesTouched(places())) {
     const { restoreLostRules } = await import("../net/rules_watch.ts");
     await restoreLostRules(places());
+  }
+  if (wantsWatch(places())) {
+    const { startRulesWatch } = await import("./rules_watcher.ts");
+    startRulesWatch(places());
   }
   if (!hostResolversChanged(places())) return;
   const { refreshResolvers } = await import("../net/resolv_refresh.ts");
@@ -187,4 +192,7 @@ export async function disconnect(id: string): Promise<void> {
   if (state === undefined) return;
   const { disconnectContainer } = await import("../net/attach.ts");
   await disconnectContainer(at, state);
+  if (state.ports.length === 0 || !wantsHandover(at, id)) return;
+  const { startRulesWatch } = await import("./rules_watcher.ts");
+  startRulesWatch(at, id);
 }

@@ -7,7 +7,12 @@ import { AF_INET6 } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { AF_NETLINK, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
-import { decodeReplies, encodeBatch, parseAttributes } from "../../ffi/netlink_message.ts";
+import {
+  decodeReplies,
+  encodeBatch,
+  type Message,
+  parseAttributes,
+} from "../../ffi/netlink_message.ts";
 import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import type { NetPlaces } from "./places.ts";
 
@@ -34,13 +39,34 @@ export function nftGeneration(): string {
   const raw = sys("socket", AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_NETFILTER);
   if (raw < 0) return "none";
   using fd = new Fd(raw);
-  const body = new Uint8Array(NFGENMSG_BYTES);
-  const goal = "see the number of the rules";
-  const request = encodeBatch([{ goal, type: GET_GENERATION, flags: 0, body }], 1);
+  const request = encodeBatch([askGeneration()], 1);
   const answer = new Uint8Array(1024);
   if (sys("sendto", fd.raw, request, request.length, 0, null, 0) < 0) return "none";
   const count = sys("recvfrom", fd.raw, answer, answer.length, 0, null, null);
   return count < 0 ? "none" : generationIn(answer.subarray(0, count));
+}
+
+/** Asks for the number of nf_tables' rule set. */
+export function askGeneration(): Message {
+  const body = new Uint8Array(NFGENMSG_BYTES);
+  const goal = "see the number of the rules";
+  return { goal, type: GET_GENERATION, flags: 0, body, quiet: true };
+}
+
+/**
+ * Where the number is in the answer, and what the kernel puts behind it: the head of another
+ * attribute, the same each time. Eight bytes in all: what a program compares at once.
+ */
+export const SEEN_AT = 16 + NFGENMSG_BYTES + 4;
+const BEHIND_NUMBER = [8, 0, 2, 0];
+
+/** The file that starts with those bytes as they were when our rules were last seen whole. */
+export const seenPath = (places: NetPlaces) => `${places.run}/rules.seen`;
+
+/** In place: who watches has it open. */
+function writeSeen(places: NetPlaces, generation: string): void {
+  using file = Deno.openSync(seenPath(places), { write: true, create: true, mode: 0o600 });
+  file.writeSync(new Uint8Array([...generation.split(".").map(Number), ...BEHIND_NUMBER]));
 }
 
 /** The number in the kernel's answer; "none" where there is no nf_tables. */
@@ -109,8 +135,9 @@ export function noteGeneration(
   versions: readonly (4 | 6)[],
   generation: number,
 ): void {
-  const bytes = [24, 16, 8, 0].map((shift) => (generation >>> shift) & 0xff);
-  writeAtomic(markPath(places), `nft ${versions.join("")} ${bytes.join(".")}`);
+  const text = [24, 16, 8, 0].map((shift) => (generation >>> shift) & 0xff).join(".");
+  writeAtomic(markPath(places), `nft ${versions.join("")} ${text}`);
+  writeSeen(places, text);
 }
 
 /** Was somebody else at the firewall since the last note? */
@@ -127,7 +154,9 @@ export function noteRules(
   versions: readonly (4 | 6)[],
 ): void {
   const mark = kernelMark(kind, versions.join(""));
-  if (notedMark(places)?.text !== mark) writeAtomic(markPath(places), mark);
+  if (notedMark(places)?.text === mark) return;
+  writeAtomic(markPath(places), mark);
+  if (kind === "nft") writeSeen(places, mark.split(" ")[2]);
 }
 
 /** Forgets the note: there is nothing of ours in the kernel. */

@@ -1,7 +1,7 @@
 /**
  * Putting rules back that somebody else removed: a firewall reload, `iptables -F`, `nft flush
- * ruleset`. Nobody watches for it: the next command that cleans up finds the firewall's mark
- * changed, looks what is left of our rules, and gives them again if one is missing.
+ * ruleset`. The watch (`watch_program.ts`) or the next command finds the firewall's mark changed, looks
+ * what is left of our rules, and gives them again if one is missing.
  */
 import { type Applied, readApplied } from "./applied.ts";
 import { listedRules } from "./firewall.ts";

@@ -6,6 +6,7 @@ import { CLONE_NEWNET } from "../../ffi/constants.ts";
 import { check } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
+import type { Engine } from "../lib/engine.ts";
 import { isRoot } from "../lib/skip.ts";
 
 /** To be called once, before anything is started. Nothing happens for an ordinary user. */
@@ -34,4 +35,9 @@ export async function hear(hostname: string, port: number): Promise<string> {
   } catch (error) {
     return (error as Error).name;
   }
+}
+
+/** The processes that watch over the rules of an engine. */
+export function watches(engine: Engine): { pid: number; words: string }[] {
+  return engine.processes().filter(({ words }) => words.startsWith("diplodock-rules "));
 }

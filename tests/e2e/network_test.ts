@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, hear, interfaces } from "./network_namespace.ts";
+import { enterTestNetwork, hear, interfaces, watches } from "./network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();
@@ -264,6 +264,7 @@ test("the next command puts back what a firewall reload removed", async () => {
   const address = await engine.inspect("web", "{{.NetworkSettings.Gateway}}");
   await heard(address, 8087, "up");
   for (const command of [["ps"], ["run", "--rm", "--network", "none", "host", "true"]]) {
+    for (const { pid } of watches(engine)) Deno.kill(pid, "SIGKILL");
     for (const table of ["nat", "filter"]) {
       const flushed = await new Deno.Command("iptables", { args: ["-t", table, "-F"] }).output();
       assert(flushed.success);

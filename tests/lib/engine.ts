@@ -159,6 +159,7 @@ export class Engine implements AsyncDisposable {
       if (words === "") continue; // a zombie, or a kernel thread
       const ours = read(`/proc/${name}/environ`).includes(`DIPLODOCK_ROOT=${this.root}\0`) ||
         (words.startsWith("diplodock-monitor ") && short.has(words.slice(18, 30))) ||
+        words === `diplodock-rules ${this.run}/net` ||
         /\/diplodock\/([0-9a-f]{12})/.test(read(`/proc/${name}/cgroup`)) &&
           [...read(`/proc/${name}/cgroup`).matchAll(/\/diplodock\/([0-9a-f]{12})/g)]
             .some(([, id]) => short.has(id));

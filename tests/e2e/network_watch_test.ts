@@ -1,0 +1,77 @@
+/** The watch over rules: what a firewall reload removed comes back without a command. */
+import { assert, assertEquals } from "@std/assert";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
+import { enterTestNetwork, watches } from "./network_namespace.ts";
+
+enterTestNetwork();
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+const OPTIONS = skipUnless(
+  isRoot() && hasProgram("iptables-nft"),
+  "needs root and iptables of the nft variant",
+);
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...OPTIONS, fn });
+}
+
+async function iptables(...args: string[]): Promise<string> {
+  const command = new Deno.Command("iptables", { args: ["--wait", ...args] });
+  const { success, stdout, stderr } = await command.output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+const publish = (name: string, port: number) =>
+  engine.ok("run", "-d", "--name", name, "-p", `${port}:80`, "host", "sleep", "100");
+
+/** Removes the rules of everybody, and waits until those for `port` are there again. */
+async function reload(port: number): Promise<void> {
+  for (const table of ["nat", "filter"]) await iptables("-t", table, "-F");
+  assert(!(await iptables("-t", "nat", "-S")).includes("--dport"));
+  await waitFor(async () => (await iptables("-t", "nat", "-S")).includes(`--dport ${port} `));
+}
+
+test("the watch puts back what a firewall reload removed, as often as it does", async () => {
+  await publish("web", 8087);
+  for (let time = 0; time < 2; time++) await reload(8087);
+  assert((await iptables("-S")).includes("DIPLODOCK"), "the other tables as well");
+  await engine.ok("rm", "-f", "web");
+  await waitFor(() => watches(engine).length === 0);
+});
+
+test("one watch is for all containers, and goes on when one of them ends", async () => {
+  await publish("one", 8088);
+  await publish("two", 8089);
+  const [{ pid }, ...others] = watches(engine);
+  assertEquals(others, []);
+  await engine.ok("rm", "-f", "one");
+  await waitFor(() => watches(engine).length === 1 && watches(engine)[0].pid !== pid);
+  await reload(8089);
+  await engine.ok("rm", "-f", "two");
+});
+
+test("a watch that was killed is started by the next command", async () => {
+  await publish("web", 8087);
+  for (const { pid } of watches(engine)) Deno.kill(pid, "SIGKILL");
+  await waitFor(() => watches(engine).length === 0);
+  await engine.ok("ps");
+  await reload(8087);
+  await engine.ok("rm", "-f", "web");
+});
+
+test("the watch takes little memory", async () => {
+  await publish("web", 8087);
+  const [{ pid }] = watches(engine);
+  const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  assert(Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]) <= 64, rollup);
+  await engine.ok("rm", "-f", "web");
+});
+
+test("without published ports nobody watches", async () => {
+  await engine.ok("run", "-d", "--name", "plain", "host", "sleep", "100");
+  assertEquals(watches(engine), []);
+  await engine.ok("rm", "-f", "plain");
+});
