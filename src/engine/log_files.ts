@@ -32,11 +32,6 @@ export class LogFile implements Disposable, RandomAccess {
   get inode(): number | null {
     return this.#file.statSync().ino;
   }
-  /** When it was last written, in milliseconds since 1970. */
-  get modifiedMs(): number {
-    return this.#file.statSync().mtime?.getTime() ?? 0;
-  }
-
   /** Goes to a place where a record starts. */
   seek(offset: number): void {
     this.#offset = offset;

@@ -64,23 +64,21 @@ function watchDirectory(path: string): DirectoryWatch | undefined {
 async function showFiles(
   directory: string,
   printer: Printer,
-  { tail, sinceNs, follow }: LogsOptions,
+  { tail, follow }: LogsOptions,
   scope: DisposableStack,
 ): Promise<LogFile | undefined> {
   const files = openLogs(directory);
   for (const file of files) scope.use(file);
-  const since = Number((sinceNs ?? 0n) / 1_000_000n);
-  const recent = files.filter((file) => file.modifiedMs >= since || file === files.at(-1));
   if (tail === undefined) {
-    for (const file of recent) await printFile(file, printer);
+    for (const file of files) await printFile(file, printer);
     return files.at(-1);
   }
   // From the newest file back, until there are enough lines.
-  let first = recent.length;
+  let first = files.length;
   // One more for each stream: the first line of each may have begun before.
-  while (tail > 0 && first > 0 && !recent[--first].seekLastLines(tail + 2));
+  while (tail > 0 && first > 0 && !files[--first].seekLastLines(tail + 2));
   const last = new LastLines(tail, printer.splitter);
-  for (const file of recent.slice(first)) {
+  for (const file of files.slice(first)) {
     for (let records = file.next(); records.length > 0; records = file.next()) {
       for (const record of records) last.push(record, (line) => printer.wants(line));
     }

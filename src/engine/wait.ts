@@ -3,7 +3,7 @@ import { POLLIN } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { readIfThere } from "../base/files.ts";
-import { nowNanoseconds } from "../base/time.ts";
+import { containerDirectory } from "../base/places.ts";
 import { readRecord } from "./containers.ts";
 import { eventLogPath, oldEventLogPath } from "./events.ts";
 import { readStartError } from "./start_error.ts";
@@ -35,7 +35,6 @@ async function waitForProcess(run: RunState): Promise<void> {
  * returns its exit code; 0 for one that never ran.
  */
 export async function waitForExit(id: string): Promise<number> {
-  const began = nowNanoseconds();
   const { HostConfig } = readRecord(id);
   const restarts = !["", "no"].includes(HostConfig.RestartPolicy.Name);
   let patience = PATIENCE_MS;
@@ -52,7 +51,7 @@ export async function waitForExit(id: string): Promise<number> {
       if (settled || patience <= 0) return exitCodeOf(state);
     } else {
       // A container that removes itself takes its exit record along; the log of events keeps it.
-      const code = loggedExitCode(id, began);
+      const code = isRemoved(id) ? loggedExitCode(id) : undefined;
       if (code !== undefined) return code;
       if (state.kind === "created" && readStartNote(id) === undefined) {
         return readStartError(id)?.code ?? 0;
@@ -64,15 +63,17 @@ export async function waitForExit(id: string): Promise<number> {
   }
 }
 
-/** The exit code in the newest "die" of a container that was logged after `since`. */
-function loggedExitCode(id: string, since: bigint): number | undefined {
+const isRemoved = (id: string) =>
+  readIfThere(`${containerDirectory(id)}/container.json`) === undefined;
+
+/** The exit code of a container's last end. It has no other life: the clock may have been put back. */
+function loggedExitCode(id: string): number | undefined {
   for (const path of [eventLogPath(), oldEventLogPath()]) {
     const lines = (readIfThere(path) ?? "").split("\n");
     for (const line of lines.reverse()) {
       if (!line.includes(id) || !line.includes('"Action":"die"')) continue;
-      const time = /"timeNano":(\d+)}$/.exec(line)?.[1];
       const code = /"exitCode":"(\d+)"/.exec(line)?.[1];
-      if (time !== undefined && code !== undefined && BigInt(time) >= since) return Number(code);
+      if (code !== undefined) return Number(code);
     }
   }
   return undefined;

@@ -1,0 +1,81 @@
+/** A clock that is put forward or back while containers run: nothing is lost, nothing waits for it. */
+import { assertEquals } from "@std/assert";
+import { nextDelay } from "../../src/engine/restart.ts";
+import { waitForExit } from "../../src/engine/wait.ts";
+import { Engine, waitFor } from "../lib/engine.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+
+const engine = new Engine();
+for (const [name, value] of Object.entries(engine.env)) Deno.env.set(name, value);
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+const bare = ["--rootfs", engine.rootfs("root")];
+const HOUR_MS = 3_600_000;
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ...skipUnless(isRoot(), "needs root"), fn });
+}
+
+/** Runs `body` with this process's clock an hour before or after everybody else's. */
+async function shifted<T>(ms: number, body: () => Promise<T>): Promise<T> {
+  const real = Date.now;
+  Date.now = () => real() + ms;
+  try {
+    return await body();
+  } finally {
+    Date.now = real;
+  }
+}
+
+for (const [name, ms] of [["back", HOUR_MS], ["forward", -HOUR_MS]] as const) {
+  test(`who waits for a container that removes itself hears its exit code when the clock is put ${name}`, async () => {
+    const id = await engine.background("--rm", ...bare, "sh", "-c", "sleep 1; exit 7");
+    assertEquals(await shifted(ms, () => waitForExit(id)), 7);
+  });
+}
+
+test("logs --since finds what was written before the clock was put back, in parts that were rotated", async () => {
+  const limits = ["--log-opt", "max-size=1k", "--log-opt", "max-file=4"];
+  const script = "i=0; while [ $i -lt 400 ]; do echo line $i of many; i=$((i + 1)); done";
+  const id = await engine.background(...limits, ...bare, "sh", "-c", script);
+  await engine.ok("wait", id);
+  const all = await engine.ok("logs", id);
+  for (const part of ["log.1", "log.2"]) {
+    Deno.utimeSync(`${engine.root}/containers/${id}/${part}`, 0, 0);
+  }
+  assertEquals(await engine.ok("logs", "--since", "1h", id), all);
+  assertEquals(
+    await engine.ok("logs", "--since", "1h", "-n", "50", id),
+    all.split("\n").slice(-50).join("\n"),
+  );
+  await engine.ok("rm", id);
+});
+
+test("a container that started in the future or in the far past is restarted, stopped and shown", async () => {
+  for (const year of ["9999", "1970", "0001"]) {
+    const id = await engine.background("--restart", "always", ...bare, "sleep", "1000");
+    const path = `${engine.root}/containers/${id}/started`;
+    Deno.writeTextFileSync(path, `${year}-01-01T00:00:00.000000000Z`);
+    const note = `${engine.run}/containers/${id}/start.json`;
+    const start = JSON.parse(Deno.readTextFileSync(note));
+    Deno.writeTextFileSync(
+      note,
+      JSON.stringify({ ...start, startedAt: `${year}-01-01T00:00:00.000000000Z` }),
+    );
+    assertEquals((await engine.ok("ps", "--format", "{{.Status}}")).slice(0, 3), "Up ");
+    const pid = await engine.inspect(id, "{{.State.Pid}}");
+    Deno.kill(Number(pid), "SIGKILL");
+    await waitFor(async () => {
+      const [state, now] = (await engine.inspect(id, "{{.State.Status}} {{.State.Pid}}")).split(
+        " ",
+      );
+      return state === "running" && now !== pid;
+    });
+    await engine.ok("rm", "-f", id);
+  }
+});
+
+Deno.test("nextDelay() of a run that seems to have ended before it began, or at no time", () => {
+  assertEquals(nextDelay(100, -HOUR_MS), 200);
+  assertEquals(nextDelay(60_000, NaN), 60_000);
+  assertEquals(nextDelay(undefined, -1), 100);
+});
