@@ -1,37 +1,25 @@
 /**
  * Signals that our parent ignored, and so do we: a shell's "&" and nohup make it so, and many
  * daemons ignore SIGCHLD. Ignoring goes through clone and execve (CLONE_CLEAR_SIGHAND only clears
- * handlers), which is wrong for both who waits for a process and who runs in a container: without
- * SIGCHLD the kernel forgets how a child ended, and a program that finds SIGINT ignored leaves it so.
+ * handlers), which is wrong for who waits for a process: without SIGCHLD the kernel forgets how a
+ * child ended. What a command finds at execve is for restoreSignals() in spawn.ts.
  */
-import { SIGCHLD, SIGPIPE } from "./constants.ts";
+import { SIGCHLD } from "./constants.ts";
 import { sys } from "./libc.ts";
-import { addressIn, block, type Step } from "./program.ts";
+import { addressIn, type Block, block, type Step } from "./program.ts";
 
 /** struct sigaction of the kernel, all zero: SIG_DFL. */
 const ACTION_BYTES = 32;
-const DEFAULT_ACTION = block("default action", new Uint8Array(ACTION_BYTES));
+export const DEFAULT_ACTION: Block = block("default action", new Uint8Array(ACTION_BYTES));
 const SIG_IGN = 1n;
 
-/** The signals in a "SigIgn:" line of /proc/PID/status, lowest first. Pure. */
-export function signalsIn(status: string): number[] {
-  const [, digits = "0"] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
-  const mask = BigInt(`0x${digits}`);
-  return Array.from({ length: 64 }, (_, i) => i + 1)
-    .filter((signal) => mask & (1n << BigInt(signal - 1)));
-}
-
-/**
- * Steps of a new process, after which it ignores nothing but SIGPIPE, which Deno ignores itself
- * and a monitor has to: it writes to whom may be gone.
- */
-export function heedSignals(): Step[] {
-  const ignored = signalsIn(Deno.readTextFileSync("/proc/thread-self/status"));
-  return ignored.filter((signal) => signal !== SIGPIPE).map((signal) => ({
+/** A step of a new process, after which it hears how its children end. */
+export function heedChildrenStep(): Step {
+  return {
     call: "rt_sigaction",
-    args: [signal, addressIn(DEFAULT_ACTION), 0, 8],
-    goal: "heed a signal",
-  }));
+    args: [SIGCHLD, addressIn(DEFAULT_ACTION), 0, 8],
+    goal: "hear how children end",
+  };
 }
 
 let heeds = false;

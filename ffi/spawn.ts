@@ -17,17 +17,17 @@ import {
   CLONE_VM,
   P_PIDFD,
   SIG_SETMASK,
-  SIGPIPE,
   WALL,
   WEXITED,
 } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
-import { heedChildren } from "./ignored_signals.ts";
+import { DEFAULT_ACTION, heedChildren } from "./ignored_signals.ts";
 import { encode, type Encoded, interpreterBytes } from "./interp.ts";
 import { check, sys } from "./libc.ts";
 import {
   addressIn,
+  assign,
   type Block,
   block,
   type Place,
@@ -286,19 +286,29 @@ function word(ran: Ran, of: Block): number {
 export const ALL_SIGNALS: Block = block("all signals", new Uint8Array(8).fill(255));
 const OLD_MASK = block("signal mask", new Uint8Array(8));
 const NO_SIGNALS = block("no signals", new Uint8Array(8));
-const DEFAULT_ACTION = block("default action", new Uint8Array(32));
+const GREATEST_SIGNAL = 64;
+
+let restored = 0;
 
 /**
- * Nothing blocked and SIGPIPE deadly again, as a program expects to find it at execve. (Deno
- * ignores SIGPIPE, and CLONE_CLEAR_SIGHAND leaves ignored signals ignored.)
+ * Nothing blocked and nothing ignored, as a program expects to find it at execve.
+ * CLONE_CLEAR_SIGHAND leaves ignored signals ignored: Deno ignores SIGPIPE, nohup SIGHUP, and a
+ * shell SIGINT and SIGQUIT for what it starts in the background.
  */
 export function restoreSignals(): Step[] {
+  const signal = slot("signal");
+  const each = `signal.${restored++}`;
+  const goal = "restore every signal's action";
   return [
+    assign(signal, GREATEST_SIGNAL, goal),
     {
       call: "rt_sigaction",
-      args: [SIGPIPE, addressIn(DEFAULT_ACTION), 0, 8],
-      goal: "restore SIGPIPE",
+      args: [signal, addressIn(DEFAULT_ACTION), 0, 8],
+      goal,
+      label: each,
+      onNegative: "next", // SIGKILL and SIGSTOP have no other one
     },
+    { call: "subtract", args: [signal, 1], result: signal, goal, onPositive: `@${each}` },
     {
       call: "rt_sigprocmask",
       args: [SIG_SETMASK, addressIn(NO_SIGNALS), 0, 8],

@@ -1,7 +1,7 @@
 /** Starts a generated program as a process of its own, from memory. */
 import { AT_EMPTY_PATH, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../../ffi/constants.ts";
 import { type Fd, sealedMemfd } from "../../ffi/fd.ts";
-import { heedSignals } from "../../ffi/ignored_signals.ts";
+import { heedChildrenStep } from "../../ffi/ignored_signals.ts";
 import { type Step, stringArray } from "../../ffi/program.ts";
 import { spawn, type SpawnOptions } from "../../ffi/spawn.ts";
 
@@ -29,7 +29,7 @@ export function executeFile(
 ): number {
   const child = spawn([
     { call: "setsid", args: [], goal: "start a session" },
-    ...heedSignals(),
+    heedChildrenStep(),
     {
       call: "close_range",
       args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC],

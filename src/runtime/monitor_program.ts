@@ -239,10 +239,9 @@ function consoleSteps(socket: number, memory: MonitorMemory): Step[] {
 }
 
 function cleanupSteps(cleanup: Cleanup): Step[] {
-  const [restore, ...rest] = restoreSignals();
   return [
-    { ...restore, label: "cleanup", onNegative: "next" },
-    ...rest,
+    { ...goTo("next"), label: "cleanup" },
+    ...restoreSignals(),
     {
       call: "execve",
       args: [cleanup.file, stringArray("argv", cleanup.argv), stringArray("envp", cleanup.env)],

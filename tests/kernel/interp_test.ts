@@ -2,7 +2,9 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { executable } from "../../ffi/elf.ts";
 import { EEXIST, ENOENT, EROFS, SyscallError } from "../../ffi/errno.ts";
 import { INTERPRETER, interpreterBytes } from "../../ffi/interp.ts";
+import { SIGCHLD, SIGHUP, SIGINT, SIGQUIT } from "../../ffi/constants.ts";
 import {
+  addressIn,
   assign,
   block,
   branch,
@@ -137,6 +139,9 @@ Deno.test("a process started by restoreSignals() has no blocked and no ignored s
   const path = Deno.makeTempFileSync();
   try {
     const child = spawn([
+      ...[SIGHUP, SIGINT, SIGQUIT, SIGCHLD].map((signal): Step => (
+        { call: "rt_sigaction", args: [signal, addressIn(IGNORE), 0, 8], goal: "ignore a signal" }
+      )),
       ...restoreSignals(),
       { call: "openat", args: [-100, path, 1, 0], goal: "open", result: FILE },
       { call: "dup3", args: [FILE, 3, 0], allow: [22], goal: "dup" },
@@ -152,6 +157,8 @@ Deno.test("a process started by restoreSignals() has no blocked and no ignored s
   }
 });
 const FILE = slot("file");
+/** struct sigaction with SIG_IGN. */
+const IGNORE = block("ignore", Uint8Array.from({ length: 32 }, (_, at) => at === 0 ? 1 : 0));
 
 Deno.test("spawn() leaves descriptors here when the table is shared", () => {
   const CLONE_FILES = 0x400;
