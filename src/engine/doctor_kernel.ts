@@ -18,6 +18,7 @@ import { reap, spawn } from "../../ffi/spawn.ts";
 import type { Arch } from "../../ffi/syscalls.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { readIfThere } from "../base/files.ts";
+import { isRootless } from "../base/places.ts";
 import { ALL_CAPABILITIES, capabilitiesOf, capabilityNames } from "../runtime/capabilities.ts";
 import { execute } from "../runtime/execute.ts";
 import { noNewPrivilegesSteps, seccompSteps } from "../runtime/identity.ts";
@@ -114,10 +115,32 @@ function capabilities(): string | undefined {
   return missing.length === 0 ? undefined : `this host does not have ${missing.join(", ")} to give`;
 }
 
-function userNamespace(): string | undefined {
-  if (ownUserNamespace() !== undefined) return "there is one for all containers of this user";
+function userNamespace(): undefined {
   const map = [{ containerID: 0, hostID: 2 ** 31, size: 65536 }];
   createUserNamespace(map, map)[Symbol.dispose]();
+}
+
+/** Inside the one that all containers of an ordinary user share. */
+function nestedUserNamespace(): string {
+  const { uids, gids } = ownUserNamespace()!;
+  const [users, groups] = [uids, gids].map((ranges) =>
+    ranges.reduce((sum, { count }) => sum + count, 0)
+  );
+  if (users < 2 || groups < 2) {
+    return "containers have one user id only, which is you; files of other owners become yours";
+  }
+  const map = (size: number) => [{ containerID: 0, hostID: 1, size: size - 1 }];
+  createUserNamespace(map(users), map(groups))[Symbol.dispose]();
+  return "keep-id, nomap and maps of your own ids work; auto is for root";
+}
+
+function userNamespaces(): Trial {
+  const common = { feature: "user namespace", flags: "--userns, --uidmap, --gidmap" };
+  const sysctl = "raise /proc/sys/user/max_user_namespaces; " + kernel("CONFIG_USER_NS");
+  if (!isRootless()) return { ...common, remedy: sysctl, run: userNamespace };
+  const remedy = "for more than one id: install newuidmap and newgidmap (uidmap, shadow-utils), " +
+    "and usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU";
+  return { ...common, remedy, run: nestedUserNamespace };
 }
 
 function securityModule(file: string, enabled: RegExp, name: string): undefined {
@@ -139,12 +162,7 @@ export const KERNEL_TRIALS: readonly Trial[] = [
   namespace("ipc", CLONE_NEWIPC, "CONFIG_IPC_NS", "--ipc"),
   madeInside("cgroup", CLONE_NEWCGROUP, "CONFIG_CGROUPS", "--cgroupns"),
   madeInside("time", CLONE_NEWTIME, "CONFIG_TIME_NS", "time offsets of OCI bundles"),
-  {
-    feature: "user namespace",
-    flags: "--userns, --uidmap, --gidmap",
-    remedy: "raise /proc/sys/user/max_user_namespaces; " + kernel("CONFIG_USER_NS"),
-    run: userNamespace,
-  },
+  userNamespaces(),
   {
     feature: "all capabilities",
     flags: "--privileged, --cap-add",

@@ -16,10 +16,13 @@ import {
   OPEN_TREE_CLOEXEC,
   OPEN_TREE_CLONE,
 } from "../../ffi/constants.ts";
+import { SyscallError } from "../../ffi/errno.ts";
+import { sys } from "../../ffi/libc.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { makeDirectories, removeIfThere } from "../base/files.ts";
-import { rootDirectory } from "../base/places.ts";
+import { isRootless, rootDirectory } from "../base/places.ts";
+import { findProgram } from "../base/programs.ts";
 import { newFilesystem, setAttributes } from "../runtime/mounts.ts";
 import { openInRoot } from "../runtime/paths.ts";
 import { pivotSteps, rootSteps } from "../runtime/root.ts";
@@ -47,8 +50,28 @@ const privately: Step = {
   goal: "cut mounts off from the host's",
 };
 
+/** What stands in where overlayfs is refused is found by trying too, at a start. */
+function overlay(): string | undefined {
+  try {
+    return kernelOverlay();
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const isInstalled = findProgram("fuse-overlayfs") !== undefined;
+    const mayOpen = sys("faccessat2", AT_FDCWD, "/dev/fuse", R_OK | W_OK, AT_EACCESS) === 0;
+    return `${error.message}; ` +
+      (isInstalled && mayOpen
+        ? "fuse-overlayfs stands in"
+        : "each container gets a copy of its image's files, and the image host is refused, as " +
+          (isInstalled ? "/dev/fuse is closed to you" : "fuse-overlayfs is not installed"));
+  }
+}
+
+const R_OK = 4;
+const W_OK = 2;
+const AT_EACCESS = 0x200;
+
 /** An overlay on the store's own file system that is written to, and becomes the root. */
-function overlay(): undefined {
+function kernelOverlay(): undefined {
   return inStore((directory) => {
     for (const name of ["lower", "upper", "work", "root"]) Deno.mkdirSync(`${directory}/${name}`);
     const root = slot("root");
@@ -132,9 +155,8 @@ export const MOUNT_TRIALS: readonly Trial[] = [
   {
     feature: "overlay in the store",
     flags: "all of run but --rootfs DIR",
-    essential: true,
     remedy: "load the module overlay, and put the store (DIPLODOCK_ROOT) on ext4, xfs or btrfs; " +
-      "until then fuse-overlayfs or copies stand in",
+      "until then install fuse-overlayfs",
     run: overlay,
   },
   {
@@ -173,7 +195,10 @@ export const MOUNT_TRIALS: readonly Trial[] = [
   {
     feature: "mapped owners",
     flags: "--userns auto, -v …:idmap",
-    remedy: "use a kernel from 5.19 on, and a file system that can (not NFS) for the store; " +
+    remedy:
+      (isRootless()
+        ? "run as root; "
+        : "use a kernel from 5.19 on, and a file system that can (not NFS) for the store; ") +
       "until then layers are unpacked once more for each range of ids",
     run: idmapped,
   },

@@ -2,7 +2,9 @@
 import { AF_INET6 } from "../../ffi/constants.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { addBridge, addVeth, linkUp } from "../../ffi/rtnetlink.ts";
+import { isRootless } from "../base/places.ts";
 import { createSandbox } from "../net/sandbox.ts";
+import { checkTun, chooseProgram } from "../net/user_network.ts";
 import { Lacking, type Trial } from "./doctor.ts";
 
 function links(): undefined {
@@ -47,8 +49,30 @@ async function firewall(): Promise<string | undefined> {
   throw new Lacking(reasons.join("; "));
 }
 
-/** Networks come last: a container can do without. */
-export const NETWORK_TRIALS: readonly Trial[] = [
+/** An ordinary user's containers have a program for a network, and no bridges. */
+const USER_TRIALS: readonly Trial[] = [
+  {
+    feature: "network of its own",
+    flags: "--network, -p",
+    remedy: "install passt or slirp4netns, and let users open /dev/net/tun (chmod 666, as udev " +
+      "has it); without: --network host or none",
+    run() {
+      chooseProgram();
+      checkTun();
+      return undefined;
+    },
+  },
+  {
+    feature: "bridge and veth",
+    flags: "network create",
+    remedy: "run as root; without: the default network, --network host, none or container:NAME",
+    run() {
+      throw new Lacking("only root can make networks of the machine");
+    },
+  },
+];
+
+const ROOT_TRIALS: readonly Trial[] = [
   {
     feature: "bridge and veth",
     flags: "--network",
@@ -69,3 +93,6 @@ export const NETWORK_TRIALS: readonly Trial[] = [
     run: ipv6,
   },
 ];
+
+/** Networks come last: a container can do without. */
+export const NETWORK_TRIALS: readonly Trial[] = isRootless() ? USER_TRIALS : ROOT_TRIALS;

@@ -59,8 +59,11 @@ export function chooseProgram(
   );
 }
 
-/** Both programs open it inside; udev lets everybody, which a bare machine or a container may not. */
-function checkTun(): void {
+/**
+ * Both programs open it inside; udev lets everybody, which a bare machine or a container may not.
+ * Throws UserError that says what to do.
+ */
+export function checkTun(): void {
   const path = "/dev/net/tun";
   const fd = sys("openat", AT_FDCWD, path, O_RDWR | O_CLOEXEC);
   if (fd >= 0) {

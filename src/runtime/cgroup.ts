@@ -16,6 +16,7 @@ import {
 } from "../../ffi/errno.ts";
 import { type Fd, openAt } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
+import { ownUserNamespace } from "../base/own_namespace.ts";
 import { isRootless } from "../base/places.ts";
 import {
   isWritable,
@@ -85,8 +86,8 @@ export async function createCgroup(path: string, resources: Resources): Promise<
   try {
     const refused = await makeDirectories(cgroup, directories, made);
     if (directories.length === 0) {
-      const { devices: _, ...limits } = resources;
-      const warnings = hasLimits(limits) ? [noCgroups(hierarchies.length, refused)] : [];
+      const lost = lostWithoutCgroups(resources);
+      const warnings = lost === "" ? [] : [noCgroups(hierarchies.length, refused, lost)];
       return { cgroup: { ...cgroup, version: undefined }, warnings };
     }
     return { cgroup, warnings: await prepare(cgroup, resources) };
@@ -118,9 +119,19 @@ async function makeDirectories(
   return refused;
 }
 
-function noCgroups(hierarchies: number, refused: number): string {
+/**
+ * What is left out where there is no cgroup, or "". Rules of devices are not missed in a user
+ * namespace: nobody in it opens a device that its user could not; elsewhere they are a wall.
+ */
+function lostWithoutCgroups({ devices = [], ...limits }: Resources): string {
+  const forbids = ownUserNamespace() === undefined && devices.some(({ allow }) => !allow);
+  if (!hasLimits(limits)) return forbids ? "Device rules" : "";
+  return forbids ? "Limits and device rules" : "Limits";
+}
+
+function noCgroups(hierarchies: number, refused: number, lost: string): string {
   const state = hierarchies === 0 ? "none are mounted" : errnoText(-refused);
-  return `Cannot use cgroups: ${state}. Limits discarded.`;
+  return `Cannot use cgroups: ${state}. ${lost} discarded.`;
 }
 
 /** mkdir, with the parents where they are missing: 0, or the negative error number. */

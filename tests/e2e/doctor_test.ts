@@ -113,3 +113,29 @@ for (const flags of REFUSED) {
     assertEquals(engine.leftovers(), []);
   });
 }
+
+/** A machine whose cgroups cannot be written to, as in many containers. */
+async function withoutCgroups(...words: string[]) {
+  const script = "awk '$2 ~ \"^/sys/fs/cgroup\" { print $2 }' /proc/mounts | sort -ru | " +
+    'while read -r path; do mount -o remount,bind,ro "$path"; done; exec "$@"';
+  const binary = Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock";
+  const { code, stdout, stderr } = await new Deno.Command("unshare", {
+    args: ["-m", "--propagation", "private", "sh", "-c", script, "sh", binary, ...words],
+    env: engine.env,
+    stdin: "null",
+  }).output();
+  const [out, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, stdout: out, stderr: said };
+}
+
+test("without cgroups a container of root is told to have no device rules, or refused", async () => {
+  const why = "Cannot use cgroups: read-only file system. Device rules discarded.";
+  const { stdout } = await withoutCgroups("doctor", "--format", "{{.Feature}}: {{.Why}}");
+  assertStringIncludes(stdout, `device rules: ${why}`);
+  const run = ["run", "--rm", "--network", "none"];
+  const narrowed = await withoutCgroups(...run, "host", "true");
+  assertEquals([narrowed.code, narrowed.stderr], [0, `WARNING: ${why}\n`]);
+  const strict = await withoutCgroups(...run, "--strict", "host", "true");
+  assertEquals(strict.code, 125);
+  assertStringIncludes(strict.stderr, `${why} Refused because of --strict`);
+});

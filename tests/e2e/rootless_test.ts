@@ -297,6 +297,38 @@ Deno.test({
 });
 
 Deno.test({
+  name: "doctor tells an ordinary user what works for him, and what is missing",
+  ...offered("pasta"),
+  fn: async () => {
+    const states = async (who: OrdinaryUser) => {
+      const { code, stdout } = await who.dd("doctor", "--format", "{{json .}}");
+      const findings = stdout.trim().split("\n").map((line) => JSON.parse(line));
+      return { code, of: new Map(findings.map((found) => [found.Feature, found])) };
+    };
+    const full = await states(user);
+    assertEquals(full.code, 0);
+    assertMatch(full.of.get("user namespace").Why, /^keep-id, nomap .* work; auto is for root$/);
+    assertEquals(full.of.get("network of its own").State, "works");
+    assertEquals(full.of.get("bridge and veth").Why, "only root can make networks of the machine");
+    assertEquals(full.of.has("packet filter"), false);
+    await using poor = await OrdinaryUser.make();
+    const disk = `${poor.top}/disk`, { store, uid, home } = poor;
+    await poor.asRoot(
+      "for p in newuidmap pasta slirp4netns fuse-overlayfs; do p=$(command -v $p) || continue; " +
+        `mount --bind /dev/null $p; done; mkdir -p ${disk}/l ${disk}/u ${disk}/w ${store}; ` +
+        `mount -t overlay o -o lowerdir=${disk}/l,upperdir=${disk}/u,workdir=${disk}/w ${store}; ` +
+        `chown -R ${uid}:${uid} ${home}/.local`,
+    );
+    const { code, of } = await states(poor);
+    // Containers start all the same.
+    assertEquals(code, 0);
+    assertStringIncludes(of.get("user namespace").Why, "one user id only");
+    assertStringIncludes(of.get("network of its own").Why, "pasta and slirp4netns not found");
+    assertMatch(of.get("overlay in the store").Why, /EINVAL.*a copy .* is not installed/);
+  },
+});
+
+Deno.test({
   name: "a user without subordinate ids has one id, and is told so once",
   ...needs,
   fn: async () => {
