@@ -69,6 +69,23 @@ function outerFile(): string | undefined {
   return called.startsWith("/") ? called : `${startDirectory}/${called}`;
 }
 
+/** A program on the disk with its arguments and environment. */
+export interface Command {
+  readonly file: string;
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** How another process executes this program with `words`, in our environment. */
+export function ownCommand(...words: string[]): Command {
+  const [file, ...before] = selfCommand();
+  return {
+    file,
+    argv: [file, ...before, ...words],
+    env: Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`),
+  };
+}
+
 function isFromSource(): boolean {
   return Deno.mainModule.endsWith(".ts");
 }

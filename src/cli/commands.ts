@@ -45,6 +45,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "explain": row("common", "Show what the kernel is asked for a container, and why; nothing is done", () => import("./explain.ts")),
   "oci": row("system", "Run OCI bundles, with runc's command line", () => import("./oci.ts")),
   "__cleanup": row("hidden", "Clean up after a container", () => import("./cleanup.ts")),
+  "__exec_ended": row("hidden", "Tell of the end of a process", () => import("./exec_ended.ts")),
   "__health": row("hidden", "Note that the health of a container changed", () => import("./health_now.ts")),
   "__rules": row("hidden", "Put rules back that somebody removed", () => import("./rules_now.ts")),
   "__restart": row("hidden", "Restart a container after its back-off", () => import("./restart_now.ts")),

@@ -99,7 +99,7 @@ export async function command(words: string[]): Promise<number> {
     }
     if (options.detachKeys) await checkDetachKeys(options.detachKeys);
     const { execDetached, execForeground } = await import("../engine/exec_client.ts");
-    if (options.detach) return execDetached(id, request);
+    if (options.detach) return await execDetached(id, request);
     return await execForeground(id, request, {
       stdin: options.interactive,
       detachKeys: options.detachKeys ?? "",

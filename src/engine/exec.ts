@@ -73,6 +73,20 @@ export function startExec(
   io: ExecStreams,
   deathSignal: number,
 ): StartedExec {
+  return startBy(id, request, io, deathSignal, (plan, execID, cgroup) => ({
+    ...execute(plan, cgroup),
+    execID,
+  }));
+}
+
+/** The same, by `start`. */
+export function startBy<T>(
+  id: string,
+  request: ExecRequest,
+  io: ExecStreams,
+  deathSignal: number,
+  start: (plan: ExecPlan, execID: string, cgroup: number | undefined) => T,
+): T {
   const { record, run } = runningContainer(id);
   const spec = readBundle(id);
   const process = processOf(spec, request, run, record.HostConfig.GroupAdd ?? []);
@@ -93,9 +107,9 @@ export function startExec(
       consoleSocket: io.consoleSocket,
       deathSignal,
     }, run.pid);
-    const executed = execute(plan, door.into?.raw);
+    const started = start(plan, execID, door.into?.raw);
     emitEvents([created, containerEvent(record, `exec_start: ${command}`, { execID })]);
-    return { ...executed, execID };
+    return started;
   } catch (error) {
     emitEvents([created]);
     throw execError(error, process);

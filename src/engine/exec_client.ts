@@ -2,8 +2,10 @@
 import { WALL } from "../../ffi/constants.ts";
 import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
+import { ownCommand } from "../base/self.ts";
+import { executeBy } from "../runtime/exec.ts";
 import { SIGKILL } from "../runtime/signals.ts";
-import { execEnded, type ExecRequest, startExec } from "./exec.ts";
+import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
 import { Output } from "./output_stream.ts";
 
 /** The device number of /dev/null: 1, 3. */
@@ -28,9 +30,14 @@ const FORWARDED: readonly (readonly [Deno.Signal, number])[] = [
   ["SIGUSR2", 12],
 ];
 
-/** Starts the process and leaves it; it outlives this program. */
-export function execDetached(id: string, request: ExecRequest): number {
-  startExec(id, request, { streams: [-1, -1, -1] }, 0).pidfd[Symbol.dispose]();
+/** Starts the process and leaves it; it outlives this program, and its end is told all the same. */
+export async function execDetached(id: string, request: ExecRequest): Promise<number> {
+  const { Watcher } = await import("../runtime/exec_watch.ts");
+  startBy(id, request, { streams: [-1, -1, -1] }, 0, (plan, execID, cgroup) => {
+    using watcher = new Watcher(ownCommand("__exec_ended", id, execID));
+    executeBy(watcher, plan, cgroup);
+    watcher.confirm();
+  });
   return 0;
 }
 
@@ -57,9 +64,14 @@ export async function execForeground(
   const status = await waitForEnd(process.pid);
   const failed = (await copied).find((copy) => copy.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const code = (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
+  const code = exitCodeOf(status);
   execEnded(id, process.execID, code);
   return code;
+}
+
+/** The exit code in a status of wait4(2), as a shell has it. */
+export function exitCodeOf(status: number): number {
+  return (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
 }
 
 /** A stream for the process, and what to do once it runs. */

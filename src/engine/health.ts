@@ -3,14 +3,13 @@ import { O_RDWR, SIGKILL } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
 import { lockFile, openAt } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
-import { selfCommand } from "../base/self.ts";
+import { ownCommand } from "../base/self.ts";
 import { directoryOf, openCgroup, openDoor } from "../runtime/cgroup.ts";
 import { execute } from "../runtime/execute.ts";
 import type { HealthPlan, HealthTimes } from "../runtime/health_plan.ts";
 import { healthProgram } from "../runtime/health_program.ts";
 import { sharedNamespaces } from "../runtime/namespaces.ts";
 import { compileSeccomp } from "../runtime/seccomp_compile.ts";
-import type { Command } from "../runtime/sleeper.ts";
 import { readRecord, shortId } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { openFirstProcess, processOf, readBundle } from "./exec.ts";
@@ -90,8 +89,8 @@ function launchHealthProgram(record: ContainerRecord): void {
     file: file.raw,
     nullFile: nullFile.raw,
     freezer: freezer && freezerFile && { fd: freezerFile.raw, thawed: freezer.thawed },
-    onHealthy: tell(record.Id, "healthy"),
-    onUnhealthy: tell(record.Id, "unhealthy"),
+    onHealthy: ownCommand("__health", record.Id, "healthy"),
+    onUnhealthy: ownCommand("__health", record.Id, "unhealthy"),
   };
   const inherited = [container, file, nullFile, door.into, freezerFile, ...door.tasks]
     .flatMap((fd) => fd === undefined ? [] : [fd.raw]);
@@ -113,12 +112,6 @@ function freezerOf(
   return directory === undefined
     ? undefined
     : { path: `${directory}/freezer.state`, thawed: "THAWED" };
-}
-
-function tell(id: string, status: string): Command {
-  const [file, ...words] = selfCommand();
-  const env = Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`);
-  return { file, argv: [file, ...words, "__health", id, status], env };
 }
 
 /** What follows when the health became another one: an event, and what --health-on-failure says. */

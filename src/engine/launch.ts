@@ -4,11 +4,10 @@ import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
-import { selfCommand } from "../base/self.ts";
+import { ownCommand } from "../base/self.ts";
 import { type Cgroup, openDoor } from "../runtime/cgroup.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
-import type { Cleanup } from "../runtime/monitor_plan.ts";
 import { tryAgain } from "../runtime/paths.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
@@ -92,7 +91,8 @@ function launch(launch: Launch): Started {
     log: logLimits(HostConfig),
     timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
     held: attached.held,
-    cleanup: cleanupCommand(id),
+    // Executed when no client is there at the end.
+    cleanup: ownCommand("__cleanup", id),
     onPid: () => options.whileStarting?.(),
   });
 }
@@ -122,14 +122,4 @@ function logLimits(host: HostConfig): { maxBytes: number; maxFiles: number } | u
   if (host.LogConfig.Type === "none") return undefined;
   const { maxSizeBytes, maxFiles } = parseLogOptions(host.LogConfig);
   return { maxBytes: Math.min(maxSizeBytes, Number.MAX_SAFE_INTEGER), maxFiles };
-}
-
-/** What the monitor executes when no client is there at the end. */
-function cleanupCommand(id: string): Cleanup {
-  const [file, ...words] = selfCommand();
-  return {
-    file,
-    argv: [file, ...words, "__cleanup", id],
-    env: Object.entries(Deno.env.toObject()).map(([key, value]) => `${key}=${value}`),
-  };
 }

@@ -150,6 +150,13 @@ function deathSignalStep(signal: number): Step {
   };
 }
 
+/** What starts the program that joins the container; its parent becomes that of the process. */
+export interface Starter {
+  start(bytes: Uint8Array<ArrayBuffer>, inherited: readonly number[], name: string): void;
+  /** Called when that program has done its work. */
+  joined?(): void;
+}
+
 /** A process that runs in a container; this process is its parent. */
 export interface Executed {
   readonly pid: number;
@@ -189,6 +196,24 @@ export function execProgram(
  * once its rights are as small as theirs. Throws SyscallError of the step that failed.
  */
 export function execute(plan: ExecPlan, cgroup?: number): Executed {
+  const pid = executeBy(new Waiter(), plan, cgroup);
+  return { pid, pidfd: new Fd(check("watch the process", "pidfd_open", pid, 0)) };
+}
+
+/** Starts it as a child of this process. */
+class Waiter implements Starter {
+  #between = 0;
+  start(bytes: Uint8Array<ArrayBuffer>, inherited: readonly number[], name: string): void {
+    this.#between = executeFile(bytes, inherited, [name]);
+  }
+  /** Reaps the program that joined. */
+  joined(): void {
+    sys("wait4", this.#between, 0, WALL, 0);
+  }
+}
+
+/** The same as a child of whom `starter` starts; its number, which may be nobody's any more. */
+export function executeBy(starter: Starter, plan: ExecPlan, cgroup?: number): number {
   using report = pipeEnds();
   using hello = pipeEnds();
   const { bytes, encoded } = executable(
@@ -202,13 +227,13 @@ export function execute(plan: ExecPlan, cgroup?: number): Executed {
     ...(plan.handover ? [plan.handover.theirs.raw] : []),
     ...Array.from({ length: plan.preserveFds ?? 0 }, (_, i) => 3 + i),
   ];
-  const between = executeFile(bytes, inherited.filter((fd) => fd > 2), ["diplodock-exec"]);
+  starter.start(bytes, inherited.filter((fd) => fd > 2), "diplodock-exec");
   report.write[Symbol.dispose]();
   hello.write[Symbol.dispose]();
   const word = new Uint8Array(8);
   const born = readInto(hello.read, word) === word.length;
   const pid = new DataView(word.buffer).getInt32(0, true);
-  sys("wait4", between, 0, WALL, 0);
+  starter.joined?.();
   if (born) plan.handover?.hand(pid);
   const failure = readFailure(report.read, encoded);
   if (failure !== undefined) {
@@ -216,5 +241,5 @@ export function execute(plan: ExecPlan, cgroup?: number): Executed {
     throw failure;
   }
   if (!born) throw new Error("Cannot start a process in the container: its starter was killed");
-  return { pid, pidfd: new Fd(check("watch the process", "pidfd_open", pid, 0)) };
+  return pid;
 }

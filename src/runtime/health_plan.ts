@@ -1,6 +1,6 @@
 /** All that decides the health checks of a container. */
 import type { ExecPlan } from "./exec.ts";
-import type { Command } from "./sleeper.ts";
+import type { Command } from "../base/self.ts";
 
 /** When to check, and what is a failure. Times in nanoseconds. */
 export interface HealthTimes {

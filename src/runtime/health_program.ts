@@ -37,7 +37,7 @@ import { HealthMemory } from "./health_memory.ts";
 import type { HealthPlan } from "./health_plan.ts";
 import { OUTPUT_BYTES, RECORD_COUNT, RECORD_SIZE, STATUS } from "./health_records.ts";
 import { lenient } from "./monitor_step.ts";
-import type { Command } from "./sleeper.ts";
+import type { Command } from "../base/self.ts";
 
 /** The program. Pure. */
 export function healthProgram(plan: HealthPlan): Program {

@@ -4,14 +4,8 @@ import { executable } from "../../ffi/elf.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
 import { addressIn, block, type Program, slot, type Step, stringArray } from "../../ffi/program.ts";
 import { restoreSignals } from "../../ffi/spawn.ts";
+import type { Command } from "../base/self.ts";
 import { execute } from "./execute.ts";
-
-/** What is executed when the time is over. */
-export interface Command {
-  readonly file: string;
-  readonly argv: readonly string[];
-  readonly env: readonly string[];
-}
 
 /** Waits `ms`, then becomes `command`. Any signal that ends a process ends the wait. Pure. */
 export function sleeperProgram(ms: number, command: Command): Program {

@@ -1,0 +1,18 @@
+import { UserError } from "../base/errors.ts";
+import { containerIds } from "../engine/containers.ts";
+import { execEnded } from "../engine/exec.ts";
+import { exitCodeOf } from "../engine/exec_client.ts";
+
+/**
+ * `diplodock __exec_ended ID EXEC`: what the parent of a detached process executes at its end. The
+ * status is what stdin has.
+ */
+export function command([id, exec]: string[]): number {
+  if (![id, exec].every((word) => /^[0-9a-f]{64}$/.test(word ?? ""))) {
+    throw new UserError(`Cannot tell of the end of "${exec ?? ""}": not an id`);
+  }
+  const status = new DataView(new ArrayBuffer(8));
+  Deno.stdin.readSync(new Uint8Array(status.buffer));
+  if (containerIds().includes(id)) execEnded(id, exec, exitCodeOf(status.getInt32(0, true)));
+  return 0;
+}
