@@ -11,8 +11,8 @@ GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.top_
 export DIPLODOCK_SELF DENO_NO_UPDATE_CHECK DENO_UNSTABLE_LAZY_DYNAMIC_IMPORTS GLIBC_TUNABLES
 # A short command has flags of its own, and so V8 keeps code of its own for it.
 flags='@FLAGS@' code=@CODE@
-case ${1:-} in
-  @QUICK_COMMANDS@) flags='@QUICK_FLAGS@' code=@QUICK_CODE@ ;;
+case $0:${1:-} in
+  *-oci:* | *:@QUICK_COMMANDS@) flags='@QUICK_FLAGS@' code=@QUICK_CODE@ ;;
 esac
 cache=${XDG_CACHE_HOME:-}
 case $cache in

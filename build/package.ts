@@ -134,7 +134,7 @@ function head(id: string, list: readonly Part[]): Uint8Array {
     .replaceAll("@ID@", id)
     .replace("@FLAGS@", USUAL_START.flags.join(" "))
     .replace("@CODE@", USUAL_START.code)
-    .replace("@QUICK_COMMANDS@", QUICK_COMMANDS.join(" | "))
+    .replace("@QUICK_COMMANDS@", QUICK_COMMANDS.join(" | *:"))
     .replaceAll("@QUICK_FLAGS@", QUICK_START.flags.join(" "))
     .replaceAll("@QUICK_CODE@", QUICK_START.code)
     .replace("@PARTS@", () => calls.join("\n"));

@@ -4,7 +4,7 @@
 #   table: program, home, deno_dir, self_prefix, argv_list, env_list, shell_list, oci_root,
 #          quick_commands, quick_table
 # (addresses; a list is addresses up to a 0). The quick table has another deno_dir and argv_list, for
-# command lines that begin with one of the quick commands.
+# command lines that begin with one of the quick commands, and for an OCI runtime.
 # An OCI runtime's `start` and `delete` are first tried with the program that `create` left for them
 # beside the container's state (src/runtime/oci_quick.ts): that takes a millisecond, a start of Deno
 # twenty. Whatever is not as expected, and each failure of that program, takes the usual way.
@@ -29,7 +29,9 @@ _start:
         add     rdi, 16
         jmp     2b
 3:      jmp     quick
-usual:  lea     r9, [rbx + 16]          # argv[1]
+usual:  call    is_runtime
+        je      37f
+        lea     r9, [rbx + 16]          # argv[1]
         mov     r10, [r15 + 64]         # quick_commands
 34:     mov     rdi, [r10]
         test    rdi, rdi
@@ -37,7 +39,7 @@ usual:  lea     r9, [rbx + 16]          # argv[1]
         add     r10, 8
         call    equal
         jne     34b
-        mov     r15, [r15 + 72]         # quick_table
+37:     mov     r15, [r15 + 72]         # quick_table
 35:     mov     rdi, r14                # DIPLODOCK_SELF=<that name>
         xor     ecx, ecx
 4:      inc     rcx
@@ -134,16 +136,9 @@ quick:  mov     rbp, rsp
         push    r8
         sub     rsp, 24
         lea     r9, [rbx + 16]          # argv[1]
-        mov     rdi, r14
-        xor     eax, eax
-20:     inc     rax
-        cmp     byte ptr [rdi + rax - 1], 0
-        jne     20b                     # rax: its length with the 0
-        cmp     rax, 5
-        jb      21f
-        cmp     dword ptr [rdi + rax - 5], 0x69636f2d # "-oci"
+        call    is_runtime
         je      22f
-21:     lea     rdi, [rip + oci_word]
+        lea     rdi, [rip + oci_word]
         call    equal
         jne     give_up
         add     r9, 8
@@ -282,6 +277,17 @@ give_up:
         mov     r8, [rbp - 8]
         mov     rsp, rbp
         jmp     usual
+
+# Whether the name we were called by ends in "-oci".
+is_runtime:
+        xor     eax, eax
+20:     inc     rax
+        cmp     byte ptr [r14 + rax - 1], 0
+        jne     20b                     # rax: its length with the 0
+        cmp     rax, 5
+        jb      21f                     # not equal either
+        cmp     dword ptr [r14 + rax - 5], 0x69636f2d
+21:     ret
 
 # Whether the text at [r9] is that at rdi; 0 there is no text.
 equal:  mov     rsi, [r9]

@@ -13,6 +13,7 @@ function run(
   texts: Partial<StubTexts & { argv: string[] }>,
   args: string[],
   env: Record<string, string> = {},
+  name = "stub",
 ): string {
   const folder = Deno.makeTempDirSync();
   try {
@@ -34,8 +35,8 @@ function run(
       script: 'echo "script $0 $DENO_DIR"; printf "%s." "$@"',
       ...texts,
     })!;
-    Deno.writeFileSync(`${folder}/stub`, bytes, { mode: 0o755 });
-    const command = new Deno.Command(`${folder}/stub`, { args, env, clearEnv: true });
+    Deno.writeFileSync(`${folder}/${name}`, bytes, { mode: 0o755 });
+    const command = new Deno.Command(`${folder}/${name}`, { args, env, clearEnv: true });
     return new TextDecoder().decode(command.outputSync().stdout).replaceAll(folder, "DIR");
   } finally {
     Deno.removeSync(folder, { recursive: true });
@@ -102,6 +103,14 @@ for (const [args, isQuick] of STARTS) {
     },
   });
 }
+
+Deno.test({
+  name: "stub() starts an OCI runtime quickly",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    assertEquals(run({}, ["--root", "/x", "list"], {}, "x-oci"), "/quick.--root./x.list.");
+  },
+});
 
 Deno.test("stub() is undefined for a processor without code", () => {
   const texts: StubTexts = {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
+import { QUICK_COMMANDS } from "../../../src/base/self.ts";
 import { COMMANDS, GROUPS, groupVerbs, resolve } from "../../../src/cli/commands.ts";
 import { parseArgs } from "../../../src/cli/args.ts";
 import { front } from "../../../src/cli/front.ts";
@@ -105,3 +106,7 @@ for (const [words, want, code] of UNKNOWN) {
     assertEquals([error.message, error.exitCode], [want, code]);
   });
 }
+
+Deno.test("QUICK_COMMANDS are commands", () => {
+  assertEquals(QUICK_COMMANDS.filter((name) => !(name in COMMANDS) && !(name in GROUPS)), []);
+});
