@@ -14,7 +14,7 @@ import { lockContainer, readRecord, resolveContainer, writeRecord } from "./cont
 import { emitEvent } from "./events.ts";
 import { leaveUnit } from "./leave_unit.ts";
 import { joinedContainer } from "./modes.ts";
-import { endpointRequest, places } from "./network.ts";
+import { endpointRequest, places, watchRules } from "./network.ts";
 import { withNetworks } from "./network_settings.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord, EndpointSettings, PortMap } from "./types.ts";
@@ -209,6 +209,7 @@ export async function changePublished(
     const change = { add, remove: removals, pid, holder, userlandProxy: Diplodock?.UserlandProxy };
     const changed = await changePorts(places(), state, change);
     next = withNetworks(next, changed);
+    await watchRules();
   }
   writeRecord(next);
   return next;

@@ -75,6 +75,13 @@ export function isOnNetworks(id: string): boolean {
   return run !== undefined && isAlive(run.pid, run.startTime);
 }
 
+/** Starts the watch over the rules of published ports where nobody watches. */
+export async function watchRules(): Promise<void> {
+  if (!wantsWatch(places())) return;
+  const { startRulesWatch } = await import("./rules_watcher.ts");
+  startRulesWatch(places());
+}
+
 /**
  * Removes what containers that are gone left of networks (what has ended cleans up itself), puts
  * rules back that a firewall reload removed, and tells the others of a change of the host's
@@ -90,10 +97,7 @@ export async function sweepNetworkStates(): Promise<void> {
     const { restoreLostRules } = await import("../net/rules_watch.ts");
     await restoreLostRules(places());
   }
-  if (wantsWatch(places())) {
-    const { startRulesWatch } = await import("./rules_watcher.ts");
-    startRulesWatch(places());
-  }
+  await watchRules();
   if (!hostResolversChanged(places())) return;
   const { refreshResolvers } = await import("../net/resolv_refresh.ts");
   await refreshResolvers(places());

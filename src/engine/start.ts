@@ -30,6 +30,7 @@ import {
   type NetworkPlan,
   planNetwork,
   resolvConfOf,
+  watchRules,
 } from "./network.ts";
 import type { HostRoot } from "./host_layer.ts";
 import { hasHealthCheck } from "./health_state.ts";
@@ -130,6 +131,10 @@ async function followStart(record: ContainerRecord, { attached, warn }: StartOpt
     warn(`Cannot note when the container started: ${(error as Error).message}`);
   }
   emitStarted(record, attached);
+  const { PortBindings, PublishAllPorts } = record.HostConfig;
+  if (PublishAllPorts || Object.keys(PortBindings).length > 0) {
+    await watchRules().catch((error: Error) => warn(`Cannot watch the rules: ${error.message}`));
+  }
   if (!hasHealthCheck(record)) return;
   const { startHealthChecks } = await import("./health.ts");
   try {

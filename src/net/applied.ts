@@ -58,6 +58,11 @@ export function covers(applied: Applied | undefined, networkIds: readonly string
     networkIds.every((id) => applied.networks.some((network) => network.id === id));
 }
 
+/** Are these the very networks that the rules know? */
+export function knowsAll(applied: Applied, networks: readonly AppliedNetwork[]): boolean {
+  return JSON.stringify(applied.networks) === JSON.stringify(networks);
+}
+
 /** What the restore program was given last with success: for people to look at, and for us. */
 export const givenPath = (places: NetPlaces, version: 4 | 6) => `${places.run}/rules.v${version}`;
 

@@ -9,6 +9,7 @@ import {
   forgetApplied,
   givenPath,
   isGiven,
+  knowsAll,
   namespace,
   readApplied,
   versionsOf,
@@ -158,11 +159,14 @@ function asked(): readonly Backend[] {
 export async function applyRules(
   places: NetPlaces,
   set: RuleSet & Pick<Applied, "networks">,
-  scope: Scope,
+  changed: Scope,
 ): Promise<Backend> {
   const known = readApplied(places);
+  // A network that was made since has to have its walls too before it counts as known.
+  const isPorts = changed === "ports" && known !== undefined && knowsAll(known, set.networks);
+  const scope = changed === "ports" && !isPorts ? "all" : changed;
   const wishes = asked();
-  if (scope === "ports" && known !== undefined && wishes.includes(known.backend)) {
+  if (isPorts && wishes.includes(known.backend)) {
     if (applyNatively(places, set, known)) return known.backend;
   }
   const touched = scope !== "repair" && rulesTouched(places);

@@ -7,7 +7,7 @@ import { SyscallError } from "../../ffi/errno.ts";
 import { commitRules } from "../../ffi/nf_commit.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
 import { removeIfThere, writeAtomic } from "../base/files.ts";
-import { type Applied, givenPath, isGiven, versionsOf } from "./applied.ts";
+import { type Applied, givenPath, isGiven, knowsAll, versionsOf } from "./applied.ts";
 import { restoreText } from "./iptables.ts";
 import { fillChain, natChain } from "./native_rules.ts";
 import type { NetPlaces } from "./places.ts";
@@ -22,8 +22,6 @@ function changesOf(version: 4 | 6, tag: string, set: RuleSet): Message[] | undef
   return first && second && [...first, ...second];
 }
 
-const ids = ({ networks }: Pick<Applied, "networks">) => networks.map(({ id }) => id).join();
-
 /** Makes the published ports be those of `set`; false if that is nothing for this way. */
 export function applyNatively(
   places: NetPlaces,
@@ -31,7 +29,7 @@ export function applyNatively(
   known: Applied,
 ): boolean {
   const { versions, native = {} } = known;
-  if (ids(set) !== ids(known)) return false;
+  if (!knowsAll(known, set.networks)) return false;
   if (!versionsOf(set).every((version) => versions.includes(version))) return false;
   const generation = notedGeneration(places, versions);
   if (generation === undefined) return false;

@@ -70,6 +70,19 @@ test("the watch takes little memory", async () => {
   await engine.ok("rm", "-f", "web");
 });
 
+test("a port that is published later is watched over, and so is one after a restart", async () => {
+  await engine.ok("run", "-d", "--name", "web", "--restart", "always", "host", "sleep", "100");
+  await engine.ok("update", "--publish-add", "8090:80", "web");
+  assertEquals(watches(engine).length, 1);
+  Deno.kill(Number(await engine.inspect("web", "{{.State.Pid}}")), "SIGKILL");
+  await waitFor(async () =>
+    await engine.inspect("web", "{{.State.Running}} {{.RestartCount}}") === "true 1"
+  );
+  await waitFor(() => watches(engine).length === 1);
+  await reload(8090);
+  await engine.ok("rm", "-f", "web");
+});
+
 test("without published ports nobody watches", async () => {
   await engine.ok("run", "-d", "--name", "plain", "host", "sleep", "100");
   assertEquals(watches(engine), []);

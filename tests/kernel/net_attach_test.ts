@@ -3,7 +3,7 @@ import { Netlink } from "../../ffi/netlink.ts";
 import { createNetwork, DEFAULT_OPTIONS, defaultNetwork } from "../../src/net/create_network.ts";
 import { listLeases } from "../../src/net/leases.ts";
 import { connectLive, disconnectLive } from "../../src/net/live.ts";
-import { findNetwork } from "../../src/net/networks.ts";
+import { bridgeOf, findNetwork } from "../../src/net/networks.ts";
 import { stateIds } from "../../src/net/state.ts";
 import { sweepNetworks } from "../../src/net/sweep.ts";
 import {
@@ -47,6 +47,25 @@ Deno.test({
     await using _server = await host.within(a.sandbox, () => new Server(a.ip, 7000));
     assertEquals(await ask(a.ip, 7000), a.state.endpoints[0].ipv4!.gateway, "the host itself may");
     assertEquals(await host.within(host.other, () => ask(a.ip, 7000, SILENCE_MS)), "timeout");
+  },
+});
+
+Deno.test({
+  name: "a network has its walls also if a port was published since it was made",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    using _before = await host.connect({
+      portBindings: { "80/tcp": [{ HostIp: "", HostPort: "8080" }] },
+    });
+    const network = await createNetwork(host.places, { ...DEFAULT_OPTIONS, name: "later" });
+    using _port = await host.connect({
+      portBindings: { "80/tcp": [{ HostIp: "", HostPort: "8081" }] },
+    });
+    using _on = await host.connect({ networks: [{ network: "later" }] });
+    const { stdout } = new Deno.Command("iptables-save", { args: ["-t", "filter"] }).outputSync();
+    const rules = new TextDecoder().decode(stdout);
+    assert(rules.includes(`-o ${bridgeOf(network, host.places)} -j DROP`), rules);
   },
 });
 
