@@ -46,6 +46,7 @@ export const QUICK_COMMANDS: readonly string[] = [
   ...["run", "exec", "create", "start", "attach", "stop", "restart", "kill", "rm", "wait", "pause"],
   ...["unpause", "rename", "update", "ps", "port", "top", "inspect", "images", "tag", "version"],
   ...["network", "volume", "oci", "__cleanup", "__complete", "__health", "__restart", "__rules"],
+  "__exec_ended",
 ];
 
 /** The self-extracting file leaves its own path, as it was called, in this variable. */
