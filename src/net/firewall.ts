@@ -193,9 +193,10 @@ export async function applyRules(
     errors.push(`${candidate}: ${error}`);
   }
   const kind = kindOf(places, backend, before);
+  const told = backend === known?.backend ? known.native : undefined;
   const native = kind === "nft" && backend !== "nft" && set.ports.length > 0
-    ? await provenBy(places, backend, versions, backend === known?.backend ? known.native : {})
-    : undefined;
+    ? await provenBy(places, backend, versions, told)
+    : told;
   writeApplied(places, { backend, netns: namespace(), networks: set.networks, versions, native });
   // What somebody else changed is not known to be whole yet: the note stays as it is.
   if (kind !== undefined && !touched) noteRules(places, kind, versions);

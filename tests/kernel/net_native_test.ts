@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { type Applied, readApplied } from "../../src/net/applied.ts";
+import { type Applied, readApplied, writeApplied } from "../../src/net/applied.ts";
 import { showRule } from "../../src/net/iptables.ts";
 import { applyNatively } from "../../src/net/native_apply.ts";
 import { proveNative, sampleRules } from "../../src/net/native_proof.ts";
@@ -58,6 +58,21 @@ Deno.test({
     assertEquals(await proveNative(host.places, "iptables", 6), true);
     assertEquals((await sh("iptables-save; ip6tables-save")).includes("PROOF"), false);
     assertEquals(await proveNative(host.places, "iptables-legacy", 4), false);
+  },
+});
+
+Deno.test({
+  name: "what the proof said is kept, whatever it was, when no port is published any more",
+  ignore,
+  fn: async () => {
+    await using host = new Host();
+    if (!await isKnown(host)) return;
+    writeApplied(host.places, { ...readApplied(host.places)!, native: { 4: false } });
+    const web = await host.connect({
+      portBindings: { "80/tcp": [{ HostIp: "", HostPort: "8080" }] },
+    });
+    await host.end(web);
+    assertEquals(readApplied(host.places)?.native, { 4: false });
   },
 });
 
