@@ -9,3 +9,12 @@ export class UserError extends Error {
     super(message);
   }
 }
+
+/**
+ * What went wrong first, where taking back what was done before failed, too: a full disk does both,
+ * and the error of the taking back is wrapped around the one that tells why.
+ */
+export function firstError(error: unknown): unknown {
+  while (error instanceof SuppressedError) error = error.suppressed;
+  return error;
+}

@@ -1,5 +1,5 @@
 /** The engine's refusals in the words of docker's daemon: scripts look for the prefix. */
-import { UserError } from "../base/errors.ts";
+import { firstError, UserError } from "../base/errors.ts";
 
 const PREFIX = "Error response from daemon: ";
 
@@ -10,7 +10,8 @@ export function isRefusal(error: unknown): error is Error {
 }
 
 /** An engine's refusal as docker's daemon would report it; other errors pass. */
-export function asDaemonError(error: unknown): unknown {
+export function asDaemonError(thrown: unknown): unknown {
+  const error = firstError(thrown);
   if (!isRefusal(error) || error.message.startsWith(PREFIX)) return error;
   const { exitCode, hint } = error as Partial<UserError>;
   return new UserError(PREFIX + error.message, exitCode ?? 1, hint);

@@ -1,5 +1,5 @@
 import { escapeLines } from "../base/controls.ts";
-import { UserError } from "../base/errors.ts";
+import { firstError, UserError } from "../base/errors.ts";
 import { HelpRequest, UsageError } from "./args.ts";
 
 /** Shown when the reader of our output went away: 128 + SIGPIPE, as a shell reports docker's. */
@@ -47,10 +47,11 @@ function isExpected(error: Error): boolean {
 
 /** The text on stderr and the exit code for an error. `path`: the command as it was called. */
 export async function describe(
-  error: unknown,
+  thrown: unknown,
   path: string,
   debug = false,
 ): Promise<{ text: string; code: number }> {
+  const error = firstError(thrown);
   const stack = error instanceof Error && debug ? `\n${error.stack}` : "";
   if (error instanceof UsageError) {
     return { text: escapeLines(await usageText(error, path)) + stack, code: error.exitCode };

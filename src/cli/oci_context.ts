@@ -1,7 +1,7 @@
 /** What every OCI command gets from the global options. */
 import { OciStore } from "../runtime/oci_state.ts";
 import type { OciArguments, OciOptions } from "./oci_args.ts";
-import { UserError } from "../base/errors.ts";
+import { firstError, UserError } from "../base/errors.ts";
 
 /** Where containers are, and where messages go. */
 export interface OciContext {
@@ -25,7 +25,8 @@ export interface OciCommand {
 export async function prefixed<T>(prefix: string, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstError(thrown);
     const { name, message } = error as Error;
     if (!(error instanceof UserError) && name !== "SyscallError") throw error;
     throw new UserError(`${prefix}: ${message}`, error instanceof UserError ? error.exitCode : 1);

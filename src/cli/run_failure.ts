@@ -1,11 +1,12 @@
-import { UserError } from "../base/errors.ts";
+import { firstError, UserError } from "../base/errors.ts";
 import { CLIENT } from "../engine/run.ts";
 
 /**
  * docker's form of what the engine refuses in `run` and `create`: the prefix, and for `run` the
  * exit code 125 (unless the command itself could not be started) and where to find help.
  */
-export function engineFailure(error: unknown, verb: "run" | "create"): unknown {
+export function engineFailure(thrown: unknown, verb: "run" | "create"): unknown {
+  const error = firstError(thrown);
   const known = error instanceof UserError ||
     (error instanceof Error && error.name === "SyscallError");
   if (!known) return error;

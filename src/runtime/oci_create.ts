@@ -111,16 +111,23 @@ function checkListener(seccomp: Seccomp | undefined): void {
 
 /**
  * Launches init, again where a rename elsewhere made the kernel give up on a path: nothing is left
- * of a launch that failed. Hooks are not to run twice. Throws UserError in runc's words.
+ * of a launch that failed. Hooks are not to run twice: once they have begun, a failure is final.
+ * Throws UserError in runc's words.
  */
-async function startInitAgain(...wanted: Parameters<typeof startInit>): Promise<OciRecord> {
-  const [store, id, bundle, cgroup, options] = wanted;
+async function startInitAgain(
+  store: OciStore,
+  id: string,
+  bundle: Bundle,
+  cgroup: Cgroup,
+  options: CreateOptions,
+): Promise<OciRecord> {
   const { spec } = bundle, quiet = { ...options, warn: () => {} };
+  const hooks: StartHooks = { spec, begun: false };
   for (let attempt = 1;; attempt++) {
     try {
-      return await startInit(store, id, bundle, cgroup, attempt === 1 ? options : quiet);
+      return await startInit(store, id, bundle, cgroup, attempt === 1 ? options : quiet, hooks);
     } catch (error) {
-      if (!isWorthAnotherTry(error, attempt) || hasStartHooks(spec)) {
+      if (!isWorthAnotherTry(error, attempt) || hooks.begun) {
         throw startFailure(error, spec.process!);
       }
       for (const left of [store.gate(id), store.failures(id)]) removeIfThere(left);
@@ -135,6 +142,7 @@ async function startInit(
   bundle: Bundle,
   cgroup: Cgroup,
   options: CreateOptions,
+  hooks: StartHooks,
 ): Promise<OciRecord> {
   const { spec, directory } = bundle;
   using open = new DisposableStack();
@@ -181,7 +189,7 @@ async function startInit(
     init: initOf(plan, door, options.preserveFds),
     report,
     keep: [...kept.map((fd) => fd.raw), ...trees.numbers.values()],
-    whileStarting: (pid) => accompany(spec, meeting, { ...base, pid }, agent),
+    whileStarting: (pid) => accompany(hooks, meeting, { ...base, pid }, agent),
   });
   return recordOf(base, launched);
 }
@@ -228,6 +236,12 @@ export function ownedStreams(): number[] {
   });
 }
 
+/** The hooks of a start, and whether one of them has run or tried to. */
+interface StartHooks {
+  readonly spec: Spec;
+  begun: boolean;
+}
+
 function hasStartHooks({ hooks = {} }: Spec): boolean {
   return [hooks.prestart, hooks.createRuntime, hooks.createContainer]
     .some((list) => (list ?? []).length > 0);
@@ -235,11 +249,12 @@ function hasStartHooks({ hooks = {} }: Spec): boolean {
 
 /** What init needs of this process while it starts. */
 function accompany(
-  spec: Spec,
+  hooks: StartHooks,
   meeting: Rendezvous,
   record: Omit<OciRecord, "startTime" | "lateSteps">,
   agent: ListenerHandover | undefined,
 ): void {
+  const { spec } = hooks;
   // Only init has this end now: when it dies, reading from ours ends.
   meeting.theirs[Symbol.dispose]();
   if (ownsUserNamespace(spec)) {
@@ -250,12 +265,19 @@ function accompany(
     meeting.letGo();
   }
   const state = printedState({ ...record, startTime: "", lateSteps: {} }, "creating");
-  runStartHooks(spec, meeting, record.pid, state);
+  runStartHooks(hooks, meeting, record.pid, state);
   agent?.hand(record.pid, state);
 }
 
-function runStartHooks(spec: Spec, meeting: Rendezvous, pid: number, state: PrintedState): void {
+function runStartHooks(
+  hooks: StartHooks,
+  meeting: Rendezvous,
+  pid: number,
+  state: PrintedState,
+): void {
+  const { spec } = hooks;
   if (!hasStartHooks(spec) || !meeting.arrived()) return;
+  hooks.begun = true;
   const { prestart = [], createRuntime = [], createContainer = [] } = spec.hooks ?? {};
   runHooks(prestart, state, "prestart");
   runHooks(createRuntime, state, "createRuntime");

@@ -63,7 +63,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the runtime's create gets through a storm of renames",
+  name: "the runtime's create gets through a storm of renames, and runs each hook once",
   ...skipUnless(isRoot(), "needs root"),
   fn: async () => {
     const bundle = engine.path("bundle");
@@ -78,6 +78,9 @@ Deno.test({
     spec.mounts.push({
       ...{ destination: target, type: "bind", source: engine.top, options: ["bind", "ro"] },
     });
+    const ran = engine.path("ran");
+    const hook = { path: "/bin/sh", args: ["sh", "-c", `echo hook >> ${ran}`] };
+    spec.hooks = { createRuntime: [hook], createContainer: [hook] };
     Deno.writeTextFileSync(`${bundle}/config.json`, JSON.stringify(spec));
     using _storm = storm();
     for (let round = 0; round < ROUNDS; round++) {
@@ -85,5 +88,6 @@ Deno.test({
       const { code, stdout, stderr } = await engine.dd(...words);
       assertEquals([code, stdout, stderr], [0, "bound\n", ""]);
     }
+    assertEquals(Deno.readTextFileSync(ran), "hook\n".repeat(2 * ROUNDS));
   },
 });

@@ -61,6 +61,12 @@ const ERRORS: [name: string, error: unknown, text: string, code: number][] = [
   ["a kernel error", new SyscallError("Cannot mount: EPERM"), "Cannot mount: EPERM", 1],
   ["a file error", new Deno.errors.NotFound("No such file: open 'x'"), "No such file: open 'x'", 1],
   [
+    "an error whose undoing failed, too",
+    new SuppressedError(new Error("later"), new SuppressedError("sooner", new UserError("first"))),
+    "first",
+    1,
+  ],
+  [
     "a bug",
     new TypeError("x is not a function"),
     "diplodock: internal error: TypeError: x is not a function\n" +
