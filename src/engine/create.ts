@@ -3,7 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { makeDirectories, writeAtomic } from "../base/files.ts";
 import { containerDirectory, rootDirectory } from "../base/places.ts";
 
-import { lookupImage } from "../image/lookup.ts";
+import { lookupImage, whyLost } from "../image/lookup.ts";
 import { commandLine } from "./bundle.ts";
 import { now } from "./clock.ts";
 import { completeRequest } from "./complete.ts";
@@ -49,8 +49,8 @@ export interface CreateOptions {
 /** No image by this name is here: the caller may pull it and try again. */
 export class ImageMissingError extends UserError {
   override name = "ImageMissingError";
-  constructor(readonly image: string) {
-    super(`No such image: ${image}`);
+  constructor(readonly image: string, why = `No such image: ${image}`) {
+    super(why);
   }
 }
 
@@ -133,7 +133,10 @@ function findRoot(request: CreateRequest, warn: (text: string) => void): RootSou
     return { id: "", config: {}, layers: [directory], platform: "linux" };
   }
   const image = lookupImage(rootDirectory(), request.Image);
-  if (image === undefined || !platformWillDo(image, request.Platform, warn)) {
+  if (image === undefined) {
+    throw new ImageMissingError(request.Image, whyLost(rootDirectory(), request.Image));
+  }
+  if (!platformWillDo(image, request.Platform, warn)) {
     throw new ImageMissingError(request.Image);
   }
   return {

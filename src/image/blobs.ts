@@ -12,9 +12,13 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Bytes of a document (manifest, index, config) that are read at most. */
 export const MAX_DOCUMENT = 16 << 20;
 
-/** Whether the store has a blob. */
-export function hasBlob(store: Store, digest: Digest): boolean {
-  return isThere(store.blob(digest));
+/**
+ * Whether the store has a blob; with `size` that many bytes of it, for a file system that ran full
+ * or lost its power may have kept a part.
+ */
+export function hasBlob(store: Store, digest: Digest, size?: number): boolean {
+  const path = store.blob(digest);
+  return isThere(path) && (size === undefined || Deno.statSync(path).size === size);
 }
 
 /** From here on the fast hash is worth loading. */
@@ -73,7 +77,7 @@ export function writeAll(file: Deno.FsFile, chunk: Uint8Array, path: string): vo
 /** Renames a verified file into the layout. */
 export function keepBlob(store: Store, digest: Digest, path: string): void {
   const target = store.blob(digest);
-  if (isThere(target)) return Deno.removeSync(path);
+  if (hasBlob(store, digest, Deno.statSync(path).size)) return Deno.removeSync(path);
   markUnsynced(store, `blob-${hexOf(digest)}`);
   Deno.renameSync(path, target);
 }
@@ -85,12 +89,18 @@ export function putDocument(session: Session, content: string | Bytes): {
 } {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const digest = digestOf(bytes);
-  if (!hasBlob(session.store, digest)) {
+  if (!hasBlob(session.store, digest, bytes.length)) {
     const path = session.temporary("blob");
     Deno.writeFileSync(path, bytes, { createNew: true, mode: 0o600 });
     keepBlob(session.store, digest, path);
   }
   return { digest, size: bytes.length };
+}
+
+function lostBlob(path: string, what: string): UserError {
+  return new UserError(
+    `Cannot read a document of an image: ${path} ${what}; pull or load the image again`,
+  );
 }
 
 /** Reads a document and checks that it is what its name says. */
@@ -101,13 +111,11 @@ export function readDocument(store: Store, digest: Digest): Bytes {
     size = Deno.statSync(path).size;
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new Error(`Cannot read blob ${digest}: it is not in the store`);
+    throw lostBlob(path, "is lost");
   }
-  if (size > MAX_DOCUMENT) throw new Error(`Cannot read blob ${digest}: ${size} bytes`);
+  if (size > MAX_DOCUMENT) throw lostBlob(path, `has ${size} bytes`);
   const bytes = Deno.readFileSync(path);
-  if (digestOf(bytes) !== digest) {
-    throw new Error(`Cannot read blob ${digest}: the file was changed`);
-  }
+  if (digestOf(bytes) !== digest) throw lostBlob(path, "is damaged");
   return bytes;
 }
 

@@ -38,11 +38,11 @@ export async function downloadBlob(
   signal?: AbortSignal,
 ): Promise<void> {
   const { store } = session;
-  if (hasBlob(store, part.digest)) return tell({ phase: "there", already: true });
+  if (hasBlob(store, part.digest, part.size)) return tell({ phase: "there", already: true });
   const name = store.lock(`blob-${hexOf(part.digest)}`);
   using _lock = await lock(name, "exclusive", () => tell({ phase: "waiting" }));
   // Another process may have brought it while we waited.
-  if (hasBlob(store, part.digest)) return tell({ phase: "there", already: false });
+  if (hasBlob(store, part.digest, part.size)) return tell({ phase: "there", already: false });
   const path = partPath(store, part.digest);
   for (let attempt = 1;; attempt++) {
     try {

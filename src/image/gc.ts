@@ -1,4 +1,5 @@
 /** Removes what no image needs any more: blobs, unpacked layers, records. */
+import { UserError } from "../base/errors.ts";
 import { readDocument } from "./blobs.ts";
 import { type Digest, hexOf, parseDigest } from "./digest.ts";
 import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
@@ -18,7 +19,8 @@ export interface Collected {
 /** Everything that some entry of the index leads to. */
 function reachable(
   store: Store,
-): { blobs: Set<string>; layers: Set<string>; records: Set<string> } {
+): { blobs: Set<string>; layers: Set<string>; records: Set<string>; isSure: boolean } {
+  let isSure = true;
   const blobs = new Set<string>();
   const layers = new Set<string>();
   const records = new Set<string>();
@@ -26,7 +28,11 @@ function reachable(
     if (blobs.has(hexOf(digest))) return;
     blobs.add(hexOf(digest));
     if (!isThere(store.blob(digest))) return;
-    const bytes = readDocument(store, digest);
+    const bytes = readIfWhole(store, digest);
+    if (bytes === undefined) {
+      isSure = false;
+      return;
+    }
     const mediaType = manifestType(parseObject(bytes, digest), "");
     if (isIndexType(mediaType)) {
       return parseIndex(bytes, digest).manifests.forEach((entry) => follow(entry.digest));
@@ -38,11 +44,22 @@ function reachable(
     follow(entry.manifest.digest);
     records.add(`${hexOf(entry.id)}.json`);
     const record = readRecord(store, entry.id);
+    isSure &&= record !== undefined;
     if (record?.original !== undefined) follow(record.original.digest);
     for (const chainId of record?.chain ?? []) layers.add(hexOf(chainId));
   }
   for (const digest of foreignManifests(store)) follow(digest);
-  return { blobs, layers, records };
+  return { blobs, layers, records, isSure };
+}
+
+/** A document; undefined if it is damaged: nobody knows any more what it kept. */
+function readIfWhole(store: Store, digest: Digest): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return readDocument(store, digest);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -55,6 +72,9 @@ export function collectGarbage(store: Store): Collected | undefined {
   if (alone === undefined) return undefined;
   const needed = reachable(store);
   const result: Collected = { bytes: 0, layers: [] };
+  // What a damaged image stands on is unknown, and containers may stand on it: it is kept until
+  // that image is mended or removed.
+  if (!needed.isSure) return result;
   for (const { name } of Deno.readDirSync(store.blobs)) {
     if (needed.blobs.has(name)) continue;
     const path = `${store.blobs}/${name}`;

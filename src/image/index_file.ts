@@ -29,8 +29,12 @@ function entryOf(descriptor: Descriptor): IndexEntry | undefined {
 
 function readIndex(store: Store): Index {
   const remedy = "restore the file, or remove it and pull or load the images again";
-  return readDocumentFile(store.index, "the list of images", remedy) ??
+  const index = readDocumentFile<Index>(store.index, "the list of images", remedy) ??
     { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
+  // An entry that tells of no document is nobody's.
+  const manifests = Array.from(index.manifests ?? [])
+    .filter((entry) => typeof entry?.digest === "string" && isDigest(entry.digest));
+  return { ...index, manifests };
 }
 
 /** All entries that are this program's own. */

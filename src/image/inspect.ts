@@ -2,7 +2,7 @@
 import type { Digest } from "./digest.ts";
 import { type IndexEntry, readEntries } from "./index_file.ts";
 import { namesOf, resolveId } from "./lookup.ts";
-import { type ImageRecord, readRecord } from "./records.ts";
+import { type ImageRecord, lostRecord, readRecord } from "./records.ts";
 import { sizeOf } from "./list.ts";
 import { NoSuchImageError } from "./no_such_image.ts";
 import { shortId } from "./digest.ts";
@@ -81,8 +81,9 @@ function inspectRecord(
 /** The record that `name` means. Throws NoSuchImageError. */
 export function findRecord(store: Store, name: string): ImageRecord {
   const id = resolveId(readEntries(store), name);
-  const record = id && readRecord(store, id);
-  if (!record) throw new NoSuchImageError(name);
+  if (id === undefined) throw new NoSuchImageError(name);
+  const record = readRecord(store, id);
+  if (record === undefined) throw lostRecord(store, id, name);
   return record;
 }
 

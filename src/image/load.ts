@@ -150,7 +150,7 @@ interface Wish {
 /** Moves a file into the layout; it may be asked for again, by another image of the archive. */
 async function keep({ store }: Session, file: ArchivedFile): Promise<Spooled> {
   const spooled = await file.spooled();
-  if (!hasBlob(store, spooled.digest)) keepBlob(store, spooled.digest, spooled.path);
+  if (!hasBlob(store, spooled.digest, file.size)) keepBlob(store, spooled.digest, spooled.path);
   return spooled;
 }
 
@@ -220,7 +220,7 @@ function checkSize(part: Descriptor, file: ArchivedFile, digest: Digest): void {
 }
 
 async function keepVerified({ session, files }: Loading, part: Descriptor): Promise<void> {
-  if (hasBlob(session.store, part.digest)) return;
+  if (hasBlob(session.store, part.digest, part.size)) return;
   const file = files.need(blobName(part.digest));
   checkSize(part, file, (await file.spooled()).digest);
   await keep(session, file);
@@ -229,7 +229,7 @@ async function keepVerified({ session, files }: Loading, part: Descriptor): Prom
 /** Lets a layer come in while it is unpacked. */
 async function bringLayer(loading: Loading, part: Descriptor): Promise<void> {
   const { session, files, incoming } = loading;
-  if (hasBlob(session.store, part.digest)) return;
+  if (hasBlob(session.store, part.digest, part.size)) return;
   const file = files.need(blobName(part.digest));
   if (file.isSpooled) return await keepVerified(loading, part);
   checkSize(part, file, part.digest);

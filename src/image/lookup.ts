@@ -5,7 +5,7 @@
 import { type Digest, isDigest } from "./digest.ts";
 import { suspects } from "./durability.ts";
 import { type IndexEntry, readEntries } from "./index_file.ts";
-import { type ImageRecord, readRecord } from "./records.ts";
+import { type ImageRecord, lostRecord, readRecord } from "./records.ts";
 import {
   BadNameError,
   familiarName,
@@ -132,6 +132,13 @@ export function lookupImage(root: string, name: string): LocalImage | undefined 
   const record = readRecord(store, id);
   if (record === undefined) return undefined;
   return localImage(store, record, entries);
+}
+
+/** Why an image that has a name here cannot be used; undefined if there is none of that name. */
+export function whyLost(root: string, name: string): string | undefined {
+  const store = new Store(root);
+  const id = resolveId(readEntries(store), name);
+  return id && lostRecord(store, id, name).message;
 }
 
 function localImage(

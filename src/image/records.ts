@@ -1,5 +1,6 @@
 /** What is remembered of each image beside its blobs. Free of `node:` imports. */
-import { writeAtomic } from "../base/files.ts";
+import { UserError } from "../base/errors.ts";
+import { readIfThere, writeAtomic } from "../base/files.ts";
 import type { Digest } from "./digest.ts";
 import { readDocumentFile } from "./document_file.ts";
 import type { Store } from "./store.ts";
@@ -32,10 +33,34 @@ export interface LayerRecord {
   hasMarkFiles?: boolean;
 }
 
-/** The record of an image, if there is one. */
+/**
+ * The record of an image, if there is one. One that is damaged is as good as none: all of it can be
+ * derived, and pulling or loading the image writes it again.
+ */
 export function readRecord(store: Store, id: Digest): ImageRecord | undefined {
-  const remedy = "restore the file, or remove it and pull or load the image again";
-  return readDocumentFile(store.record(id), `image ${id}`, remedy);
+  try {
+    const record: unknown = JSON.parse(readIfThere(store.record(id)) ?? "null");
+    return isRecord(record, id) ? record : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isRecord(value: unknown, id: Digest): value is ImageRecord {
+  if (typeof value !== "object" || value === null) return false;
+  const { manifest, config, chain, layerSizes, ...record } = value as Partial<ImageRecord>;
+  return record.id === id && typeof record.lastTagTime === "string" &&
+    typeof manifest?.digest === "string" && typeof config?.os === "string" &&
+    Array.isArray(chain) && Array.isArray(layerSizes);
+}
+
+/** What to tell whoever needs an image of which there is no record, or only a part. */
+export function lostRecord(store: Store, id: Digest, name: string): UserError {
+  return new UserError(
+    `Cannot use image "${name}": ${store.record(id)} is lost or damaged; pull or load the image ` +
+      `again, or remove it: rmi ${name}`,
+  );
 }
 
 /** Writes an image's record. */

@@ -10,7 +10,7 @@ import { type Digest, hexOf } from "./digest.ts";
 import { parseManifest } from "./documents.ts";
 import { type IndexEntry, readEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
-import { type ImageRecord, readRecord } from "./records.ts";
+import { type ImageRecord, lostRecord, readRecord } from "./records.ts";
 import {
   familiarName,
   familiarRepository,
@@ -54,9 +54,7 @@ function select(store: Store, names: readonly string[]): Saved[] {
   const chosen = new Map<Digest, Saved>();
   const add = (id: Digest, references: readonly Reference[]) => {
     const record = readRecord(store, id);
-    if (record === undefined) {
-      throw new UserError(`No such image: ${id}`);
-    }
+    if (record === undefined) throw lostRecord(store, id, id);
     const saved = chosen.get(id) ?? { record, references: [] };
     for (const reference of references) {
       if (!saved.references.some((known) => fullName(known) === fullName(reference))) {
