@@ -21,10 +21,12 @@ async function sh(line: string): Promise<string> {
 
 /** Does `iptables` speak to nf_tables here, in the expressions that we know? */
 async function isKnown(host: Host): Promise<boolean> {
-  using _first = await host.connect({
+  const first = await host.connect({
     portBindings: { "80/tcp": [{ HostIp: "", HostPort: "8080" }] },
   });
-  return readApplied(host.places)?.native?.[4] === true;
+  const known = readApplied(host.places)?.native?.[4] === true;
+  await host.end(first);
+  return known;
 }
 
 type Set = RuleSet & Pick<Applied, "networks">;
