@@ -2,7 +2,8 @@
  * Writes a stream of archive entries below a directory that others may be changing at the same
  * time: a running container's root. Nothing is opened or changed by a path: every parent is
  * entered with RESOLVE_IN_ROOT, every file is made or opened without following a link, and
- * owner, mode and times are set through the descriptor that was got.
+ * owner, mode and times are set through the descriptor that was got. A file gets its name when it
+ * is whole: on a full disk what had the name before is still there.
  */
 import {
   AT_EMPTY_PATH,
@@ -11,6 +12,7 @@ import {
   O_EXCL,
   O_NOFOLLOW,
   O_PATH,
+  O_RDWR,
   O_TRUNC,
   O_WRONLY,
   S_IFBLK,
@@ -67,6 +69,14 @@ function partsOf(path: string): string[] {
   return parts;
 }
 
+/** A file that is being written, under another name until it is whole. */
+interface Begun {
+  readonly name: string;
+  readonly temporary: Uint8Array<ArrayBuffer>;
+}
+
+let begun = 0;
+
 /** Takes entries and makes them at `base` (a byte string, relative to the root) below `root`. */
 export class TreeWriter implements TarSink, Disposable {
   /** Bytes of all ordinary files. */
@@ -78,6 +88,7 @@ export class TreeWriter implements TarSink, Disposable {
   #parent = new Fd(-1);
   #entry: TarEntry | undefined;
   #file = new Fd(-1);
+  #begun: Begun | undefined;
   #span = 0;
   #spanAt = 0;
 
@@ -96,7 +107,7 @@ export class TreeWriter implements TarSink, Disposable {
       return;
     }
     const parent = this.#enter(parts.join("/"));
-    if (this.#makeRoom(parent, name, entry)) return this.#writeOver(parent, name);
+    this.#makeRoom(parent, name, entry);
     this.#make(parent, name, [...parts, name].join("/"), entry);
   }
 
@@ -125,6 +136,8 @@ export class TreeWriter implements TarSink, Disposable {
       this.#check(sys("ftruncate", this.#file.raw, entry.size), "ftruncate");
     }
     this.#apply(this.#file.raw, entry);
+    this.#place(this.#begun!);
+    this.#begun = undefined;
     this.#file[Symbol.dispose]();
     this.size += entry.size;
   }
@@ -141,6 +154,7 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#begun !== undefined) sys("unlinkat", this.#parent.raw, this.#begun.temporary, 0);
     this.#file[Symbol.dispose]();
     this.#parent[Symbol.dispose]();
   }
@@ -187,15 +201,15 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   /**
-   * Removes what is in the way; directories only make room for directories, as in docker. True:
-   * it is a file that cannot be removed, and has to be written over.
+   * Removes what is in the way; directories only make room for directories, as in docker. What a
+   * file is to replace stays until the file is whole.
    */
-  #makeRoom(parent: number, name: string, entry: TarEntry): boolean {
+  #makeRoom(parent: number, name: string, entry: TarEntry): void {
     const existing = statAt(parent, name);
-    if (existing === undefined) return false;
+    if (existing === undefined) return;
     const isDirectory = existing.kind === S_IFDIR;
     const wantsDirectory = entry.type === "directory";
-    if (isDirectory && wantsDirectory) return false;
+    if (isDirectory && wantsDirectory) return;
     if (isDirectory || wantsDirectory) {
       const { shownAs = "" } = this.options;
       const path = `${shownAs.replace(/\/+$/, "")}/${partsOf(toText(entry.path)).join("/")}`;
@@ -204,30 +218,51 @@ export class TreeWriter implements TarSink, Disposable {
         : ["non-directory", "directory"];
       throw new UserError(`cannot overwrite ${is} "${path}" with ${wants} "${shownAs}"`);
     }
-    if (
-      entry.type === "hardlink" && partsOf(entry.link).join("/") === partsOf(entry.path).join("/")
-    ) {
-      return false;
-    }
+    const linksItself = entry.type === "hardlink" &&
+      partsOf(entry.link).join("/") === partsOf(entry.path).join("/");
+    if (entry.type === "file" || linksItself) return;
     const removed = sys("unlinkat", parent, cBytes(name), 0);
-    // Something is mounted on the file (/etc/hosts): its content is what can be replaced.
-    if (removed === -EBUSY && existing.kind === S_IFREG && entry.type === "file") return true;
     if (removed !== -ENOENT) this.#check(removed, "unlinkat");
-    return false;
   }
 
-  #writeOver(parent: number, name: string): void {
+  /** Gives the file that is whole its name, in place of what has it. */
+  #place({ name, temporary }: Begun): void {
+    const parent = this.#parent.raw;
+    const moved = sys("renameat2", parent, temporary, parent, cBytes(name), 0);
+    // Something is mounted on the file (/etc/hosts): its content is what can be replaced.
+    const isMounted = moved === -EBUSY && statAt(parent, name)?.kind === S_IFREG;
+    if (!isMounted) return void this.#check(moved, "renameat2");
+    this.#writeOver(name);
+    sys("unlinkat", parent, temporary, 0);
+  }
+
+  #writeOver(name: string): void {
     const flags = O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC;
-    this.#file = new Fd(this.#check(sys("openat", parent, cBytes(name), flags), "openat"));
-    this.#span = this.#spanAt = 0;
+    const opened = sys("openat", this.#parent.raw, cBytes(name), flags);
+    using target = new Fd(this.#check(opened, "openat"));
+    const buffer = new Uint8Array(65536);
+    for (let at = 0;;) {
+      const count = this.#check(
+        sys("pread64", this.#file.raw, buffer, buffer.length, at),
+        "pread64",
+      );
+      if (count === 0) return;
+      for (let done = 0; done < count;) {
+        const rest = buffer.subarray(done, count);
+        done += this.#check(sys("write", target.raw, rest, rest.length), "write");
+      }
+      at += count;
+    }
   }
 
   #make(parent: number, name: string, path: string, entry: TarEntry): void {
     const bytes = cBytes(name);
     switch (entry.type) {
       case "file": {
-        const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        this.#file = new Fd(this.#check(sys("openat", parent, bytes, flags, 0o600), "openat"));
+        const temporary = cBytes(`.diplodock-${Deno.pid}-${begun++}`);
+        const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+        this.#file = new Fd(this.#check(sys("openat", parent, temporary, flags, 0o600), "openat"));
+        this.#begun = { name, temporary };
         this.#span = this.#spanAt = 0;
         return;
       }

@@ -323,3 +323,16 @@ test("cp() leaves no mount, and the container can be started again", async () =>
   assertEquals(engine.mounts(), []);
   await engine.ok("start", "-a", name);
 });
+
+test("cp() onto a full disk keeps what was there, and leaves nothing half made", async () => {
+  const name = await container("running", "--tmpfs", "/t:size=64k");
+  const top = hostTree();
+  Deno.writeTextFileSync(`${top}/big`, "new\n".repeat(50_000));
+  await engine.ok("exec", name, "sh", "-c", "echo old > /t/kept");
+  for (const target of ["kept", "fresh"]) {
+    const { code, stderr } = await engine.dd("cp", `${top}/big`, `${name}:/t/${target}`);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "ENOSPC");
+  }
+  assertEquals(await engine.ok("exec", name, "sh", "-c", "ls -A /t; cat /t/kept"), "kept\nold");
+});
