@@ -59,12 +59,11 @@ function imageConfig(config: ContainerConfig): ImageRunConfig {
 /** Freezes a container that runs until disposed; undefined if there is nothing to freeze. */
 async function freezer(id: string): Promise<(() => Disposable) | undefined> {
   if (stateOf(id).kind !== "running") return undefined;
-  const { canPause, pauseContainer, unpauseContainer } = await import("../engine/pause.ts");
+  const { canPause, pauseForNow } = await import("../engine/pause.ts");
   return () => {
     // What cannot be frozen is committed as it is at that moment.
     if (!canPause(id)) return { [Symbol.dispose]() {} };
-    pauseContainer(id);
-    return { [Symbol.dispose]: () => unpauseContainer(id) };
+    return pauseForNow(id);
   };
 }
 

@@ -9,7 +9,7 @@ import type { HostPort } from "../net/ports.ts";
 import { changePorts } from "../net/publish_live.ts";
 import { means, meansAddress, parseRemoval, type Removal } from "../net/removal.ts";
 import { joinSandbox } from "../net/sandbox.ts";
-import { readState } from "../net/state.ts";
+import { type NetworkState, readState } from "../net/state.ts";
 import { lockContainer, readRecord, resolveContainer, writeRecord } from "./containers.ts";
 import { emitEvent } from "./events.ts";
 import { leaveUnit } from "./leave_unit.ts";
@@ -29,6 +29,11 @@ function keyOf(record: ContainerRecord, network: NetworkRecord): string | undefi
   const keys = Object.keys(record.NetworkSettings.Networks);
   if (keys.includes(network.Name)) return network.Name;
   return keys.find((key) => network.Id.startsWith(key) && readNetwork(places(), key) === undefined);
+}
+
+/** Whether a running container has an interface on a network, whatever its record says. */
+function isOn(state: NetworkState, network: Pick<NetworkRecord, "Id">): boolean {
+  return state.endpoints.some(({ networkId }) => networkId === network.Id);
 }
 
 function checkMode(record: ContainerRecord): void {
@@ -78,7 +83,10 @@ export async function connectNetwork(
   } else {
     using sandbox = joinSandbox(running.run.pid);
     const request: EndpointRequest = endpointRequest(network.Name, wish);
-    const next = await connectLive(places(), state, request, sandbox);
+    // A connect that was killed before the record told of it.
+    const isHalf = isOn(state, network);
+    const whole = isHalf ? await disconnectLive(places(), state, network, sandbox) : state;
+    const next = await connectLive(places(), whole, request, sandbox);
     writeRecord(withNetworks(record, next, asked));
   }
   emit(network, "connect", record);
@@ -106,21 +114,25 @@ export async function disconnectNetwork(
   const record = readRecord(id);
   const network = networkOf(record, reference);
   const key = keyOf(record, network);
-  if (key === undefined) {
+  const state = readState(places(), id);
+  const running = stateOf(id);
+  const isLive = running.kind === "running" && state !== undefined;
+  if (key === undefined && !(isLive && isOn(state, network))) {
     if (force) return;
     throw new UserError(`container ${id} is not connected to network ${network.Name}`);
   }
   if (network.Driver !== "bridge") {
     throw new UserError("container cannot be disconnected from host network");
   }
-  const { [key]: _gone, ...asked } = record.NetworkSettings.Networks;
-  const state = readState(places(), id);
-  const running = stateOf(id);
-  if (running.kind !== "running" || state === undefined) {
+  const { [key ?? ""]: _gone, ...asked } = record.NetworkSettings.Networks;
+  if (!isLive) {
     writeRecord({ ...record, NetworkSettings: { ...record.NetworkSettings, Networks: asked } });
   } else {
     using sandbox = joinSandbox(running.run.pid);
-    const next = await disconnectLive(places(), state, network, sandbox);
+    // Not on it: a disconnect was killed before the record told of it.
+    const next = isOn(state, network)
+      ? await disconnectLive(places(), state, network, sandbox)
+      : state;
     writeRecord(withNetworks(record, next, asked));
   }
   emit(network, "disconnect", record);

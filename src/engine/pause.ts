@@ -1,6 +1,7 @@
 /** Freezing and thawing a container's cgroup. */
 import { UserError } from "../base/errors.ts";
 import { openCgroup } from "../runtime/cgroup.ts";
+import { guardThaw } from "../runtime/thaw_guard.ts";
 import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
 import { readRecord, shortId } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
@@ -33,6 +34,17 @@ export function pauseContainer(id: string): void {
   }
   freezeCgroup(cgroup);
   emitContainerEvent(record, "pause");
+}
+
+/** The same until it is disposed of, or until this process is killed. */
+export function pauseForNow(id: string): Disposable {
+  const state = stateOf(id);
+  if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+  using undo = new DisposableStack();
+  undo.use(guardThaw(openCgroup(state.run.cgroup)));
+  pauseContainer(id);
+  undo.defer(() => unpauseContainer(id));
+  return undo.move();
 }
 
 /** Lets them go on. Throws UserError with docker's text when they do already. */

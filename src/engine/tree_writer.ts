@@ -7,12 +7,15 @@
  */
 import {
   AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
   O_NOFOLLOW,
   O_PATH,
   O_RDWR,
+  O_TMPFILE,
   O_TRUNC,
   O_WRONLY,
   S_IFBLK,
@@ -26,6 +29,7 @@ import {
   EEXIST,
   EINTR,
   EINVAL,
+  EISDIR,
   ENOENT,
   EOPNOTSUPP,
   EPERM,
@@ -69,13 +73,20 @@ function partsOf(path: string): string[] {
   return parts;
 }
 
-/** A file that is being written, under another name until it is whole. */
+/** A file that is being written: without a name until it is whole, or under another one. */
 interface Begun {
   readonly name: string;
-  readonly temporary: Uint8Array<ArrayBuffer>;
+  temporary: Uint8Array<ArrayBuffer> | undefined;
 }
 
-let begun = 0;
+/** Errors of file systems that cannot make a file without a name (open(2), O_TMPFILE). */
+const WITHOUT_TMPFILE = [-EOPNOTSUPP, -EISDIR, -EINVAL];
+
+let names = 0;
+
+function temporaryName(): Uint8Array<ArrayBuffer> {
+  return cBytes(`.diplodock-${Deno.pid}-${names++}`);
+}
 
 /** Takes entries and makes them at `base` (a byte string, relative to the root) below `root`. */
 export class TreeWriter implements TarSink, Disposable {
@@ -154,7 +165,8 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   [Symbol.dispose](): void {
-    if (this.#begun !== undefined) sys("unlinkat", this.#parent.raw, this.#begun.temporary, 0);
+    const temporary = this.#begun?.temporary;
+    if (temporary !== undefined) sys("unlinkat", this.#parent.raw, temporary, 0);
     this.#file[Symbol.dispose]();
     this.#parent[Symbol.dispose]();
   }
@@ -226,14 +238,29 @@ export class TreeWriter implements TarSink, Disposable {
   }
 
   /** Gives the file that is whole its name, in place of what has it. */
-  #place({ name, temporary }: Begun): void {
+  #place(begun: Begun): void {
+    const { name } = begun;
     const parent = this.#parent.raw;
+    if (begun.temporary === undefined) {
+      const linked = this.#linkTo(cBytes(name));
+      if (linked !== -EEXIST) return void this.#check(linked, "linkat");
+      const other = temporaryName();
+      this.#check(this.#linkTo(other), "linkat");
+      begun.temporary = other;
+    }
+    const { temporary } = begun;
     const moved = sys("renameat2", parent, temporary, parent, cBytes(name), 0);
     // Something is mounted on the file (/etc/hosts): its content is what can be replaced.
     const isMounted = moved === -EBUSY && statAt(parent, name)?.kind === S_IFREG;
     if (!isMounted) return void this.#check(moved, "renameat2");
     this.#writeOver(name);
     sys("unlinkat", parent, temporary, 0);
+  }
+
+  /** Gives the file without a name one. */
+  #linkTo(name: Uint8Array<ArrayBuffer>): number {
+    const self = `/proc/self/fd/${this.#file.raw}`;
+    return sys("linkat", AT_FDCWD, self, this.#parent.raw, name, AT_SYMLINK_FOLLOW);
   }
 
   #writeOver(name: string): void {
@@ -259,11 +286,7 @@ export class TreeWriter implements TarSink, Disposable {
     const bytes = cBytes(name);
     switch (entry.type) {
       case "file": {
-        const temporary = cBytes(`.diplodock-${Deno.pid}-${begun++}`);
-        const flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        this.#file = new Fd(this.#check(sys("openat", parent, temporary, flags, 0o600), "openat"));
-        this.#begun = { name, temporary };
-        this.#span = this.#spanAt = 0;
+        this.#begin(parent, name);
         return;
       }
       case "directory": {
@@ -286,6 +309,19 @@ export class TreeWriter implements TarSink, Disposable {
         return this.#applyAt(parent, name, entry);
       }
     }
+  }
+
+  #begin(parent: number, name: string): void {
+    const flags = O_RDWR | O_CLOEXEC;
+    let fd = sys("openat", parent, ".", O_TMPFILE | flags, 0o600);
+    let temporary: Begun["temporary"];
+    if (WITHOUT_TMPFILE.includes(fd)) {
+      temporary = temporaryName();
+      fd = sys("openat", parent, temporary, O_CREAT | O_EXCL | O_NOFOLLOW | flags, 0o600);
+    }
+    this.#file = new Fd(this.#check(fd, "openat"));
+    this.#begun = { name, temporary };
+    this.#span = this.#spanAt = 0;
   }
 
   #link(parent: number, name: Uint8Array<ArrayBuffer>, entry: TarEntry): void {

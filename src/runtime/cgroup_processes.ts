@@ -92,10 +92,17 @@ function writeState(file: string, text: string): void {
   if (result < 0) throw new UserError(`Cannot write "${text}" to "${file}"`);
 }
 
+/** What has to be written where for the processes to go on. Throws UserError without a freezer. */
+export function thawingWrite(cgroup: Cgroup): { file: string; text: string } {
+  return cgroup.version === 2
+    ? { file: freezerFile(cgroup, "cgroup.freeze"), text: "0" }
+    : { file: freezerFile(cgroup, "freezer.state"), text: "THAWED" };
+}
+
 /** Lets the processes go on. Throws UserError where there is no freezer. */
 export function thawCgroup(cgroup: Cgroup): void {
-  if (cgroup.version === 2) writeState(freezerFile(cgroup, "cgroup.freeze"), "0");
-  else writeState(freezerFile(cgroup, "freezer.state"), "THAWED");
+  const { file, text } = thawingWrite(cgroup);
+  writeState(file, text);
 }
 
 /** Whether `freezeCgroup` was called last. */

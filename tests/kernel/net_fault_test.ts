@@ -67,7 +67,7 @@ function traces(): string[] {
         .map(([, address]) => `${table} ${address}`)
     ),
     ...engine.leftovers().filter((line) =>
-      !line.includes(" __cleanup ") && /^(mount|process|cgroup|run)/.test(line)
+      !/ __(cleanup|rules)\b/.test(line) && /^(mount|process|cgroup|run)/.test(line)
     ),
     ...names(`${engine.run}/containers`),
   ].sort();
