@@ -1,4 +1,5 @@
 /** Changing the rules of nf_tables: one transaction, all or nothing. */
+import { MSG_DONTWAIT } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
@@ -7,7 +8,6 @@ import { decodeReplies, encodeBatch, type Message, refusalOf } from "./netlink_m
 import { beginBatch, type ChainRef, endBatch, listRules, ruleText } from "./nf_tables.ts";
 
 export const NETLINK_NETFILTER = 12;
-const MSG_DONTWAIT = 0x40;
 const RECEIVE_BYTES = 8192;
 
 function open(): Fd {

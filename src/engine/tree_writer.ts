@@ -35,7 +35,7 @@ import {
   EPERM,
   SyscallError,
 } from "../../ffi/errno.ts";
-import { Fd } from "../../ffi/fd.ts";
+import { Fd, writeAll } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { cBytes, toText } from "../image/byte_string.ts";
@@ -274,10 +274,7 @@ export class TreeWriter implements TarSink, Disposable {
         "pread64",
       );
       if (count === 0) return;
-      for (let done = 0; done < count;) {
-        const rest = buffer.subarray(done, count);
-        done += this.#check(sys("write", target.raw, rest, rest.length), "write");
-      }
+      writeAll(target, buffer.subarray(0, count), `write "${toText(this.#entry!.path)}"`);
       at += count;
     }
   }

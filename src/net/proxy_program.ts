@@ -3,7 +3,7 @@
  * docker has a process of 4 MB. It ends with its container, of which it watches a descriptor:
  * the reading end of a pipe whose writing end the monitor holds, or a pidfd. Pure.
  */
-import { SIGCHLD, SIGKILL, SIGPIPE } from "../../ffi/constants.ts";
+import { AF_INET, AF_INET6, MSG_DONTWAIT, SIGCHLD, SIGKILL, SIGPIPE } from "../../ffi/constants.ts";
 import {
   addressIn,
   assign,
@@ -35,8 +35,6 @@ export interface ProxyPlan {
 const POLLIN = 1;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SHUT_RD = 0;
 const SHUT_WR = 1;
 const SHUT_RDWR = 2;
@@ -46,7 +44,6 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
-const MSG_DONTWAIT = 0x40;
 const DATAGRAM_BYTES = 65536;
 /** As long as docker's: a client that was silent for so long has to be met anew. */
 const UDP_IDLE_SECONDS = 90;

@@ -8,6 +8,7 @@ import {
   CLONE_VFORK,
   CLONE_VM,
   CLOSE_RANGE_CLOEXEC,
+  MSG_DONTWAIT,
   POLLIN,
   PR_SET_NAME,
   SIGCHLD,
@@ -43,7 +44,6 @@ export interface WatchPlan {
   readonly repair: { file: string; argv: readonly string[]; env: readonly string[] };
 }
 
-const MSG_DONTWAIT = 0x40;
 const ANSWER_BYTES = 4096;
 /** A reload is many changes: they are looked at together. */
 const GATHER_MS = 300;

@@ -4,21 +4,15 @@
  * same container starts as if nothing had been.
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SIGKILL } from "../../ffi/constants.ts";
 import { SyscallError } from "../../ffi/errno.ts";
-import { sys } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
 import { UserError } from "../../src/base/errors.ts";
 import { parseRunFlags } from "../../src/cli/run_flags.ts";
-import { cleanUp } from "../../src/engine/cleanup.ts";
-import { lockContainer } from "../../src/engine/containers.ts";
 import { createContainer } from "../../src/engine/create.ts";
-import { startContainer, type StartedContainer } from "../../src/engine/start.ts";
 import { removeContainer } from "../../src/engine/stop.ts";
-import { stateOf } from "../../src/engine/state.ts";
-import type { ContainerRecord } from "../../src/engine/types.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
+import { start, stop } from "../lib/started.ts";
 
 // A monitor whose client is slow executes this file to clean up: by then all is done here.
 if (Deno.args.includes("__cleanup")) Deno.exit(0);
@@ -59,22 +53,6 @@ function leftovers(id: string): string[] {
   return engine.leftovers().filter((line) => !line.includes(" __cleanup ")).filter((line) =>
     /^(mount|process|cgroup)/.test(line) || known.has(`${engine.run}/containers/${line.slice(14)}`)
   );
-}
-
-async function start(
-  record: ContainerRecord,
-  alterSteps?: (steps: readonly Step[]) => readonly Step[],
-): Promise<StartedContainer> {
-  using lock = lockContainer(record.Id);
-  return await startContainer(record, lock, { attached: false, warn: () => {}, alterSteps });
-}
-
-async function stop({ record, started }: StartedContainer): Promise<void> {
-  sys("kill", started.pid, SIGKILL);
-  await waitFor(() => stateOf(record.Id).kind !== "running");
-  await cleanUp(record.Id);
-  started.client.acknowledge();
-  started.client[Symbol.dispose]();
 }
 
 const CONFIGS: [name: string, flags: string[]][] = [

@@ -6,21 +6,18 @@
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { HostFaults } from "../lib/host_faults.ts";
-import { CLONE_NEWNET, SIGKILL } from "../../ffi/constants.ts";
-import { check, sys } from "../../ffi/libc.ts";
+import { CLONE_NEWNET } from "../../ffi/constants.ts";
+import { check } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { deleteLink, linkUp } from "../../ffi/rtnetlink.ts";
 import { describe } from "../../src/cli/exit.ts";
 import { parseRunFlags } from "../../src/cli/run_flags.ts";
-import { cleanUp } from "../../src/engine/cleanup.ts";
-import { lockContainer } from "../../src/engine/containers.ts";
 import { createContainer } from "../../src/engine/create.ts";
-import { startContainer, type StartedContainer } from "../../src/engine/start.ts";
-import { stateOf } from "../../src/engine/state.ts";
 import { removeContainer } from "../../src/engine/stop.ts";
 import type { ContainerRecord } from "../../src/engine/types.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
+import { start, stop } from "../lib/started.ts";
 
 // A monitor whose client is slow executes this file to clean up: by then all is done here.
 if (Deno.args.includes("__cleanup")) Deno.exit(0);
@@ -71,19 +68,6 @@ function traces(): string[] {
     ),
     ...names(`${engine.run}/containers`),
   ].sort();
-}
-
-async function start(record: ContainerRecord): Promise<StartedContainer> {
-  using lock = lockContainer(record.Id);
-  return await startContainer(record, lock, { attached: false, warn: () => {} });
-}
-
-async function stop({ record, started }: StartedContainer): Promise<void> {
-  sys("kill", started.pid, SIGKILL);
-  await waitFor(() => stateOf(record.Id).kind !== "running");
-  await cleanUp(record.Id);
-  started.client.acknowledge();
-  started.client[Symbol.dispose]();
 }
 
 async function make(...flags: string[]): Promise<ContainerRecord> {
