@@ -4,11 +4,15 @@ import { openAt } from "../ffi/fd.ts";
 import { readRange } from "../src/image/incoming.ts";
 import { TarReader } from "../src/image/tar.ts";
 import { Unpacker } from "../src/image/unpack.ts";
+import { UnpackBatch } from "../src/image/unpack_batch.ts";
 
 const [path, folder] = Deno.args;
 const start = performance.now();
 using root = openAt(null, folder, O_RDONLY | O_DIRECTORY);
-using unpacker = new Unpacker(root.raw, { overlay: "trusted" });
+using unpacker = new Unpacker(root.raw, {
+  overlay: "trusted",
+  batch: (who) => new UnpackBatch(who),
+});
 const reader = new TarReader(unpacker);
 const size = Deno.statSync(path).size;
 for (const chunk of readRange({ path, offset: 0, size })) reader.push(chunk);

@@ -9,11 +9,16 @@ import { BUNDLE } from "./paths.ts";
 /** Modules whose code is read at every start of a hot command, by the names of their files. */
 const OCI = ["oci", "oci_create"];
 const RUN = ["run", "start", "attach", "state", "cleanup", "rm", "sandbox"];
+const EXEC = ["exec", "exec_client"];
+const COMMIT = ["commit", "sha256"];
 const HOT_GROUPS: readonly HotGroup[] = [
-  { target: "exec.js", hot: ["exec", "exec_client"] },
+  { target: "core.js", hot: EXEC, sharedWith: COMMIT },
+  { target: "exec.js", hot: EXEC },
   { target: "start.js", hot: RUN, sharedWith: OCI },
+  { target: "image.js", hot: RUN, sharedWith: COMMIT },
   { target: "hot.js", hot: RUN },
   { target: "oci.js", hot: OCI },
+  { target: "commit.js", hot: COMMIT },
 ];
 
 const COMMIT_MARKER = "@DIPLODOCK_COMMIT@";

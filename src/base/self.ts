@@ -46,7 +46,7 @@ export const QUICK_COMMANDS: readonly string[] = [
   ...["run", "exec", "create", "start", "attach", "stop", "restart", "kill", "rm", "wait", "pause"],
   ...["unpause", "rename", "update", "ps", "port", "top", "inspect", "images", "tag", "version"],
   ...["network", "volume", "oci", "__cleanup", "__complete", "__health", "__restart", "__rules"],
-  "__exec_ended",
+  ...["__exec_ended", "commit"],
 ];
 
 /** The self-extracting file leaves its own path, as it was called, in this variable. */
@@ -117,8 +117,31 @@ export function runningCommand(): string[] {
 
 /** Those this process was started with: its folder of compiled code is inherited with them. */
 function runningFlags(): readonly string[] {
-  const isQuick = Deno.env.get("DENO_DIR")?.endsWith(`/${QUICK_START.code}`);
-  return (isQuick ? QUICK_START : USUAL_START).flags;
+  return (quickHome() === undefined ? USUAL_START : QUICK_START).flags;
+}
+
+/** What the folders of compiled code lie in, if this process was started as a quick one. */
+function quickHome(): string | undefined {
+  const directory = Deno.env.get("DENO_DIR");
+  const end = `/${QUICK_START.code}`;
+  return directory?.endsWith(end) ? directory.slice(0, -end.length) : undefined;
+}
+
+/**
+ * How a command that was started as a quick one, and finds that it has much to do, starts again as
+ * a usual one; undefined: it is one.
+ */
+export function usualCommand(words: readonly string[]): Command | undefined {
+  const home = quickHome();
+  if (home === undefined) return undefined;
+  const main = decodeURIComponent(new URL(Deno.mainModule).pathname);
+  const file = Deno.execPath();
+  const env = { ...Deno.env.toObject(), DENO_DIR: `${home}/${USUAL_START.code}` };
+  return {
+    file,
+    argv: [file, ...USUAL_START.flags, main, ...words],
+    env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
+  };
 }
 
 /**

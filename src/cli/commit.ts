@@ -3,12 +3,13 @@ import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { emitContainerEvent } from "../engine/events.ts";
 import { containerChanges } from "../engine/diff.ts";
 import { readFoundation, writtenTree } from "../engine/foundation.ts";
+import { startAnewForMany } from "../engine/start_anew.ts";
 import { stateOf } from "../engine/state.ts";
 import { diskOwners } from "../engine/userns.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
 import { fromText, toText } from "../image/byte_string.ts";
 import { parseDigest } from "../image/digest.ts";
-import { commitContainer } from "../image/make.ts";
+import { commitContainer } from "../image/commit.ts";
 import { newTagName } from "../image/names.ts";
 import { isThere } from "../image/store.ts";
 import type { ImageRunConfig } from "../image/types.ts";
@@ -84,10 +85,12 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
   const owners = diskOwners(record);
   const { storage } = readFoundation(record.Id);
   const upper = writtenTree(record.Id, storage);
+  const isWritten = isThere(upper);
+  if (isWritten) await startAnewForMany(upper);
   const pause = wish.pause ? await freezer(record.Id) : undefined;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
-    ...(isThere(upper) && { upper }),
+    ...(isWritten && { upper }),
     ...(owners && { owners }),
     ...(storage === "copy" && { deleted: () => deletedPaths(record) }),
     config: imageConfig(record.Config),

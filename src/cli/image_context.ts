@@ -1,4 +1,4 @@
-/** What all image commands share: the store, docker's error prefix, who uses an image. */
+/** What all image commands share: the store, docker's error prefix, notes of events. */
 import { UserError } from "../base/errors.ts";
 import { rootDirectory } from "../base/places.ts";
 import { emitEvent } from "../engine/events.ts";
@@ -6,8 +6,6 @@ import type { Digest } from "../image/digest.ts";
 import { readRecord } from "../image/records.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import { Store } from "../image/store.ts";
-
-export { containersUsing, tellRemoved } from "../engine/image_users.ts";
 
 /** The user's store of images. */
 export function imageStore(): Store {

@@ -1,6 +1,6 @@
 import { UserError } from "../base/errors.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
-import { importArchive } from "../image/make.ts";
+import { importArchive } from "../image/import.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";

@@ -1,9 +1,10 @@
 import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
 import { emitEvent } from "../engine/events.ts";
+import { containersUsing, tellRemoved } from "../engine/image_users.ts";
 import { pruneImages } from "../image/prune.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { containersUsing, daemon, imageStore, tellRemoved } from "./image_context.ts";
+import { daemon, imageStore } from "./image_context.ts";
 import { confirm } from "./output.ts";
 import { printDeleted, untilMillis } from "./prune_output.ts";
 

@@ -1,8 +1,9 @@
 import { UserError } from "../base/errors.ts";
+import { containersUsing, tellRemoved } from "../engine/image_users.ts";
 import { NoSuchImageError } from "../image/no_such_image.ts";
 import { removeImage } from "../image/remove.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { asDaemonError, containersUsing, imageStore, tellRemoved } from "./image_context.ts";
+import { asDaemonError, imageStore } from "./image_context.ts";
 
 export const spec = {
   name: "rmi",

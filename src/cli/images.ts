@@ -2,6 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { booleanFilter, collectFilters, parseFilter } from "../base/filter.ts";
 import { formatTimeTable, humanAgo, parseMoment, parseTime, ZERO_TIME } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
+import { containersUsing } from "../engine/image_users.ts";
 import {
   filterImages,
   type ImageRow,
@@ -12,7 +13,7 @@ import {
   sizeOf,
 } from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { containersUsing, daemon, imageStore } from "./image_context.ts";
+import { daemon, imageStore } from "./image_context.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
 
 export const spec = {

@@ -9,7 +9,6 @@ import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
 import { isOpaque, isWhiteout, markOf, WHITEOUT_PREFIX } from "../image/whiteout.ts";
 import type { RootDocument } from "./container_documents.ts";
 import { hasOwnRoot, readFoundation, rootDocument, writtenTree } from "./foundation.ts";
-import { isCopyOf } from "./host_pieces.ts";
 import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -180,4 +179,14 @@ function hasSameRights(a: Stat, b: Stat): boolean {
 function isSame(copy: Stat, original: Stat): boolean {
   return copy.kind === original.kind && copy.size === original.size &&
     hasSameRights(copy, original);
+}
+
+/**
+ * Whether a file is as the engine (host_pieces.ts) made it from `original`: its owner is root, and one that could
+ * not be read is empty.
+ */
+function isCopyOf(copy: Stat, original: Stat): boolean {
+  return copy.kind === original.kind && copy.uid === 0 && copy.gid === 0 &&
+    (copy.size === original.size || copy.size === 0) && copy.mode === original.mode &&
+    copy.mtime.seconds === original.mtime.seconds && copy.mtime.nanos === original.mtime.nanos;
 }

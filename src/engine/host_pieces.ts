@@ -114,13 +114,3 @@ function move(from: Fd, to: Fd, name: Uint8Array<ArrayBuffer>): void {
   if (result >= 0 || result === -ENOENT || result === -EEXIST) return;
   throw new SyscallError("renameat2", -result, "put a copy into the container");
 }
-
-/**
- * Whether a file is as the engine made it from `original`: its owner is root, and one that could
- * not be read is empty.
- */
-export function isCopyOf(copy: Stat, original: Stat): boolean {
-  return copy.kind === original.kind && copy.uid === 0 && copy.gid === 0 &&
-    (copy.size === original.size || copy.size === 0) && copy.mode === original.mode &&
-    copy.mtime.seconds === original.mtime.seconds && copy.mtime.nanos === original.mtime.nanos;
-}

@@ -121,10 +121,11 @@ export function readDocument(store: Store, digest: Digest): Bytes {
 
 /** The digest of a file. */
 export async function fileDigest(path: string): Promise<Digest> {
-  using file = await Deno.open(path);
-  if (file.statSync().size > MUCH) await expectMuch();
+  using file = Deno.openSync(path);
+  const { size } = file.statSync();
+  if (size > MUCH) await expectMuch();
   const hasher = new Hasher();
-  const buffer = new Uint8Array(CHUNK);
+  const buffer = new Uint8Array(Math.max(1, Math.min(size, CHUNK)));
   for (;;) {
     const count = file.readSync(buffer);
     if (count === null) return hasher.digest();

@@ -3,18 +3,18 @@
  *
  * Flushing a 200 MB image takes longer than all the rest of loading it (1.4 s of 2.3 s on a disk
  * with 150 MB/s), and only a machine that goes down needs it: what a killed process wrote is
- * still there. So blobs and layers are renamed into place unflushed, each with a mark that bears
- * the boot id. Marks of this boot mean nothing to readers. Marks of an earlier boot mean the
+ * still there. So blobs, layers and records are renamed into place unflushed, each with a mark that
+ * bears the boot id. Marks of this boot mean nothing to readers. Marks of an earlier boot mean the
  * machine may have gone down before the kernel wrote the data: then blobs are hashed again and
- * layers unpacked again. Marks older than a minute are flushed and removed by the next writer.
+ * layers unpacked again, and records that are damaged derived again. Marks older than a minute are flushed and removed by the next writer.
  */
 import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Store } from "./store.ts";
 
-/** What a mark speaks of: "blob-<hex>" or "layer-<hex>". */
-export type Unsynced = `blob-${string}` | `layer-${string}`;
+/** What a mark speaks of: "blob-<hex>", "layer-<hex>" or "record-<hex>". */
+export type Unsynced = `${"blob" | "layer" | "record"}-${string}`;
 
 /** After this time the kernel has written the data by itself (dirty_expire_centisecs, 30 s). */
 const SETTLE_AFTER_MS = 60_000;

@@ -22,6 +22,11 @@ export async function expectSome(): Promise<void> {
   if (canHashFast()) makeFast = () => new FastSha256();
 }
 
+/** Whether hashing costs little beside writing: not before `expectSome()`, not on every processor. */
+export function hashesFast(): boolean {
+  return makeFast !== undefined;
+}
+
 /** To be called before much is hashed: loads what does that at 1.6 GB/s. */
 export async function expectMuch(): Promise<void> {
   await expectSome();

@@ -1,6 +1,6 @@
 /** The tar inside a layer's blob: decompressed and hashed beside the thread that unpacks it. */
-import { type Inflater, openInflater } from "../../ffi/inflate.ts";
-import { canHashFast, FastSha256 } from "../../ffi/sha256.ts";
+import type { Inflater } from "../../ffi/inflate.ts";
+import type { FastSha256 } from "../../ffi/sha256.ts";
 import { UserError } from "../base/errors.ts";
 import { CHUNK, type Compression, decompress } from "./compression.ts";
 import { type Digest, parseDigest } from "./digest.ts";
@@ -27,20 +27,27 @@ export async function openLayer(source: LayerSource): Promise<LayerContent> {
     // The blob of a plain layer is hashed when it comes, and this is that hash.
     return { chunks: raw, digest: () => source.diffId };
   }
-  const inflater = inflaterFor(compression);
-  if (inflater !== undefined) {
-    const hash = new FastSha256();
-    const digest = () => parseDigest(`sha256:${hash.hex()}`);
-    return { chunks: inflated(inflater, raw, hash), digest };
-  }
+  const content = await inflatedContent(compression, raw);
+  if (content !== undefined) return content;
   const hasher = new Hasher();
   const { chunks } = await decompress(compression === "none" ? raw : copies(raw));
   return { chunks: hashed(chunks, hasher), digest: () => hasher.digest() };
 }
 
-function inflaterFor(compression: Compression): Inflater | undefined {
+/** By a library of the machine and the processor's instructions; undefined without either. */
+async function inflatedContent(
+  compression: Compression,
+  raw: AsyncGenerator<Bytes>,
+): Promise<LayerContent | undefined> {
   if (compression !== "gzip" && compression !== "zstd") return undefined;
-  return canHashFast() ? openInflater(compression) : undefined;
+  const { canHashFast, FastSha256 } = await import("../../ffi/sha256.ts");
+  if (!canHashFast()) return undefined;
+  const { openInflater } = await import("../../ffi/inflate.ts");
+  const inflater = openInflater(compression);
+  if (inflater === undefined) return undefined;
+  const hash = new FastSha256();
+  const digest = () => parseDigest(`sha256:${hash.hex()}`);
+  return { chunks: inflated(inflater, raw, hash), digest };
 }
 
 async function* tellingProgress(source: LayerSource): AsyncGenerator<Bytes> {

@@ -15,7 +15,7 @@ import { type LayerRecord, readLayer } from "./records.ts";
 import type { Session } from "./session.ts";
 import { isThere, type Store } from "./store.ts";
 import { TarReader, type TarSink } from "./tar.ts";
-import { type Unpacked, Unpacker } from "./unpack.ts";
+import { type Unpacked, Unpacker, type UnpackOptions } from "./unpack.ts";
 import type { OverlayKind } from "./whiteout.ts";
 
 /** What a compressed layer may grow to. */
@@ -76,8 +76,9 @@ export async function unpackUnnamed(
 ): Promise<void> {
   const { store } = session;
   const directory = layerDirectory(session);
+  const batch = await batchFor(range);
   using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
-  using unpacker = new Unpacker(root.raw, { overlay: overlayKind() });
+  using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), ...batch });
   const reader = new TarReader(unpacker);
   for (const chunk of readRange(range)) reader.push(chunk);
   reader.finish();
@@ -87,6 +88,16 @@ export async function unpackUnnamed(
   if (readLayer(store, diffId) === undefined) {
     placeLayer(store, diffId, directory, recordOf(diffId, unpacked));
   }
+}
+
+/** The largest archive of which each file is made by itself: some sixty at most, plain. */
+const FEW_BYTES = 32 << 10;
+
+/** What makes many files at a time, loaded only for many. */
+async function batchFor(range: FileRange): Promise<Pick<UnpackOptions, "batch">> {
+  if (range.size <= FEW_BYTES) return {};
+  const { UnpackBatch } = await import("./unpack_batch.ts");
+  return { batch: (who) => new UnpackBatch(who) };
 }
 
 function layerDirectory(session: Session): string {
@@ -134,7 +145,8 @@ export async function unpackVerified(
   using root = openAt(null, `${directory}/fs`, O_RDONLY | O_DIRECTORY);
   const lowers = owners?.lowers ??
     source.chain.slice(0, -1).reverse().map((id) => store.layerRoot(id));
-  using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), lowers });
+  const batch = await batchFor(source.range);
+  using unpacker = new Unpacker(root.raw, { overlay: overlayKind(), lowers, ...batch });
   const reader = new TarReader(owners === undefined ? unpacker : shifted(unpacker, owners));
   const compressed = source.range.size;
   const limit = growthLimit(root.raw, compressed, GROWTH_LIMIT);

@@ -48,7 +48,9 @@ export interface PackOptions {
 /** Takes the bytes of the archive. A chunk is valid only during the call. */
 export type PackSink = (chunk: Bytes) => void;
 
+/** What is read at a time; of small files less, as the pages of a large buffer cost milliseconds. */
 const BUFFER = 1 << 20;
+const SMALL_BUFFER = 1 << 16;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
@@ -73,7 +75,7 @@ export function packTree(rootFd: number, options: PackOptions, sink: PackSink): 
 class Packer {
   /** First path of each file that has several names. */
   readonly #links = new Map<string, string>();
-  readonly #buffer = new Uint8Array(BUFFER);
+  #buffer = new Uint8Array(SMALL_BUFFER);
 
   constructor(readonly options: PackOptions, readonly sink: PackSink) {}
 
@@ -187,8 +189,11 @@ class Packer {
 
   /** Exactly `length` bytes, whatever happens to the file meanwhile: the header promised them. */
   #copy(fd: number, offset: number, length: number, path: string): void {
+    if (length > this.#buffer.length && this.#buffer.length < BUFFER) {
+      this.#buffer = new Uint8Array(BUFFER);
+    }
     for (let done = 0; done < length;) {
-      const want = Math.min(BUFFER, length - done);
+      const want = Math.min(this.#buffer.length, length - done);
       let count = sys("pread64", fd, this.#buffer, want, offset + done);
       if (count === -EINTR) continue;
       if (count < 0) throw new SyscallError("pread64", -count, `pack "${toText(path)}"`);

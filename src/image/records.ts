@@ -1,8 +1,9 @@
 /** What is remembered of each image beside its blobs. Free of `node:` imports. */
 import { UserError } from "../base/errors.ts";
 import { readIfThere, writeAtomic } from "../base/files.ts";
-import type { Digest } from "./digest.ts";
+import { type Digest, hexOf } from "./digest.ts";
 import { readDocumentFile } from "./document_file.ts";
+import { markUnsynced } from "./durability.ts";
 import type { Store } from "./store.ts";
 import type { Descriptor, ImageConfig } from "./types.ts";
 
@@ -63,9 +64,10 @@ export function lostRecord(store: Store, id: Digest, name: string): UserError {
   );
 }
 
-/** Writes an image's record. */
+/** Writes an image's record, unflushed: what a power cut took of it is derived again. */
 export function writeRecord(store: Store, record: ImageRecord): void {
-  writeAtomic(store.record(record.id), JSON.stringify(record), true);
+  markUnsynced(store, `record-${hexOf(record.id)}`);
+  writeAtomic(store.record(record.id), JSON.stringify(record));
 }
 
 /** The record of an unpacked layer; undefined: the layer is not there. */

@@ -27,6 +27,8 @@ export interface Registration {
   names: readonly string[];
   /** The image it was made from. */
   parent?: Digest;
+  /** What its documents say, by whoever has just written them. */
+  made?: { manifest: Manifest; config: ImageConfig };
   /** Called when a layer begins to be unpacked, with the bytes done, and when it is there. */
   onLayer?: (index: number, event: { bytes: number } | "done") => void;
   /** Resolves when the blob of the layer is there, or the first bytes of it. */
@@ -70,9 +72,11 @@ function checkSize(store: Store, part: Descriptor, what: string): void {
 export async function prepare(session: Session, wish: Registration): Promise<Prepared> {
   const { store } = session;
   const what = `manifest ${wish.manifest.digest}`;
-  const manifest = parseManifest(readDocument(store, wish.manifest.digest), what);
+  const manifest = wish.made?.manifest ??
+    parseManifest(readDocument(store, wish.manifest.digest), what);
   const id = manifest.config.digest;
-  const config = parseConfig(readDocument(store, id), manifest.layers.length, `image ${id}`);
+  const config = wish.made?.config ??
+    parseConfig(readDocument(store, id), manifest.layers.length, `image ${id}`);
   checkSize(store, manifest.config, what);
   const chain = chainIds(config.rootfs.diff_ids);
   const layerSizes: number[] = [];

@@ -88,7 +88,8 @@ function removeOld(directory: string, keepMs: number, matches: (name: string) =>
 }
 
 /**
- * After the machine went down: blobs are hashed again, layers removed to be unpacked again.
+ * After the machine went down: blobs are hashed again, layers removed to be unpacked again. Records
+ * tell by themselves whether they are whole.
  * Whether there was anything to distrust.
  */
 async function distrust(store: Store): Promise<boolean> {
@@ -103,7 +104,9 @@ async function distrust(store: Store): Promise<boolean> {
       continue;
     }
     const path = `${store.blobs}/${hex}`;
-    if (isThere(path) && await fileDigest(path) !== parseDigest(`sha256:${hex}`)) {
+    if (
+      kind === "blob" && isThere(path) && await fileDigest(path) !== parseDigest(`sha256:${hex}`)
+    ) {
       Deno.removeSync(path);
     }
   }

@@ -16,6 +16,9 @@
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 
+/** Roots where this process has made all directories. */
+const created = new Set<string>();
+
 /** The paths of one store. Making it touches nothing. */
 export class Store {
   constructor(readonly root: string) {}
@@ -63,8 +66,9 @@ export class Store {
   lock(name: string): string {
     return `${this.root}/locks/${name}`;
   }
-  /** Makes the directories that a writer needs, and the mark of the layout. */
+  /** Makes the directories that a writer needs, and the mark of the layout; once in a process. */
   create(): void {
+    if (created.has(this.root)) return;
     const directories = [
       this.blobs,
       this.records,
@@ -81,6 +85,7 @@ export class Store {
     if (readIfThere(layout) === undefined) {
       writeAtomic(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     }
+    created.add(this.root);
   }
 }
 

@@ -25,7 +25,8 @@ import { applyAt, applyToFd, type Identity, ownIdentity } from "./metadata.ts";
 import { deviceNumber, statAt } from "./stat.ts";
 import { type TarEntry, TarError, type TarSink } from "./tar.ts";
 import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
-import { NEW_FILE, sizeOf, UnpackBatch } from "./unpack_batch.ts";
+import { NEW_FILE, sizeOf } from "./new_entry.ts";
+import type { UnpackBatch } from "./unpack_batch.ts";
 import { isWhiteout, markOf, type OverlayKind } from "./whiteout.ts";
 
 /** How to unpack. */
@@ -35,6 +36,8 @@ export interface UnpackOptions {
   /** Unpacked layers below, topmost first: directories the archive only implies are like theirs. */
   lowers?: readonly string[];
   identity?: Identity;
+  /** Makes what takes small files together; without it each is made by itself. */
+  batch?: (who: Identity) => UnpackBatch;
 }
 
 /** What was unpacked. */
@@ -57,7 +60,7 @@ export class Unpacker implements TarSink, Disposable {
   readonly #directories = new Map<string, TarEntry>();
   readonly #result = { size: 0, skipped: [] as string[] };
   /** Files and links that are made together, by the next flush at the latest. */
-  readonly #batch: UnpackBatch;
+  readonly #batch: UnpackBatch | undefined;
   readonly #marks: LayerMarks;
   #entry: TarEntry | undefined;
   /** A file whose data has not come yet. */
@@ -69,13 +72,13 @@ export class Unpacker implements TarSink, Disposable {
   constructor(readonly rootFd: number, readonly options: UnpackOptions) {
     this.#dirs = new OpenDirectories(rootFd);
     this.#who = options.identity ?? ownIdentity();
-    this.#batch = new UnpackBatch(this.#who);
+    this.#batch = options.batch?.(this.#who);
     this.#marks = new LayerMarks(options.overlay);
   }
 
   entry(entry: TarEntry): void {
     this.#entry = entry;
-    if (this.#batch.takes(entry) && !this.#marks.hasFiles) {
+    if (this.#batch?.takes(entry) && !this.#marks.hasFiles) {
       if (entry.type === "symlink") this.#later(undefined);
       else this.#waiting = true;
       return;
@@ -86,24 +89,25 @@ export class Unpacker implements TarSink, Disposable {
 
   /** Puts the current entry, with all its data, into the batch. */
   #later(data: Bytes | undefined): void {
+    const batch = this.#batch!;
     const entry = this.#entry!;
     const names = cleanPath(entry.path);
     const name = names.pop();
     const isMark = this.options.overlay !== "plain" && markOf(name ?? "").kind !== "none";
-    if (name === undefined || isMark || !this.#batch.takesNames(name, entry)) {
+    if (name === undefined || isMark || !batch.takesNames(name, entry)) {
       this.flush();
       return this.#whole(entry, data);
     }
     const parent = names.join("/");
     // A directory that is not open may be made by the batch in another form, and opening one may
     // close another.
-    if (!this.#dirs.has(parent) || !this.#batch.fits(name, entry)) this.flush();
-    this.#batch.add(this.#parent(parent, entry), name, entry, data);
+    if (!this.#dirs.has(parent) || !batch.fits(name, entry)) this.flush();
+    batch.add(this.#parent(parent, entry), name, entry, data);
   }
 
   /** Makes what is in the batch; from a failure on one by one, which has the remedy or the words. */
   flush(): void {
-    if (this.#batch.isEmpty) return;
+    if (this.#batch === undefined || this.#batch.isEmpty) return;
     const current = this.#entry;
     const { size, rest, isHalfMade } = this.#batch.run();
     this.#result.size += size;
@@ -191,7 +195,7 @@ export class Unpacker implements TarSink, Disposable {
   [Symbol.dispose](): void {
     this.#closeFile();
     this.#dirs.clear();
-    this.#batch[Symbol.dispose]();
+    this.#batch?.[Symbol.dispose]();
   }
 
   #closeFile(): void {

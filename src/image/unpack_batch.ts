@@ -1,13 +1,10 @@
 /** Ordinary files and symbolic links of a layer, made many at a time. */
-import { O_CLOEXEC, O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } from "../../ffi/constants.ts";
 import { FileBatch } from "../../ffi/file_batch.ts";
 import type { Identity } from "./metadata.ts";
+import { NEW_FILE, sizeOf } from "./new_entry.ts";
 import type { TarEntry } from "./tar.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** A new file, and nothing that is there already. */
-export const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 
 /** linux/limits.h: longer ones take the usual way, to the kernel's error. */
 const NAME_MAX = 255;
@@ -32,11 +29,6 @@ export interface BatchRan {
 /** Whether an entry belongs to somebody else than who unpacks. */
 export function isForeign(entry: TarEntry, who: Identity): boolean {
   return entry.uid !== who.uid || entry.gid !== who.gid;
-}
-
-/** What an entry adds to docker's size of a layer: the target of a link counts as its content. */
-export function sizeOf(entry: TarEntry): number {
-  return entry.type === "symlink" ? entry.link.length : entry.size;
 }
 
 /** Entries whose directories are open, in the archive's order. */

@@ -149,6 +149,18 @@ test("commit of the same change twice makes the same layer", async (box) => {
   assertEquals(await layersOf(one), await layersOf(two));
 });
 
+test("commit of more files than a short command is for keeps all of them", async (box) => {
+  await base(box);
+  const many = "for i in 1 2 3; do mkdir /$i; for j in $(seq 400); do echo $j >/$i/$j; done; done";
+  await change(box, "base:1", many, "cc");
+  const id = await box.ok("commit", "-c", "LABEL a=b c=d", "cc", "made:1");
+  assertMatch(id, /^sha256:[0-9a-f]{64}$/);
+  const list = ["cat $(find /1 /2 /3 -type f) | wc -l"];
+  assertEquals(await box.ok("run", "--rm", "made:1", "/bin/busybox", "sh", "-c", ...list), "1200");
+  const labels = await box.ok("image", "inspect", "-f", "{{json .Config.Labels}}", "made:1");
+  assertEquals(labels, '{"a":"b","c":"d"}');
+});
+
 test("commit without a change makes no layer", async (box) => {
   await base(box);
   await box.ok("create", "--name", "cc", "base:1");

@@ -199,3 +199,23 @@ Deno.test({
     assertEquals(box.names("images/unsynced").includes("before"), false);
   },
 });
+
+Deno.test({
+  name: "a record that an earlier boot left torn is derived again",
+  ...OPTIONS,
+  async fn() {
+    using box = new ImageBox();
+    const one = { tags: ["a:1"], layers: [["file a hello"]] };
+    await box.ok("load", "-i", box.file("a.tar", oldDockerArchive(one)));
+    const before = await box.ok("image", "inspect", "a:1");
+    // As if the power had failed: marks of another boot, and a record of which a part was written.
+    const [boot] = box.names("images/unsynced");
+    Deno.renameSync(`${box.root}/images/unsynced/${boot}`, `${box.root}/images/unsynced/before`);
+    const [record] = box.names("images/records");
+    Deno.truncateSync(`${box.root}/images/records/${record}`, 100);
+    const other = { tags: ["b:1"], layers: [["file b hello"]] };
+    await box.ok("load", "-i", box.file("b.tar", oldDockerArchive(other)));
+    const withoutTime = (text: string) => text.replace(/"LastTagTime": "[^"]*"/, "");
+    assertEquals(withoutTime(await box.ok("image", "inspect", "a:1")), withoutTime(before));
+  },
+});

@@ -12,6 +12,7 @@ import { fuzzTest, mutateBytes } from "../lib/fuzz.ts";
 import { below, pick, type Random } from "../lib/random.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { concat, describeTree, tarOf } from "../lib/tree.ts";
+import { newBatch } from "../lib/unpack_box.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -118,7 +119,7 @@ function told(archive: Bytes, step: number): string[] {
 /** Unpacks into `layer`; whether it was taken. */
 function unpack(archive: Bytes, layer: string): boolean {
   using root = openAt(null, layer, O_RDONLY | O_DIRECTORY);
-  using unpacker = new Unpacker(root.raw, { overlay: "trusted" });
+  using unpacker = new Unpacker(root.raw, { overlay: "trusted", batch: newBatch });
   try {
     const reader = new TarReader(unpacker);
     reader.push(archive);

@@ -9,11 +9,14 @@ import { TarError } from "../../src/image/tar.ts";
 import { endMark, entryHeader, plainEntry } from "../../src/image/tar_writer.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { concat, describeTree, tarOf } from "../lib/tree.ts";
-import { sandbox, shape, unpack } from "../lib/unpack_box.ts";
+import { newBatch, sandbox, shape, unpack } from "../lib/unpack_box.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const needsRoot = skipUnless(isRoot(), "needs root");
+
+/** Small files of a large layer are made together, those of a small one each by itself. */
+const WAYS = [["together", { batch: newBatch }], ["one by one", { batch: undefined }]] as const;
 
 function hasOpaque(path: string): boolean {
   const value = new Uint8Array(1);
@@ -41,12 +44,15 @@ const REFUSED: [name: string, lines: string[], error: typeof TarError | typeof S
   ["a name of 300 bytes", [`file ${"n".repeat(300)} x`], SyscallError],
 ];
 
-for (const [name, lines, type] of REFUSED) {
-  Deno.test({
-    name: `Unpacker refuses ${name}`,
-    ...needsRoot,
-    fn: () => sandbox((layer) => void assertThrows(() => unpack(tarOf(lines), layer), type)),
-  });
+for (const [way, options] of WAYS) {
+  for (const [name, lines, type] of REFUSED) {
+    Deno.test({
+      name: `Unpacker refuses ${name}, files ${way}`,
+      ...needsRoot,
+      fn: () =>
+        sandbox((layer) => void assertThrows(() => unpack(tarOf(lines), layer, options), type)),
+    });
+  }
 }
 
 const CONFINED: [name: string, lines: string[], want: string[]][] = [
@@ -104,16 +110,18 @@ const CONFINED: [name: string, lines: string[], want: string[]][] = [
   ["odd paths", ["file ./a//b/./c x", "dir ./"], ["dir a", "dir a/b", "file a/b/c"]],
 ];
 
-for (const [name, lines, want] of CONFINED) {
-  Deno.test({
-    name: `Unpacker keeps inside: ${name}`,
-    ...needsRoot,
-    fn: () =>
-      sandbox((layer) => {
-        unpack(tarOf(lines), layer);
-        assertEquals(shape(layer), want);
-      }),
-  });
+for (const [way, options] of WAYS) {
+  for (const [name, lines, want] of CONFINED) {
+    Deno.test({
+      name: `Unpacker keeps inside: ${name}, files ${way}`,
+      ...needsRoot,
+      fn: () =>
+        sandbox((layer) => {
+          unpack(tarOf(lines), layer, options);
+          assertEquals(shape(layer), want);
+        }),
+    });
+  }
 }
 
 Deno.test({
@@ -163,18 +171,20 @@ const MARKS: [name: string, lines: string[], want: string[], opaque: string[]][]
   ["housekeeping of aufs", ["dir .wh..wh.plnk", "file .wh..wh.aufs"], [], []],
 ];
 
-for (const [name, lines, want, opaque] of MARKS) {
-  Deno.test({
-    name: `Unpacker turns into overlayfs's form: ${name}`,
-    ...needsRoot,
-    fn: () =>
-      sandbox((layer) => {
-        unpack(tarOf(lines), layer);
-        assertEquals(shape(layer), want);
-        const dirs = want.filter((line) => line.startsWith("dir ")).map((line) => line.slice(4));
-        assertEquals(dirs.filter((dir) => hasOpaque(`${layer}/${dir}`)), opaque);
-      }),
-  });
+for (const [way, options] of WAYS) {
+  for (const [name, lines, want, opaque] of MARKS) {
+    Deno.test({
+      name: `Unpacker turns into overlayfs's form: ${name}, files ${way}`,
+      ...needsRoot,
+      fn: () =>
+        sandbox((layer) => {
+          unpack(tarOf(lines), layer, options);
+          assertEquals(shape(layer), want);
+          const dirs = want.filter((line) => line.startsWith("dir ")).map((line) => line.slice(4));
+          assertEquals(dirs.filter((dir) => hasOpaque(`${layer}/${dir}`)), opaque);
+        }),
+    });
+  }
 }
 
 /** On an overlay, a device as a mark would be the overlay's own: there the mark is a file. */
@@ -287,28 +297,28 @@ const RICH = [
   "dir empty",
 ];
 
-Deno.test({
-  name: "Unpacker makes of an archive what GNU tar makes of it",
-  ...needsRoot,
-  fn: () =>
-    sandbox((layer) => {
-      Deno.mkdirSync(`${layer}/ours`);
-      Deno.mkdirSync(`${layer}/gnu`);
-      Deno.writeFileSync(`${layer}/a.tar`, tarOf(RICH));
-      unpack(tarOf(RICH), `${layer}/ours`);
-      const gnu = new Deno.Command("tar", {
-        args: ["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", "a.tar", "-C", "gnu"],
-        cwd: layer,
-      }).outputSync();
-      assert(gnu.success, new TextDecoder().decode(gnu.stderr));
-      const options = { withoutDirectoryTimes: true };
-      const wanted = describeTree(`${layer}/gnu`, options).filter((line) =>
-        !line.includes('"long')
-      );
-      const found = describeTree(`${layer}/ours`, options).filter((l) => !l.includes('"long'));
-      assertEquals(found, wanted);
-    }),
-});
+for (const [way, options] of WAYS) {
+  Deno.test({
+    name: `Unpacker makes of an archive what GNU tar makes of it, files ${way}`,
+    ...needsRoot,
+    fn: () =>
+      sandbox((layer) => {
+        Deno.mkdirSync(`${layer}/ours`);
+        Deno.mkdirSync(`${layer}/gnu`);
+        Deno.writeFileSync(`${layer}/a.tar`, tarOf(RICH));
+        unpack(tarOf(RICH), `${layer}/ours`, options);
+        const gnu = new Deno.Command("tar", {
+          args: ["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf", "a.tar", "-C", "gnu"],
+          cwd: layer,
+        }).outputSync();
+        assert(gnu.success, new TextDecoder().decode(gnu.stderr));
+        const tree = { withoutDirectoryTimes: true };
+        const wanted = describeTree(`${layer}/gnu`, tree).filter((line) => !line.includes('"long'));
+        const found = describeTree(`${layer}/ours`, tree).filter((l) => !l.includes('"long'));
+        assertEquals(found, wanted);
+      }),
+  });
+}
 
 function pack(directory: string, marks: "whiteouts" | "none" = "whiteouts"): Bytes {
   const parts: Bytes[] = [];

@@ -3,6 +3,7 @@ import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { TarReader } from "../../src/image/tar.ts";
 import { Unpacker, type UnpackOptions } from "../../src/image/unpack.ts";
+import { UnpackBatch } from "../../src/image/unpack_batch.ts";
 import { assertEquals } from "./assert.ts";
 import { describeTree } from "./tree.ts";
 
@@ -26,10 +27,13 @@ export function sandbox(body: (layer: string, outside: string) => void): void {
   }
 }
 
-/** Unpacks an archive into the directory. */
+/** For `UnpackOptions`: small files are made together. */
+export const newBatch: UnpackOptions["batch"] = (who) => new UnpackBatch(who);
+
+/** Unpacks an archive into the directory, small files together unless the options say otherwise. */
 export function unpack(archive: Bytes, layer: string, options: Partial<UnpackOptions> = {}) {
   using root = openAt(null, layer, O_RDONLY | O_DIRECTORY);
-  using unpacker = new Unpacker(root.raw, { overlay: "trusted", ...options });
+  using unpacker = new Unpacker(root.raw, { overlay: "trusted", batch: newBatch, ...options });
   const reader = new TarReader(unpacker);
   reader.push(archive);
   reader.finish();
