@@ -14,10 +14,27 @@ flags='@FLAGS@' code=@CODE@
 case $0:${1:-} in
   *-oci:* | *:@QUICK_COMMANDS@) flags='@QUICK_FLAGS@' code=@QUICK_CODE@ ;;
 esac
-cache=${XDG_CACHE_HOME:-}
+# Engines call an OCI runtime without HOME, and podman, when an ordinary user runs it, as root of a
+# user namespace: whose home it is says the machine's list of users.
+home_of_user() {
+  while read -r inside outside count; do
+    [ "$uid" -ge "$inside" ] && [ $((uid - inside)) -lt "$count" ] || continue
+    of=$((outside + uid - inside))
+    { getent passwd "$of" || grep "^[^:]*:[^:]*:$of:" /etc/passwd; } 2> /dev/null | {
+      IFS=: read -r name password number group text path rest && echo "$path"
+    }
+    return
+  done < /proc/self/uid_map
+}
+
+cache=${XDG_CACHE_HOME:-} path=${HOME:-} uid=
+case $cache:$path in
+  /* | *:?*) ;;
+  *) uid=$(id -u) && path=$(home_of_user) ;;
+esac
 case $cache in
   /*) ;;
-  *) [ -n "${HOME:-}" ] && [ -O "$HOME" ] && cache=$HOME/.cache || cache= ;;
+  *) [ -n "$path" ] && [ -O "$path" ] && cache=$path/.cache || cache= ;;
 esac
 [ -z "$cache" ] || [ -O "$cache" ] || [ ! -e "$cache" ] || cache=
 
@@ -53,13 +70,14 @@ own_under_tmp() {
 }
 
 [ -n "$cache" ] && start_if_own "$cache/diplodock" "$@"
-uid=$(id -u) || fail "Cannot unpack: no program \"id\""
-run=/run/user/$uid
+[ -n "$uid" ] || uid=$(id -u) || fail "Cannot unpack: no program \"id\""
+run=${XDG_RUNTIME_DIR:-}
+case $run in /*) ;; *) run=/run/user/$uid ;; esac
 [ -O "$run" ] && start_if_own "$run/diplodock-cache" "$@"
 tmp=/tmp/diplodock-$uid
 own_under_tmp "$tmp" && start_if_own "$tmp" "$@"
 
-# part OFFSET SIZE NAME: copies one file out of this one; the rename makes it appear whole.
+# part OFFSET SIZE NAME MODE: copies one file out of this one.
 part() {
   # Where SIGPIPE is ignored, as under some engines, tail would complain.
   tail -c "+$1" "$DIPLODOCK_SELF" 2> /dev/null | head -c "$2" > "$new/$3" || return 1
@@ -67,12 +85,8 @@ part() {
   chmod "$4" "$new/$3" || return 1
 }
 
-place() {
-  sync "$new/$1" 2> /dev/null || sync
-  mv -f "$new/$1" "$home/$1"
-}
-
-# unpack FOLDER: fills FOLDER/$id; the program comes last, so whoever sees it sees all files.
+# unpack FOLDER: fills FOLDER/$id. Renames make the files appear whole, and after a crash too; the
+# program comes last, so whoever sees it sees all files.
 unpack() (
   umask 022
   home=$1/$id
@@ -89,7 +103,11 @@ unpack() (
     exec 9> "$home/.lock" && flock 9
     [ -x "$home/diplodock" ] && return 0
   fi
-@PARTS@
+  part @PROGRAM@ diplodock 755 && part @UNPACK@ unpack.ts 644 && mkdir "$new/files" || return 1
+  DENO_DIR=$new/code "$new/diplodock" $flags "$new/unpack.ts" "$DIPLODOCK_SELF" @FILES@ \
+    "$new/files" || return 1
+  sync -f "$new" 2> /dev/null || sync
+  mv -f "$new/files/"* "$home/" && mv -f "$new/diplodock" "$home/diplodock" || return 1
   # Versions that nobody started for two months, and what a killed start left behind.
   find "$1" -mindepth 2 -maxdepth 2 -name diplodock -atime +60 -mtime +60 2> /dev/null |
     while read -r old; do rm -rf "${old%/diplodock}"; done
@@ -115,7 +133,9 @@ fi
 [ -O "$run" ] && try "$run/diplodock-cache" && start_if_own "$run/diplodock-cache" "$@"
 mkdir -m 700 "$tmp" 2> /dev/null
 own_under_tmp "$tmp" && try "$tmp" && start_if_own "$tmp" "$@"
-# Somebody else took that name, or there is no sticky /tmp: a folder for this one start.
+# Somebody else took that name, or there is no sticky /tmp: a folder for this one start, which
+# need not outlive a crash of the machine.
+sync() { :; }
 once=$(mktemp -d 2> /dev/null) && if try "$once"; then
   trap '' INT
   export DENO_DIR="$once/$id/$code"

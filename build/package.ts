@@ -27,10 +27,14 @@ const SHARED_CACHE = "/var/cache/diplodock";
 /** Where Deno's code will lie: low, far from the heap above it, on a 2 MiB boundary. */
 const BASE_ADDRESS = 0x10000000n;
 
-interface Part {
-  name: string;
-  mode: "755" | "644";
-  bytes: Uint8Array;
+/** What follows the head, in this order. */
+interface Parts {
+  /** Deno under the program's name: `ps` shows that as the command. */
+  readonly program: Uint8Array;
+  /** What writes the files below with it. */
+  readonly unpack: Uint8Array;
+  /** The bundle's files. */
+  readonly files: readonly { readonly name: string; readonly bytes: Uint8Array }[];
 }
 
 /** Whether the file at `path` runs and knows its version. */
@@ -95,21 +99,28 @@ function runs(bytes: Uint8Array): boolean {
   }
 }
 
-/** The bundle's files, then Deno under the program's name: `ps` shows that as the command. */
-function parts(): Part[] {
+function parts(): Parts {
   const names = [...Deno.readDirSync(BUNDLE)].map((entry) => entry.name).sort();
-  const files = names.map((name): Part => (
-    { name, mode: "644", bytes: Deno.readFileSync(`${BUNDLE}/${name}`) }
-  ));
-  return [...files, { name: "diplodock", mode: "755", bytes: quickStarting(Deno.execPath()) }];
+  return {
+    program: quickStarting(Deno.execPath()),
+    unpack: Deno.readFileSync("build/unpack.ts"),
+    files: names.map((name) => ({ name, bytes: Deno.readFileSync(`${BUNDLE}/${name}`) })),
+  };
 }
 
-/** SHA-256 over names, modes and contents: equal ids unpack to equal folders. */
-async function identity(list: readonly Part[]): Promise<string> {
+/** The index of the files, as build/unpack.ts reads it. */
+function index({ files }: Parts): Uint8Array {
+  return new TextEncoder().encode(
+    JSON.stringify(files.map(({ name, bytes }) => [name, bytes.length])) + "\n",
+  );
+}
+
+/** SHA-256 over names and contents: equal ids unpack to equal folders. */
+async function identity({ program, files }: Parts): Promise<string> {
   const lines: string[] = [USUAL_START, QUICK_START].map(({ flags }) => flags.join(" "));
-  for (const { name, mode, bytes } of list) {
+  for (const { name, bytes } of [...files, { name: "diplodock", bytes: program }]) {
     const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
-    lines.push(`${name} ${mode} ${new Uint8Array(digest).toHex()}`);
+    lines.push(`${name} ${new Uint8Array(digest).toHex()}`);
   }
   const all = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
   return new Uint8Array(all).toHex().slice(0, 32);
@@ -123,13 +134,9 @@ function variables(script: string): string[] {
 }
 
 /** The head for these parts, padded to HEAD_BYTES: an executable, or the script alone. */
-function head(id: string, list: readonly Part[]): Uint8Array {
-  let offset = HEAD_BYTES + 1; // tail -c counts from 1
-  const calls = list.map(({ name, mode, bytes }) => {
-    const call = `  part ${offset} ${bytes.length} ${name} ${mode} && place ${name} || return 1`;
-    offset += bytes.length;
-    return call;
-  });
+function head(id: string, { program: deno, unpack }: Parts): Uint8Array {
+  // tail -c counts from 1
+  const unpackAt = HEAD_BYTES + deno.length, filesAt = unpackAt + unpack.length;
   const script = Deno.readTextFileSync("build/head.sh")
     .replaceAll("@ID@", id)
     .replace("@FLAGS@", USUAL_START.flags.join(" "))
@@ -137,7 +144,9 @@ function head(id: string, list: readonly Part[]): Uint8Array {
     .replace("@QUICK_COMMANDS@", QUICK_COMMANDS.join(" | *:"))
     .replaceAll("@QUICK_FLAGS@", QUICK_START.flags.join(" "))
     .replaceAll("@QUICK_CODE@", QUICK_START.code)
-    .replace("@PARTS@", () => calls.join("\n"));
+    .replace("@PROGRAM@", `${HEAD_BYTES + 1} ${deno.length}`)
+    .replace("@UNPACK@", `${unpackAt + 1} ${unpack.length}`)
+    .replace("@FILES@", String(filesAt));
   const home = `${SHARED_CACHE}/${id}`;
   const program = `${home}/diplodock`;
   const start = ({ flags, code }: StartKind) => ({
@@ -165,7 +174,9 @@ async function selfExtracting(): Promise<void> {
   const made = `${PROGRAM}.new`;
   {
     using file = Deno.openSync(made, { write: true, create: true, truncate: true, mode: 0o755 });
-    for (const bytes of [head(await identity(list), list), ...list.map((part) => part.bytes)]) {
+    const { program, unpack, files } = list;
+    const contents = [program, unpack, index(list), ...files.map(({ bytes }) => bytes)];
+    for (const bytes of [head(await identity(list), list), ...contents]) {
       for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
     }
   }

@@ -26,6 +26,7 @@ mount --make-rprivate /
 for place in /var/cache /run; do mount -t tmpfs -o mode=755 none $place; done
 mount -t tmpfs -o mode=1777 none /tmp
 mkdir -m 700 /run/home; chown 4321:4321 /run/home
+known() { echo known:x:4321:4321::/run/home:/bin/sh > /run/passwd; mount -o bind /run/passwd /etc/passwd; }
 user() { setpriv --reuid 4321 --regid 4321 --clear-groups env -u HOME -u XDG_CACHE_HOME "$@"; }
 cd /
 `;
@@ -71,6 +72,17 @@ const KINDS: [name: string, script: string, place: string][] = [
     "a user whose session has a folder under /run/user",
     "mkdir -p /run/user/4321; chown 4321 /run/user/4321; user $P --version",
     "/run/user/4321/diplodock-cache",
+  ],
+  ["a known user without HOME", "known; user $P --version", "/run/home/.cache/diplodock"],
+  [
+    "a known user without HOME who is root of a user namespace",
+    "known; user unshare -r $P --version",
+    "/run/home/.cache/diplodock",
+  ],
+  [
+    "an unknown user who is root of a user namespace, with XDG_RUNTIME_DIR",
+    "user unshare -r env XDG_RUNTIME_DIR=/run/home $P --version",
+    "/run/home/diplodock-cache",
   ],
 ];
 for (const [name, script, place] of KINDS) {
