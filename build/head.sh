@@ -105,7 +105,12 @@ unpack() (
   fi
   part @PROGRAM@ diplodock 755 && part @UNPACK@ unpack.ts 644 && mkdir "$new/files" || return 1
   DENO_DIR=$new/code "$new/diplodock" $flags "$new/unpack.ts" "$DIPLODOCK_SELF" @FILES@ \
-    "$new/files" || return 1
+    "$new/files"
+  case $? in
+    0) ;;
+    126 | 127) return 3 ;; # what runs it is missing: another place would not help
+    *) return 1 ;;
+  esac
   sync -f "$new" 2> /dev/null || sync
   mv -f "$new/files/"* "$home/" && mv -f "$new/diplodock" "$home/diplodock" || return 1
   # Versions that nobody started for two months, and what a killed start left behind.
@@ -119,6 +124,11 @@ tried=
 try() {
   tried="$tried $1"
   unpack "$1"
+  case $? in
+    0) return 0 ;;
+    3) fail "Cannot run: this is not a Linux with glibc" ;;
+    *) return 1 ;;
+  esac
 }
 
 if [ "$uid" -eq 0 ] && try /var/cache/diplodock; then

@@ -17,9 +17,9 @@ function selfExtracting(): boolean {
   return new TextDecoder().decode(head).includes("DIPLODOCK_SELF=");
 }
 
-const OPTIONS = isRoot() && hasProgram("unshare") && hasProgram("setpriv")
+const OPTIONS = isRoot() && ["unshare", "setpriv", "busybox"].every(hasProgram)
   ? skipUnless(selfExtracting(), "the program is compiled, not self-extracting")
-  : skipUnless(false, "needs root, unshare and setpriv");
+  : skipUnless(false, "needs root, unshare, setpriv and busybox");
 
 const SETUP = `set -e
 mount --make-rprivate /
@@ -151,6 +151,17 @@ test("without any place to unpack the error says what to do", () => {
   assertStringIncludes(output, "diplodock: Cannot unpack: no place");
   assertStringIncludes(output, "Set XDG_CACHE_HOME");
   assert(output.endsWith("code 125\n"));
+});
+
+test("without glibc the error says so, once", () => {
+  const output = onFreshMachine(
+    `mkdir -p /run/root/bin /run/root/dev; : > /run/root/dev/null; cp /bin/busybox /run/root/bin
+cp $P /run/root/diplodock
+for name in sh id ls mkdir mktemp chmod tail head wc rm; do ln -s busybox /run/root/bin/$name; done
+chroot /run/root /diplodock --version || echo code $?`,
+  );
+  const lines = output.trimEnd().split("\n").slice(-2);
+  assertEquals(lines, ["diplodock: Cannot run: this is not a Linux with glibc", "code 125"]);
 });
 
 test("the log of compiled code is put away once commands were used", () => {
