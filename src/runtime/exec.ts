@@ -5,13 +5,6 @@
 import {
   AT_FDCWD,
   CLONE_INTO_CGROUP,
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -36,6 +29,7 @@ import { cpuMask } from "./cpu_list.ts";
 import { execute as executeFile } from "./execute.ts";
 import { cgroupSteps } from "./init.ts";
 import { launcherProgram, pipeEnds, readFailure } from "./launcher.ts";
+import { type Joined, joinFlags } from "./namespaces.ts";
 import {
   beginSteps,
   type Failure,
@@ -48,13 +42,9 @@ import type { Process } from "./spec_types.ts";
 import { openTerminal, sendDescriptor, takeTerminal, terminalSlots } from "./terminal.ts";
 
 /** A process to be run in a running container. */
-export interface ExecPlan {
+export interface ExecPlan extends Joined {
   /** Of the container's first process. */
   readonly pidfd: number;
-  /** The container has a user namespace of its own: it is joined too. */
-  readonly userNamespace: boolean;
-  /** CLONE_NEW… flags of namespaces that it shares with us; see `sharedNamespaces`. */
-  readonly shared?: number;
   readonly process: Process;
   readonly filter?: SeccompFilter;
   /** Open files of the container's v1 cgroups: "0" written there moves the writer. */
@@ -73,18 +63,14 @@ export interface ExecPlan {
   readonly handover?: { readonly theirs: Fd; readonly place: Place; hand(pid: number): void };
 }
 
-const ALL = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-  CLONE_NEWCGROUP;
-
 /** What the parent of a process in the container's pid namespace does first. */
 export function joinContainer(plan: ExecPlan): Step[] {
-  const flags = (ALL | (plan.userNamespace ? CLONE_NEWUSER : 0)) & ~(plan.shared ?? 0);
   return [
     ...affinitySteps(plan.process.execCPUAffinity?.initial),
     ...cgroupSteps(plan.cgroupTasks),
     ...affinitySteps(plan.process.execCPUAffinity?.final),
     ...hostProcSteps(plan.process),
-    { call: "setns", args: [plan.pidfd, flags], goal: "join the container's namespaces" },
+    { call: "setns", args: [plan.pidfd, joinFlags(plan)], goal: "join the container's namespaces" },
   ];
 }
 

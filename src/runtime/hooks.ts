@@ -4,13 +4,6 @@
  */
 import {
   CLONE_FILES,
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
-  CLONE_NEWNET,
-  CLONE_NEWNS,
-  CLONE_NEWPID,
-  CLONE_NEWUSER,
-  CLONE_NEWUTS,
   CLONE_PARENT,
   CLONE_PIDFD,
   CLONE_VFORK,
@@ -30,6 +23,7 @@ import { pollNow } from "../../ffi/poll.ts";
 import { addressIn, type Place, slot, type Step, stringArray } from "../../ffi/program.ts";
 import { cloneArgs, reap, restoreSignals, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
+import { type Joined, joinFlags } from "./namespaces.ts";
 import type { PrintedState } from "./oci_state.ts";
 import type { Hook } from "./spec_types.ts";
 
@@ -130,16 +124,14 @@ export function startHere(hook: Hook, streams: HookStreams): HookProcess {
 }
 
 /** In all namespaces of the process of `pidfd`; paths are those of its mount namespace. */
-export function startInside(container: Fd, userNamespace: boolean): HookStarter {
+export function startInside(container: Fd, joined: Joined): HookStarter {
   return (hook, streams) => {
-    const all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-      CLONE_NEWCGROUP | (userNamespace ? CLONE_NEWUSER : 0);
     const pid = slot("pid"), pidfd: Place = slot("pidfd", -1);
     const flags = BigInt(CLONE_VM | CLONE_VFORK | CLONE_PARENT | CLONE_PIDFD);
     const args = cloneArgs({ flags, pidfd });
     const goal = "join the container's namespaces";
     const between = spawn([
-      { call: "setns", args: [container.raw, all], goal },
+      { call: "setns", args: [container.raw, joinFlags(joined)], goal },
       {
         call: "clone3",
         args: [addressIn(args), args.bytes.length],

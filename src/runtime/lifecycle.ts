@@ -58,7 +58,8 @@ async function runStartHooks(record: OciRecord, spec: Spec): Promise<void> {
   using pidfd = openInit(record);
   try {
     const state = printedState(record, "created");
-    runHooks(spec.hooks!.startContainer!, state, "startContainer", startAsProcess(pidfd, spec));
+    const start = startAsProcess(pidfd, record.pid, spec);
+    runHooks(spec.hooks!.startContainer!, state, "startContainer", start);
   } catch (error) {
     sys("pidfd_send_signal", pidfd.raw, SIGKILL, null, 0);
     throw error;

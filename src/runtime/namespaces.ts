@@ -60,6 +60,21 @@ export function sharedNamespaces(pid: number): number | undefined {
   return flags;
 }
 
+/** Which namespaces of a container's first process a newcomer enters. */
+export interface Joined {
+  /** The container has a user namespace of its own: it is joined too. */
+  readonly userNamespace: boolean;
+  /** CLONE_NEW… flags of namespaces that it shares with us; see `sharedNamespaces`. */
+  readonly shared?: number;
+}
+
+/** What setns(2) is asked for with the pidfd of the container's first process. */
+export function joinFlags({ userNamespace, shared = 0 }: Joined): number {
+  const all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+    CLONE_NEWCGROUP | (userNamespace ? CLONE_NEWUSER : 0);
+  return all & ~shared;
+}
+
 /** A namespace to enter: by a path on the host or by a descriptor that is already open. */
 export interface Join {
   readonly type: NamespaceType;

@@ -24,6 +24,7 @@ import { runHooks, startInside } from "./hooks.ts";
 import { type InitPlan, initProgram } from "./init.ts";
 import { gatePause, launch, type Launched, type LaunchOptions, Rendezvous } from "./launcher.ts";
 import { parseStat } from "./monitor_protocol.ts";
+import { sharedNamespaces } from "./namespaces.ts";
 import type { Bundle } from "./oci_bundle.ts";
 import { startFailure } from "./oci_failure.ts";
 import { leavePrograms } from "./oci_quick.ts";
@@ -283,7 +284,10 @@ function runStartHooks(
   runHooks(createRuntime, state, "createRuntime");
   if (createContainer.length > 0) {
     using pidfd = new Fd(check("open init", "pidfd_open", pid, 0));
-    const inside = startInside(pidfd, hasUserNamespace(spec));
+    const inside = startInside(pidfd, {
+      userNamespace: hasUserNamespace(spec),
+      shared: sharedNamespaces(pid),
+    });
     runHooks(createContainer, state, "createContainer", inside);
   }
   meeting.letGo();

@@ -6,6 +6,7 @@ import { connectStream } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
 import { type Cgroup, openCgroup, openDoor } from "./cgroup.ts";
 import { execute, type Executed } from "./exec.ts";
+import { sharedNamespaces } from "./namespaces.ts";
 import { startFailure } from "./oci_failure.ts";
 import { type OciRecord, type OciStore, printedState, statusOf } from "./oci_state.ts";
 import { narrowed } from "./plan.ts";
@@ -67,6 +68,7 @@ export function execInContainer(
     return execute({
       pidfd: container.raw,
       userNamespace,
+      shared: sharedNamespaces(record.pid),
       process: narrowed(process, options, userNamespace),
       filter: seccomp && compileSeccomp(seccomp, Deno.build.arch as Arch),
       cgroupTasks: door.tasks.map((fd) => fd.raw),

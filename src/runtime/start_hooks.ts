@@ -3,17 +3,19 @@ import type { Arch } from "../../ffi/syscalls.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { execute } from "./exec.ts";
 import type { HookStarter } from "./hooks.ts";
+import { sharedNamespaces } from "./namespaces.ts";
 import { compileSeccomp } from "./seccomp_compile.ts";
 import type { Spec } from "./spec_types.ts";
 import { hasUserNamespace } from "./user_namespace.ts";
 
-/** Starts hooks as `exec` starts processes. `container` is init's pidfd. */
-export function startAsProcess(container: Fd, spec: Spec): HookStarter {
+/** Starts hooks as `exec` starts processes. `container` is the pidfd of init, `pid` its number. */
+export function startAsProcess(container: Fd, pid: number, spec: Spec): HookStarter {
   const { seccomp } = spec.linux ?? {};
   return (hook, { stdin, output }) =>
     execute({
       pidfd: container.raw,
       userNamespace: hasUserNamespace(spec),
+      shared: sharedNamespaces(pid),
       process: {
         ...spec.process!,
         terminal: false,

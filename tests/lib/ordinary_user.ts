@@ -4,10 +4,12 @@
  */
 import { PROGRAM, type Result } from "./engine.ts";
 
+/** Another one in each test process: its processes are ended at the end. */
+const NUMBER = Deno.pid % 3_000;
 /** Nobody on any machine: above what distributions give out, below subordinate ids. */
-const UID = 64_711;
+const UID = 62_000 + NUMBER;
 /** Where his subordinate ids begin, and how many there are. */
-export const SUBORDINATE = { start: 5_000_000, count: 65_536 };
+export const SUBORDINATE = { start: 5_000_000 + NUMBER * 65_536, count: 65_536 };
 
 const decoder = new TextDecoder();
 
@@ -77,23 +79,27 @@ export class OrdinaryUser implements AsyncDisposable {
     if (!success) throw new Error(`Cannot run "${script}": ${decoder.decode(stderr)}`);
   }
 
-  /** Runs `words` as him, in his home directory. */
-  async as(words: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+  /** What root of the machine executes so that he runs `words`, in his home directory. */
+  argv(words: readonly string[], env: Record<string, string> = {}): string[] {
     const variables = {
       PATH: Deno.env.get("PATH") ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: this.home,
       XDG_RUNTIME_DIR: this.run,
       ...env,
     };
-    const { code, stdout, stderr } = await new Deno.Command("nsenter", {
-      args: [
-        ...["-t", String(this.#namespace.pid), "-m", `--wd=${this.home}`, "setpriv"],
-        ...["--reuid", String(UID), "--regid", String(UID), "--clear-groups"],
-        ...["env", "-i", ...Object.entries(variables).map(([key, value]) => `${key}=${value}`)],
-        ...words,
-      ],
-      stdin: "null",
-    }).output();
+    return [
+      ...["nsenter", "-t", String(this.#namespace.pid), "-m", `--wd=${this.home}`, "setpriv"],
+      ...["--reuid", String(UID), "--regid", String(UID), "--clear-groups"],
+      ...["env", "-i", ...Object.entries(variables).map(([key, value]) => `${key}=${value}`)],
+      ...words,
+    ];
+  }
+
+  /** Runs `words` as him. */
+  async as(words: readonly string[], env: Record<string, string> = {}): Promise<Result> {
+    const [program, ...args] = this.argv(words, env);
+    const { code, stdout, stderr } = await new Deno.Command(program, { args, stdin: "null" })
+      .output();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }
 

@@ -5,6 +5,7 @@
 import { openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
 import { pidsBelow } from "../../src/runtime/cgroup_processes.ts";
 import { type Result, waitFor } from "./engine.ts";
+import { OrdinaryUser } from "./ordinary_user.ts";
 import { busyboxRoot, linkRuntime, read, runProgram, type RuntimeName } from "./oci_box.ts";
 
 /** What the three have in common. */
@@ -66,9 +67,9 @@ export class PeerPlace implements AsyncDisposable {
 }
 
 /** One engine that is ready. */
-export class Peer implements AsyncDisposable {
+export class Peer<Place extends AsyncDisposable = PeerPlace> implements AsyncDisposable {
   constructor(
-    readonly place: PeerPlace,
+    readonly place: Place,
     readonly argv: readonly string[],
     readonly env: Record<string, string>,
     readonly stop: () => Promise<void>,
@@ -103,28 +104,53 @@ export class Peer implements AsyncDisposable {
   }
 }
 
+/** podman's containers.conf: `runtime` is the one it uses. */
+function podmanConf(top: string, runtime: string): string {
+  // Its own limits are above what a machine with a small bounding set may set.
+  return `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "peer"
+events_logger = "none"
+cgroup_manager = "cgroupfs"
+network_config_dir = "${top}/net"
+[engine.runtimes]
+peer = ["${runtime}"]
+`;
+}
+
+function podmanArgv(top: string): string[] {
+  return [
+    ...["podman", "--root", `${top}/store`, "--runroot", `${top}/run`],
+    ...["--tmpdir", `${top}/tmp`, "--storage-driver", "vfs"],
+    ...["--network-config-dir", `${top}/net`],
+  ];
+}
+
+/** podman of an ordinary user, with his copy of our runtime. */
+export async function startRootlessPodman(): Promise<Peer<OrdinaryUser>> {
+  const user = await OrdinaryUser.make();
+  const { top, home } = user;
+  const rootfs = `${top}/rootfs`, archive = `${rootfs}.tar`, runtime = `${top}/diplodock-oci`;
+  const conf = `${top}/containers.conf`;
+  Deno.symlinkSync("diplodock", runtime);
+  Deno.writeTextFileSync(conf, podmanConf(home, runtime));
+  busyboxRoot(rootfs);
+  await runProgram(["tar", "-C", rootfs, "-cf", archive, "."]);
+  // podman's own command that cleans up refuses a --runroot of more than 50 characters.
+  const argv = user.argv(podmanArgv(home), { CONTAINERS_CONF: conf });
+  const peer = new Peer(user, argv, {}, async () => {
+    await runProgram([...argv, "rm", "-fa", "-t", "0"]);
+  });
+  await peer.ok("import", archive, "small");
+  return peer;
+}
+
 /** podman, with our runtime as the only one it knows. */
 export async function startPodman(): Promise<Peer> {
   const place = new PeerPlace("podman");
-  const conf = place.file(
-    "containers.conf",
-    // Its own limits are above what a machine with a small bounding set may set.
-    `[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-runtime = "diplodock"
-events_logger = "none"
-cgroup_manager = "cgroupfs"
-network_config_dir = "${place.top}/net"
-[engine.runtimes]
-diplodock = ["${place.runtime}"]
-`,
-  );
-  const argv = [
-    ...["podman", "--root", `${place.top}/store`, "--runroot", `${place.top}/run`],
-    ...["--tmpdir", `${place.top}/tmp`, "--storage-driver", "vfs"],
-    ...["--network-config-dir", `${place.top}/net`],
-  ];
+  const conf = place.file("containers.conf", podmanConf(place.top, place.runtime));
+  const argv = podmanArgv(place.top);
   const env = { CONTAINERS_CONF: conf };
   const peer = new Peer(place, argv, env, async () => {
     await runProgram([...argv, "pod", "rm", "-fa", "-t", "0"], { env });
