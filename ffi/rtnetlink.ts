@@ -1,6 +1,5 @@
 /**
- * The rtnetlink requests that networks are made of: links, addresses, routes, queueing
- * disciplines. Pure; names and numbers as in linux/rtnetlink.h and linux/if_link.h.
+ * The rtnetlink requests that networks are made of: links, addresses, routes. Pure; names and numbers as in linux/rtnetlink.h and linux/if_link.h.
  */
 import { EEXIST, ENODEV, ESRCH } from "./errno.ts";
 import {
@@ -23,8 +22,6 @@ const RTM_NEWADDR = 20;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTM_DELROUTE = 25;
-const RTM_NEWQDISC = 36;
-const RTM_NEWTFILTER = 44;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
@@ -41,6 +38,7 @@ const IFLA_INFO_SLAVE_DATA = 5;
 const IFLA_BRPORT_MODE = 4;
 const IFLA_BRPORT_ISOLATED = 33;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IFLA_INET_CONF = 1;
 const IN6_ADDR_GEN_MODE_NONE = 1;
 const VETH_INFO_PEER = 1;
 const IFA_ADDRESS = 1;
@@ -195,6 +193,26 @@ export function withoutLinkLocal(link: LinkRef): Message {
   return { goal, type: RTM_SETLINK, flags: 0, body: body.done(), allow: [95, 97] };
 }
 
+/** What IPv4 packets a link takes in; linux/ip.h (IPV4_DEVCONF_…). */
+const IPV4_SETTING = { accept_local: 23, route_localnet: 26 } as const;
+
+/** Turns settings of net.ipv4.conf of a link on. */
+export function ipv4Settings(
+  link: LinkRef,
+  names: readonly (keyof typeof IPV4_SETTING)[],
+): Message {
+  const body = linkRequest(link, 0, 0);
+  body.nest(IFLA_AF_SPEC, (family) => {
+    family.nest(AF_INET, (settings) => {
+      settings.nest(IFLA_INET_CONF, (w) => {
+        for (const name of names) w.attributeU32(IPV4_SETTING[name], 1);
+      });
+    });
+  });
+  const goal = `set ${names.join(", ")} of interface ${showRef(link)}`;
+  return { goal, type: RTM_SETLINK, flags: 0, body: body.done() };
+}
+
 /** Removes a link; fine if it is gone. */
 export function deleteLink(link: LinkRef): Message {
   const body = linkRequest(link, 0, 0).done();
@@ -261,62 +279,6 @@ export function linkRoute(index: number, destination: AddressBytes, prefix: numb
 export function listRoutes(): Message {
   const body = routeBody(AF_UNSPEC, 0, RT_SCOPE_UNIVERSE).done();
   return { goal: "list routes", type: RTM_GETROUTE, flags: NLM_F_DUMP, body };
-}
-
-const TC_H_ROOT = 0xffffffff;
-const TC_H_CLSACT = 0xfffffff1;
-const TCA_KIND = 1;
-const TCA_OPTIONS = 2;
-
-function qdisc(index: number, handle: number, parent: number, kind: string): BodyWriter {
-  const body = new BodyWriter().u8(AF_UNSPEC).u8(0).u16(0).u32(index).u32(handle).u32(parent).u32(
-    0,
-  );
-  return body.attributeText(TCA_KIND, kind);
-}
-
-/** A queueing discipline at `parent` (default: the root), replacing what is there. */
-export function setQdisc(options: {
-  goal: string;
-  index: number;
-  kind: string;
-  handle: number;
-  parent?: number;
-  /** Fills TCA_OPTIONS; `netem` has its structure there, others attributes. */
-  fill?: (writer: BodyWriter) => void;
-}): Message {
-  const body = qdisc(options.index, options.handle, options.parent ?? TC_H_ROOT, options.kind);
-  if (options.fill !== undefined) body.attribute(TCA_OPTIONS, options.fill);
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return { goal: options.goal, type: RTM_NEWQDISC, flags, body: body.done() };
-}
-
-/** The hook for programs on a link's way in and out. */
-export function addClsact(index: number): Message {
-  const body = qdisc(index, 0xffff0000, TC_H_CLSACT, "clsact").done();
-  const flags = NLM_F_CREATE | NLM_F_EXCL;
-  return { goal: "hook into an interface", type: RTM_NEWQDISC, flags, body, allow: [EEXIST] };
-}
-
-const TC_H_MIN_INGRESS = 0xfff2;
-const ETH_P_ALL_BE = 0x0300;
-const TCA_BPF_FD = 6;
-const TCA_BPF_NAME = 7;
-const TCA_BPF_FLAGS = 8;
-const TCA_BPF_FLAG_ACT_DIRECT = 1;
-
-/** Runs a BPF program on every packet that comes in by a link; `addClsact` first. */
-export function addIngressProgram(index: number, programFd: number, name: string): Message {
-  const parent = ((0xffff << 16) | TC_H_MIN_INGRESS) >>> 0;
-  const info = ((1 << 16) | ETH_P_ALL_BE) >>> 0; // priority 1, every protocol
-  const body = new BodyWriter().u8(AF_UNSPEC).u8(0).u16(0).u32(index).u32(1).u32(parent).u32(info);
-  body.attributeText(TCA_KIND, "bpf");
-  body.nest(TCA_OPTIONS, (w) => {
-    w.attributeU32(TCA_BPF_FD, programFd).attributeText(TCA_BPF_NAME, name);
-    w.attributeU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-  });
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return { goal: "set a program on an interface", type: RTM_NEWTFILTER, flags, body: body.done() };
 }
 
 /** A link as the kernel tells it. */

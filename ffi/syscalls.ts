@@ -12,6 +12,7 @@ const NUMBERS = {
   capset: [126, 91],
   chdir: [80, 49],
   chroot: [161, 51],
+  clock_getres: [229, 114],
   clock_gettime: [228, 113],
   clock_nanosleep: [230, 115],
   clone: [56, 220],

@@ -22,6 +22,7 @@ export const PACKAGES: readonly string[] = [
   "iptables",
   "nftables",
   "iproute2",
+  "bind9-dnsutils",
   "curl",
   "netcat-openbsd",
   "socat",

@@ -144,7 +144,7 @@ function madeLine(directories: readonly string[][]): string {
   return `made: ${path} for * = ${names}; each file below is in the directory of its controller`;
 }
 
-function networkLines({ mode, links, shaping, ports, rules }: ExplainedNetwork): string[] {
+function networkLines({ mode, links, dns, shaping, ports, rules }: ExplainedNetwork): string[] {
   if (mode !== "networks") return [mode === "none" ? "lo only" : `that of the ${mode}`];
   const lines = links.map(({ network, bridge, hostLink, name, addresses, gateways, mac }) => {
     const words = [
@@ -157,6 +157,7 @@ function networkLines({ mode, links, shaping, ports, rules }: ExplainedNetwork):
   });
   return [
     ...lines,
+    ...(dns === undefined ? [] : [`DNS: ${dns}`]),
     ...(shaping === undefined ? [] : [`what it sends: ${shaping}`]),
     ...ports.map((port) => `port ${port}`),
     ...rules.map((rule) => `rule ${rule}`),

@@ -30,6 +30,12 @@ function ipv6(): undefined {
   if (Deno.readTextFileSync(setting).trim() === "1") throw new Lacking(`${setting} is 1`);
 }
 
+async function dns(): Promise<undefined> {
+  const { tryDns } = await import("../net/dns.ts");
+  using sandbox = createSandbox();
+  tryDns(sandbox);
+}
+
 /** Reads the rules there are: nothing is changed. */
 async function firewall(): Promise<string | undefined> {
   const tries = [["iptables", "-w", "5", "-t", "nat", "-S"], ["nft", "list", "ruleset"]];
@@ -85,6 +91,13 @@ const ROOT_TRIALS: readonly Trial[] = [
     remedy: "install iptables or nftables and load their modules; " +
       "without: -p by --userland-proxy, and no way out of a bridge but by routes",
     run: firewall,
+  },
+  {
+    feature: "DNS for containers",
+    flags: "network create",
+    remedy: "use Linux 5.10 with CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS, and have " +
+      "CAP_BPF; without: names of containers in their /etc/hosts only",
+    run: dns,
   },
   {
     feature: "IPv6",

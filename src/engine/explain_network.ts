@@ -1,6 +1,7 @@
 /** A container's networks: links, addresses and rules as they are, or as far as they are known. */
 import { macOf, parseIp, showIp, showMac } from "../net/address.ts";
 import { reachOf, targetFor } from "../net/attach.ts";
+import { readDnsError, servedResolver } from "../net/dns.ts";
 import { gatewayText, plansOf } from "../net/bridge.ts";
 import { type EndpointRequest, waysOut } from "../net/endpoint.ts";
 import { candidates, listLeases } from "../net/leases.ts";
@@ -9,6 +10,7 @@ import { ownedBy } from "../net/owner.ts";
 import { hostLinkName, type NetPlaces } from "../net/places.ts";
 import { type PublishedPort, wishesOf } from "../net/ports.ts";
 import { needsProxy } from "../net/proxy.ts";
+import { DNS_SERVER } from "../net/resolv_conf.ts";
 import { ruleNetwork, ruleSetOf } from "../net/rule_set.ts";
 import { chainsOf, type Rule } from "../net/rules.ts";
 import type { Shaping } from "../net/shaping.ts";
@@ -44,6 +46,8 @@ export interface ExplainedNetwork {
   readonly ports: readonly string[];
   /** What the firewall is told of the networks and the ports. */
   readonly rules: readonly string[];
+  /** Who answers its questions for names; absent: the servers of its resolv.conf. */
+  readonly dns?: string;
   /** What becomes of the packets it sends; absent: nothing. */
   readonly shaping?: string;
 }
@@ -188,8 +192,23 @@ function explained(
         (needsProxy(port, state.proxied) ? by : "");
     }),
     rules,
+    ...dnsOf(at, state),
     ...(state.shaping && { shaping: shapingText(state.shaping) }),
   };
+}
+
+/** By whom names are known: on a network of the user's own only. */
+function dnsOf(at: NetPlaces, state: NetworkState): { dns?: string } {
+  const { endpoints, resolvConf, dns, hostsPath } = state;
+  if (endpoints.every(({ network }) => network === "bridge")) return {};
+  const program = `${DNS_SERVER}, a BPF program on lo`;
+  if (hostsPath === undefined) return { dns: `${program} where the kernel takes it` };
+  if (dns === undefined) {
+    const reason = readDnsError(at) ?? "it was started by an older version";
+    return { dns: `names in /etc/hosts only: ${reason}` };
+  }
+  const servers = servedResolver(resolvConf!, endpoints).servers.map(showIp);
+  return { dns: `${program}; it asks ${servers.join(", ") || "nobody"} for other names` };
 }
 
 function linkOf(endpoint: EndpointState, state: NetworkState): ExplainedLink {

@@ -12,7 +12,7 @@ import { AF_NETLINK, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import { NETLINK_NETFILTER } from "../../ffi/nf_commit.ts";
 import { readIfThere } from "../base/files.ts";
 import { selfCommand } from "../base/self.ts";
-import { hasRules } from "../net/attach.ts";
+import { hasRules } from "../net/announce.ts";
 import type { NetPlaces } from "../net/places.ts";
 import { seenPath } from "../net/rules_mark.ts";
 import { readStates } from "../net/state.ts";

@@ -200,7 +200,6 @@ async function attachOwn(
   if (isRootless()) return await attachUser(record, undo, userNamespace, plan);
   const pending = undo.use(beginSandbox(userNamespace));
   const resolvConf = resolvConfOf(record, plan);
-  Deno.writeTextFileSync(resolvConf.path, resolvConf.text);
   let made: Sandbox | undefined;
   const open = () => made ??= undo.use(pending.finish());
   const connection = await connect(record, plan.requests, open, resolvConf);

@@ -11,10 +11,11 @@ import {
   waysOut,
 } from "./endpoint.ts";
 import { UserError } from "../base/errors.ts";
+import { announce, isAnnounced, withdraw } from "./announce.ts";
 import type { Applied } from "./applied.ts";
+import type { Serving } from "./dns.ts";
 import { readFirewallError } from "./firewall.ts";
 import { locked } from "./lock.ts";
-import { distributeNames } from "./names.ts";
 import {
   ANY_ADDRESS,
   BRIDGE_HOST_BINDING,
@@ -25,9 +26,10 @@ import {
 } from "./networks.ts";
 import { ownedBy } from "./owner.ts";
 import type { NetPlaces } from "./places.ts";
-import { collide, HeldPorts, holdPorts, type HostPort, type PortMap, wishesOf } from "./ports.ts";
-import { ensureRules, refreshRules } from "./rule_set.ts";
+import { collide, HeldPorts, holdPorts, type PortMap, wishesOf } from "./ports.ts";
+import { ensureRules } from "./rule_set.ts";
 import type { Sandbox } from "./sandbox.ts";
+import { dnsLinks, forgetNumbers, serve, servedState, unserved, writeResolvConf } from "./serve.ts";
 import type { Shaping } from "./shaping.ts";
 import {
   type EndpointState,
@@ -59,6 +61,7 @@ export interface ConnectRequest {
   readonly hostsPath?: string;
   /** The text of that file without neighbours, once the addresses are known. */
   readonly hosts?: (state: NetworkState) => string;
+  /** The file that becomes its /etc/resolv.conf; absent: it is not ours to write. */
   readonly resolvConf?: ResolvConfState;
 }
 
@@ -189,7 +192,8 @@ async function wireAll(
   sandbox: Sandbox,
   networks: readonly NetworkRecord[],
   state: NetworkState,
-): Promise<Settling> {
+  serving: Serving | undefined,
+): Promise<Wired> {
   using host = Netlink.open();
   const links: WiredLink[] = [];
   for (const [i, endpoint] of state.endpoints.entries()) {
@@ -203,65 +207,14 @@ async function wireAll(
     });
     links.push(link);
   }
-  return beginInside(host, sandbox, links);
+  const served = serving?.attach(sandbox, state, dnsLinks(state.endpoints, links));
+  return { settling: beginInside(host, sandbox, links), served: served === true };
 }
 
-/**
- * Brings the rules for published ports up to date, of which `changed` lead elsewhere now. Throws
- * UserError if the firewall takes none.
- */
-export async function publishRules(
-  places: NetPlaces,
-  changed: readonly HostPort[],
-): Promise<void> {
-  if (await refreshRules(places, "ports") !== "none") return await forgetDatagrams(changed);
-  throw new UserError(
-    `Cannot publish ports by the firewall: ${readFirewallError(places)}`,
-    125,
-    "--userland-proxy needs none",
-  );
-}
-
-/** Lets go of what the kernel knows of datagrams to these ports; see `flows.ts`. */
-export async function forgetDatagrams(ports: readonly HostPort[]): Promise<void> {
-  if (!ports.some(({ protocol }) => protocol === "udp")) return;
-  const { forgetFlows } = await import("./flows.ts");
-  forgetFlows(ports);
-}
-
-/** Does the firewall know its ports? */
-export function hasRules(state: NetworkState): boolean {
-  return state.ports.length > 0 && !state.proxied;
-}
-
-/** Ids of the networks on which others know it, or it knows others by links. */
-export function namedOn(state: NetworkState): string[] {
-  return state.endpoints.filter((e) => e.dnsNames.length > 0 || e.links.length > 0)
-    .map((e) => e.networkId);
-}
-
-const isAnnounced = (state: NetworkState) => hasRules(state) || namedOn(state).length > 0;
-
-/** Tells the firewall and the neighbours about a container whose state is written. */
-async function announce(places: NetPlaces, state: NetworkState): Promise<void> {
-  if (!isAnnounced(state)) return;
-  const named = namedOn(state);
-  const published = hasRules(state);
-  await locked(places, async () => {
-    if (published) await publishRules(places, state.ports);
-    if (named.length > 0) distributeNames(places, named);
-  });
-}
-
-/** Takes back what `announce` told, after a failure. */
-async function withdraw(
-  places: NetPlaces,
-  state: NetworkState,
-  announced: Promise<void>,
-): Promise<void> {
-  await announced.catch(() => {}); // the first error is the one to tell
-  writeState(places, { ...state, leaving: true });
-  await announce(places, state);
+/** Interfaces that are being set up, and whether DNS is answered there. */
+interface Wired {
+  readonly settling: Settling;
+  readonly served: boolean;
 }
 
 /** Without a firewall a container has less of networks than it thinks. */
@@ -278,6 +231,12 @@ function warningsOf(
     `no firewall program works (${reason}); install iptables or nftables, or set ` +
     "DIPLODOCK_FIREWALL=none if it is meant so",
   ];
+}
+
+/** What is known of a container's networks before anything is leased. */
+function stateOf(request: ConnectRequest) {
+  const { name, hostname, exposed, shaping, hostsPath, resolvConf } = request;
+  return { name, hostname, exposed, shaping, hostsPath, resolvConf };
 }
 
 /**
@@ -299,6 +258,7 @@ export async function connectContainer(
     (body) => locked(places, body),
   );
   const proxied = request.userlandProxy === true || applied.backend === "none";
+  using closing = new DisposableStack();
   using undo = new DisposableStack();
   const endpoints = networks.map((network, i) => {
     const wish = request.networks[i];
@@ -309,19 +269,17 @@ export async function connectContainer(
   const { held, ports } = publish(places, request, endpoints, reachOf(endpoints, networks));
   undo.use(held);
   const proxies = ports.length > 0 ? await forward(held, ports, proxied) : [];
-  const state: NetworkState = {
+  const serving = closing.use(await serve(places, request, endpoints));
+  undo.defer(() => serving?.forget());
+  const plain: NetworkState = {
+    ...stateOf(request),
     owner,
-    name: request.name,
-    hostname: request.hostname,
     endpoints,
-    exposed: request.exposed,
     ports,
     proxied: proxied && ports.length > 0,
     proxies,
-    shaping: request.shaping,
-    hostsPath: request.hostsPath,
-    resolvConf: request.resolvConf,
   };
+  let state = servedState(plain, serving);
   if (request.hostsPath !== undefined && request.hosts !== undefined) {
     // Before the state is there: from then on others add themselves to the file.
     Deno.writeTextFileSync(request.hostsPath, request.hosts(state), { mode: 0o644 });
@@ -333,7 +291,10 @@ export async function connectContainer(
   settled.catch(() => {}); // whoever awaits it hears of it
   let settling: Settling;
   try {
-    settling = await wireAll(places, request, sandbox(), networks, state);
+    const wired = await wireAll(places, request, sandbox(), networks, state, serving);
+    if (!wired.served) state = unserved(places, plain, serving);
+    writeResolvConf(state);
+    settling = wired.settling;
   } catch (error) {
     await withdraw(places, state, settled);
     throw error;
@@ -365,6 +326,7 @@ export async function disconnectContainer(places: NetPlaces, state: NetworkState
     writeState(places, { ...state, leaving: true });
     await announce(places, state);
   }
+  await forgetNumbers(places, [state]);
   for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint, state.owner.id);
   forgetState(places, state.owner.id);
 }

@@ -3,7 +3,8 @@ import { Netlink } from "../../ffi/netlink.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
 import { deleteDefaultRoute, deleteLink, linkDown } from "../../ffi/rtnetlink.ts";
 import { UserError } from "../base/errors.ts";
-import { publishRules, targetFor } from "./attach.ts";
+import { publishRules } from "./announce.ts";
+import { targetFor } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import {
   dnsNamesOf,
@@ -68,15 +69,28 @@ export async function connectLive(
   using undo = new DisposableStack();
   const endpoint = leaseEndpoint(places, network, request, container, state.owner, number);
   undo.defer(() => releaseEndpoint(places, endpoint, state.owner.id));
-  const next = { ...state, endpoints: [...state.endpoints, endpoint] };
+  const wider = { ...state, endpoints: [...state.endpoints, endpoint] };
   undo.defer(() => removeLink(endpoint.hostLink));
-  await wireLive(places, network, request, sandbox, next);
-  await locked(places, () => {
+  await wireLive(places, network, request, sandbox, wider);
+  const next = await served(places, wider, sandbox);
+  await locked(places, async () => {
     writeState(places, next);
-    distributeNames(places, [network.Id]);
+    await distributeNames(places, [network.Id]);
   });
   undo.move();
   return next;
+}
+
+/** DNS in the container, as its endpoints are now. */
+async function served(
+  places: NetPlaces,
+  state: NetworkState,
+  sandbox: Sandbox,
+): Promise<NetworkState> {
+  const isNamed = state.endpoints.some(({ dnsNames }) => dnsNames.length > 0);
+  if (!isNamed && state.dns === undefined) return state;
+  const { serveLive } = await import("./dns_live.ts");
+  return serveLive(places, state, sandbox);
 }
 
 /** Takes the host's end down before it goes: what it still has to send is for nobody. */
@@ -128,12 +142,13 @@ export async function disconnectLive(
     const containerIp = targetFor(endpoints, port.hostIp);
     return containerIp === "" ? [] : [{ ...port, containerIp }];
   });
-  const next = { ...state, endpoints, ports };
+  const narrower = { ...state, endpoints, ports };
+  const next = sandbox === undefined ? narrower : await served(places, narrower, sandbox);
   await locked(places, async () => {
     writeState(places, next);
     releaseEndpoint(places, endpoint, state.owner.id);
-    distributeNames(places, [network.Id]);
-    distributeNames(places, endpoints.map((e) => e.networkId));
+    await distributeNames(places, [network.Id]);
+    await distributeNames(places, endpoints.map((e) => e.networkId));
     if (state.ports.length > 0 && !state.proxied) await publishRules(places, state.ports);
   });
   return next;
@@ -145,7 +160,7 @@ export async function renameLive(
   state: NetworkState,
   name: string,
 ): Promise<NetworkState> {
-  return await locked(places, () => {
+  return await locked(places, async () => {
     const container = { id: state.owner.id, name, hostname: state.hostname };
     const networks = readNetworks(places, () => {});
     const endpoints = state.endpoints.map((endpoint) => {
@@ -155,7 +170,7 @@ export async function renameLive(
     });
     const next = { ...state, name, endpoints };
     writeState(places, next);
-    distributeNames(places, endpoints.map((endpoint) => endpoint.networkId));
+    await distributeNames(places, endpoints.map((endpoint) => endpoint.networkId));
     return next;
   });
 }

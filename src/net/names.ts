@@ -1,7 +1,8 @@
 /**
  * Names between containers: every container of a network of the user's own has the names of its
  * neighbours in its /etc/hosts, which is written again when one comes, goes or is renamed. Any C
- * library reads that file at each lookup, so no resolver process has to stay resident.
+ * library reads that file at each lookup. What asks DNS itself is answered by a program of the
+ * kernel's (`dns.ts`), which is told of changes here too. So no process has to stay resident.
  */
 import { type HostsLine, withNeighbours } from "./hosts_file.ts";
 import { hashOf, type NetPlaces } from "./places.ts";
@@ -31,7 +32,7 @@ export function neighboursOf(state: NetworkState, all: readonly NetworkState[]):
 }
 
 /** What `links` call a container: the alias, then its own names, as docker writes them. */
-function linkNames(links: readonly string[], other: NetworkState): string[] {
+export function linkNames(links: readonly string[], other: NetworkState): string[] {
   return links.flatMap((link) => {
     const [target, alias = target] = link.replace(/^\//, "").split(":");
     const meant = other.name === target ||
@@ -65,8 +66,14 @@ export function rewrite(path: string, text: string): void {
   file.truncateSync(bytes.length);
 }
 
-/** Brings the hosts files of all containers of these networks up to date. Needs the lock. */
-export function distributeNames(places: NetPlaces, networkIds: readonly string[]): void {
+/**
+ * Brings the hosts files of all containers of these networks up to date, and what is known to the
+ * programs that answer DNS. Needs the lock.
+ */
+export async function distributeNames(
+  places: NetPlaces,
+  networkIds: readonly string[],
+): Promise<void> {
   const all = readStates(places);
   for (const state of all) {
     if (!state.endpoints.some((e) => networkIds.includes(e.networkId))) continue;
@@ -79,4 +86,7 @@ export function distributeNames(places: NetPlaces, networkIds: readonly string[]
       if (!(error instanceof Deno.errors.NotFound)) throw error; // its container is being removed
     }
   }
+  if (!all.some(({ dns }) => dns !== undefined)) return;
+  const { distributeDns } = await import("./dns.ts");
+  distributeDns(places, networkIds, all);
 }

@@ -2,7 +2,8 @@
 import { Netlink } from "../../ffi/netlink.ts";
 import { portOptions } from "../../ffi/rtnetlink.ts";
 import { UserError } from "../base/errors.ts";
-import { holdOrExplain, publishRules, reachOf, takenByOthers, targetFor } from "./attach.ts";
+import { publishRules } from "./announce.ts";
+import { holdOrExplain, reachOf, takenByOthers, targetFor } from "./attach.ts";
 import { readApplied } from "./applied.ts";
 import { locked } from "./lock.ts";
 import { type NetworkRecord, readNetworks } from "./networks.ts";

@@ -2,6 +2,9 @@
 import { type Ip, isLoopback, parseIp } from "./address.ts";
 import type { NetPlaces } from "./places.ts";
 
+/** Where containers on networks of the user's own ask; docker's address. */
+export const DNS_SERVER = "127.0.0.11";
+
 const HOST_FILE = "/etc/resolv.conf";
 /** Where systemd-resolved, which listens on 127.0.0.53 only, tells its upstream servers. */
 const UPSTREAM_FILE = "/run/systemd/resolve/resolv.conf";
@@ -90,16 +93,17 @@ function usableServers(host: Resolver, network: ResolverNetwork): string[] {
   return [...PUBLIC_SERVERS, ...(network.ipv6() ? PUBLIC_SERVERS_IPV6 : [])];
 }
 
-/** The container's file. */
-export function containerResolvConf(
-  hostText: string,
-  asked: DnsOptions,
-  network: ResolverNetwork,
-): string {
+/** The servers a container has, and the rest of its file. */
+function resolverOf(hostText: string, asked: DnsOptions, network: ResolverNetwork): Resolver {
   const host = parseResolvConf(hostText);
-  const nameservers = asked.dns.length > 0 ? asked.dns : usableServers(host, network);
-  const search = asked.search.length > 0 ? asked.search : host.search;
-  const options = asked.options.length > 0 ? asked.options : host.options;
+  return {
+    nameservers: asked.dns.length > 0 ? asked.dns : usableServers(host, network),
+    search: asked.search.length > 0 ? asked.search : host.search,
+    options: asked.options.length > 0 ? asked.options : host.options,
+  };
+}
+
+function resolvConf({ nameservers, search, options }: Resolver, notes: readonly string[]): string {
   const lines = nameservers.map((server) => `nameserver ${server}`);
   // A single "." asks for no search domains at all.
   if (search.length > 0 && !(search.length === 1 && search[0] === ".")) {
@@ -110,6 +114,45 @@ export function containerResolvConf(
     "# Made by diplodock from the host's file and --dns, --dns-search, --dns-option.",
     "# It may be edited; it is not changed any more once it was.",
     ...lines,
+    ...notes,
     "",
   ].join("\n");
+}
+
+/** The container's file. */
+export function containerResolvConf(
+  hostText: string,
+  asked: DnsOptions,
+  network: ResolverNetwork,
+): string {
+  return resolvConf(resolverOf(hostText, asked, network), []);
+}
+
+/** A container's file with docker's server in it, and what that server has to know. */
+export interface ServedResolver {
+  readonly text: string;
+  /** Who is asked about what it does not know; IPv4 only. */
+  readonly servers: readonly Ip[];
+  /** The user said "ndots": names without a dot are not for other servers. */
+  readonly keepsBareNames: boolean;
+}
+
+/** The same for a container whose questions are answered in its own network namespace. */
+export function servedResolvConf(
+  hostText: string,
+  asked: DnsOptions,
+  network: ResolverNetwork,
+): ServedResolver {
+  const { nameservers, search, options } = resolverOf(hostText, asked, network);
+  const dots = options.findLast((option) => option.startsWith("ndots:"));
+  const own = {
+    nameservers: [DNS_SERVER],
+    search,
+    options: dots === undefined ? [...options, "ndots:0"] : options,
+  };
+  // docker's words: tools read them.
+  const text = resolvConf(own, ["", `# ExtServers: [${nameservers.join(" ")}]`]);
+  const servers = nameservers.flatMap((server) => parseIp(server) ?? [])
+    .filter((ip) => ip.length === 4);
+  return { text, servers, keepsBareNames: Number(dots?.slice("ndots:".length) ?? 0) > 0 };
 }

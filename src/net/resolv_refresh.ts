@@ -3,24 +3,22 @@
  * command that cleans up (run, rm, ps, network …) compares the host's file with a copy.
  */
 import { locked } from "./lock.ts";
-import { rewrite } from "./names.ts";
 import type { NetPlaces } from "./places.ts";
 import { containerResolvConf, hostResolvConf, toldPath } from "./resolv_conf.ts";
 import { type NetworkState, readStates, writeState } from "./state.ts";
 
-/** The file a container would get now; the state's own text if the container wrote its file. */
-function renewed(state: NetworkState, hostText: string): string | undefined {
+/** The state of a container whose file was renewed; the same where there is nothing to renew. */
+async function renewed(
+  places: NetPlaces,
+  state: NetworkState,
+  hostText: string,
+): Promise<NetworkState> {
   const file = state.resolvConf;
-  if (file === undefined) return undefined;
+  if (file === undefined) return state;
+  const { renewServed, replaceResolvConf } = await import("./dns_live.ts");
+  if (state.dns !== undefined) return renewServed(places, state, hostText);
   const ipv6 = () => state.endpoints.some((endpoint) => endpoint.ipv6 !== undefined);
-  const text = containerResolvConf(hostText, file, { ipv6 });
-  if (text === file.text) return undefined;
-  try {
-    return Deno.readTextFileSync(file.path) === file.text ? text : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined; // it is being removed
-    throw error;
-  }
+  return replaceResolvConf(state, containerResolvConf(hostText, file, { ipv6 }));
 }
 
 /**
@@ -31,13 +29,12 @@ export async function refreshResolvers(
   places: NetPlaces,
   hostText = hostResolvConf(),
 ): Promise<number> {
-  return await locked(places, () => {
+  return await locked(places, async () => {
     let count = 0;
     for (const state of readStates(places)) {
-      const text = renewed(state, hostText);
-      if (text === undefined) continue;
-      rewrite(state.resolvConf!.path, text);
-      writeState(places, { ...state, resolvConf: { ...state.resolvConf!, text } });
+      const next = await renewed(places, state, hostText);
+      if (next === state) continue;
+      writeState(places, next);
       count++;
     }
     Deno.writeTextFileSync(toldPath(places), hostText, { mode: 0o600 });

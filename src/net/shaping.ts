@@ -7,7 +7,7 @@ import { type BpfInsn, insn, loadProgram } from "../../ffi/bpf.ts";
 import { ENOENT } from "../../ffi/errno.ts";
 import type { Netlink } from "../../ffi/netlink.ts";
 import type { BodyWriter, Message } from "../../ffi/netlink_message.ts";
-import { addClsact, addIngressProgram, setQdisc } from "../../ffi/rtnetlink.ts";
+import { addClsact, addProgram, setQdisc } from "../../ffi/traffic_control.ts";
 import { UserError } from "../base/errors.ts";
 
 /** What becomes of the packets a container sends; absent: nothing of the kind. */
@@ -137,7 +137,12 @@ function loseByProgram(link: ShapedLink, percent: number): void {
   using program = loadProgram(goal, BPF_PROG_TYPE_SCHED_CLS, lossProgram(percent));
   link.host.batch([
     addClsact(link.hostIndex),
-    addIngressProgram(link.hostIndex, program.raw, "diplodock-loss"),
+    addProgram({
+      index: link.hostIndex,
+      way: "in",
+      programFd: program.raw,
+      name: "diplodock-loss",
+    }),
   ]);
 }
 

@@ -69,6 +69,14 @@ export interface NetworkState {
   readonly hostsPath?: string;
   /** The file that is its /etc/resolv.conf, and how to make it again. */
   readonly resolvConf?: ResolvConfState;
+  /** Its questions are answered in its network namespace; absent: it has the hosts file only. */
+  readonly dns?: DnsState;
+}
+
+/** A container as the programs know it that answer its DNS questions. */
+export interface DnsState {
+  /** Of 16 bits; of no other container of the engine. */
+  readonly number: number;
 }
 
 /** A resolv.conf of ours. */

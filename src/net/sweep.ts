@@ -8,11 +8,13 @@ import { sweepLeases } from "./leases.ts";
 import { locked } from "./lock.ts";
 import { distributeNames } from "./names.ts";
 import type { NetPlaces } from "./places.ts";
-import { endProxies, forgetDatagrams, hasRules, namedOn, silence } from "./attach.ts";
+import { forgetDatagrams, hasRules, namedOn } from "./announce.ts";
+import { endProxies, silence } from "./attach.ts";
 import { ensureBridge } from "./bridge.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
 import { type OnBroken, readNetworks } from "./networks.ts";
+import { forgetNumbers } from "./serve.ts";
 import { forgetState, type NetworkState, readStates, tornStates, writeState } from "./state.ts";
 
 /**
@@ -37,7 +39,8 @@ export async function sweepNetworks(places: NetPlaces, isLive: IsLive): Promise<
       await forgetDatagrams(published.flatMap(({ ports }) => ports));
     }
     const named = dead.flatMap(namedOn);
-    if (named.length > 0) distributeNames(places, named);
+    if (named.length > 0) await distributeNames(places, named);
+    await forgetNumbers(places, dead);
     for (const state of dead) {
       for (const endpoint of state.endpoints) releaseEndpoint(places, endpoint, state.owner.id);
       forgetState(places, state.owner.id);
@@ -77,7 +80,7 @@ export async function repairNetworks(
     }
     rejoinBridges(netlink, states);
     const backend = await refreshRules(places, "repair");
-    distributeNames(places, [...used]);
+    await distributeNames(places, [...used]);
     return { backend, swept, bridges };
   });
 }

@@ -103,7 +103,7 @@ export function attachDeviceList(directory: string, list: DeviceList): void {
     "load the device list of the cgroup",
     BPF_PROG_TYPE_CGROUP_DEVICE,
     deviceProgram(list),
-    BPF_CGROUP_DEVICE,
+    { expectedAttachType: BPF_CGROUP_DEVICE },
   );
   using before = attachedProgram(cgroup);
   const flags = BPF_F_ALLOW_MULTI | (before === undefined ? 0 : BPF_F_REPLACE);

@@ -94,9 +94,11 @@ export class Host implements AsyncDisposable {
   }
 
   /** Connects a container with these wishes. */
-  async connect(wishes: Partial<ConnectRequest> = {}): Promise<Container> {
+  async connect(
+    wishes: Partial<ConnectRequest> = {},
+    sandbox = createSandbox(),
+  ): Promise<Container> {
     const id = newId();
-    const sandbox = createSandbox();
     const hostsPath = `${this.dir}/${id}.hosts`;
     const connection = await connectContainer(this.places, {
       id,
