@@ -1,5 +1,5 @@
 /** A route netlink socket: sends requests, matches the acks, turns refusals into SyscallErrors. */
-import { EINTR, SyscallError } from "./errno.ts";
+import { EINTR, EMSGSIZE, SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
 import {
@@ -21,6 +21,12 @@ const NETLINK_EXT_ACK = 11;
 const ENODEV = 19;
 /** The kernel fills dumps in pieces of at most 32 KiB. */
 const RECEIVE_BYTES = 32 * 1024;
+
+/** Sends all of it at once, or throws SyscallError: half of it has no answer to wait for. */
+export function sendWhole({ raw }: Fd, bytes: Uint8Array<ArrayBuffer>, goal: string): void {
+  const sent = check(goal, "sendto", raw, bytes, bytes.length, 0, null, 0);
+  if (sent < bytes.length) throw new SyscallError("sendto", EMSGSIZE, goal);
+}
 
 /** One socket; it speaks for the network namespace in which it was opened. */
 export class Netlink implements Disposable {
@@ -103,8 +109,7 @@ export class Netlink implements Disposable {
   #send(messages: readonly Message[]): number {
     const first = this.#sequence;
     this.#sequence += messages.length;
-    const bytes = encodeBatch(messages, first);
-    check(messages[0].goal, "sendto", this.fd.raw, bytes, bytes.length, 0, null, 0);
+    sendWhole(this.fd, encodeBatch(messages, first), messages[0].goal);
     return first;
   }
 

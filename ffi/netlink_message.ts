@@ -3,7 +3,7 @@
  * errors with the kernel's own words, dumps. Pure; `netlink.ts` sends them. Source: netlink(7).
  */
 import { textAt } from "./bytes.ts";
-import { SyscallError } from "./errno.ts";
+import { EBADMSG, SyscallError } from "./errno.ts";
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;
@@ -146,14 +146,14 @@ export type Reply =
   | { kind: "done"; sequence: number; errno: number; text: string }
   | { kind: "data"; sequence: number; type: number; body: Uint8Array };
 
-/** Takes one received datagram apart. Throws RangeError if it is cut off. */
+/** Takes one received datagram apart. Throws SyscallError if it is cut off. */
 export function decodeReplies(datagram: Uint8Array): Reply[] {
   const replies: Reply[] = [];
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
-  for (let at = 0; at + HEADER_BYTES <= datagram.length;) {
-    const length = view.getUint32(at, true);
+  for (let at = 0; at < datagram.length;) {
+    const length = at + HEADER_BYTES <= datagram.length ? view.getUint32(at, true) : 0;
     if (length < HEADER_BYTES || at + length > datagram.length) {
-      throw new RangeError(`Cannot read a netlink message of ${length} bytes: cut off`);
+      throw new SyscallError("recvfrom", EBADMSG, "read the kernel's answer, which is cut off");
     }
     const body = datagram.subarray(at + HEADER_BYTES, at + length);
     const type = view.getUint16(at + 4, true);

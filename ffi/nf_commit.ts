@@ -3,7 +3,7 @@ import { MSG_DONTWAIT } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
-import { AF_NETLINK, Netlink, SOCK_RAW_CLOEXEC } from "./netlink.ts";
+import { AF_NETLINK, Netlink, sendWhole, SOCK_RAW_CLOEXEC } from "./netlink.ts";
 import { decodeReplies, encodeBatch, type Message, refusalOf } from "./netlink_message.ts";
 import { beginBatch, type ChainRef, endBatch, listRules, ruleText } from "./nf_tables.ts";
 
@@ -24,8 +24,7 @@ export function commitRules(generation: number, changes: readonly Message[]): vo
   // One ack tells that the kernel came to the end of them: more would not fit into the socket.
   const asking = changes.map((change, i) => i < changes.length - 1 ? change : loud(change));
   const messages = [beginBatch(generation), ...asking, endBatch()];
-  const bytes = encodeBatch(messages, 0);
-  check("change rules", "sendto", fd.raw, bytes, bytes.length, 0, null, 0);
+  sendWhole(fd, encodeBatch(messages, 0), "change rules");
   const answer = new Uint8Array(RECEIVE_BYTES);
   // The kernel has answered all it will when it returns from the sending.
   for (let first = true;; first = false) {

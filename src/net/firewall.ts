@@ -223,7 +223,10 @@ async function provenBy(
 function kindOf(places: NetPlaces, backend: Backend, before: string): MarkKind | undefined {
   if (backend === "none") return undefined;
   if (backend === "iptables-legacy") return "legacy";
-  if (backend !== "iptables" || nftGeneration() !== before) return "nft";
+  if (backend !== "iptables") return "nft";
+  const now = nftGeneration();
+  // "none" may be a question that failed.
+  if (now !== before && ![now, before].includes("none")) return "nft";
   return notedMark(places)?.kind ?? "legacy"; // perhaps there was nothing to change
 }
 

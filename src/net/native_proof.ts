@@ -38,7 +38,10 @@ export function sampleRules(version: 4 | 6): Rule[] {
   return [...ports, ...masks];
 }
 
-/** Are our rules those of `backend`? Undefined if it could not be seen: somebody was in between. */
+/**
+ * Are our rules those of `backend`? Undefined if it could not be seen: somebody was in between, or
+ * the kernel had no memory for it.
+ */
 export async function proveNative(
   places: NetPlaces,
   backend: Backend,
@@ -67,7 +70,8 @@ export async function proveNative(
     return theirs.length === rules.length && theirs.join("\n") === ours.join("\n");
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    return error.errno === ERESTART ? undefined : false;
+    // Only a refusal of the rules themselves says anything of them.
+    return error.call === "netlink" && error.errno !== ERESTART ? false : undefined;
   } finally {
     if (isThere) await give([`-X ${at.chain}`]);
     removeIfThere(path);

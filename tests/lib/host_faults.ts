@@ -29,6 +29,15 @@ const NETLINK_HEADER = 16;
 const NO_REQUEST = 0xfff0;
 const STEP_WORDS = 12;
 
+/** How the one fails; as if there were no memory by default. */
+export interface Failure {
+  readonly errno?: number;
+  /** Sends or receives half of it, and says so. */
+  readonly isCut?: boolean;
+  /** Happens before the call, which does not fail by itself. */
+  readonly before?: () => void;
+}
+
 type Syscall = (...words: bigint[]) => bigint | Promise<bigint>;
 
 /** What goes by, and the one that fails. Disposing puts everything back. */
@@ -36,6 +45,7 @@ export class HostFaults implements Disposable {
   /** Every call since the last `watch`, by what it is: "openat 3" is the third of its kind. */
   seen: string[] = [];
   #wanted: string | undefined;
+  #how: Failure = {};
   #counts = new Map<string, number>();
   #watching = false;
   #undo = new DisposableStack();
@@ -50,8 +60,9 @@ export class HostFaults implements Disposable {
   }
 
   /** Counts from here on and lets `wanted` fail, until `rest`. */
-  watch(wanted?: string): void {
+  watch(wanted?: string, how: Failure = {}): void {
     this.#wanted = wanted;
+    this.#how = how;
     this.#counts.clear();
     this.seen = [];
     this.#watching = true;
@@ -148,13 +159,32 @@ export class HostFaults implements Disposable {
   #guarded(call: Syscall): Syscall {
     return (...words) => {
       const name = NAMES.get(Number(words[0]));
-      if (name === "sendto" && isNetlink(words)) this.#spoilRequest(words);
-      else if (name !== undefined && this.#fails(name)) {
-        this.#errno![0] = ENOMEM;
-        return -1n;
+      const isRequest = name === "sendto" && isNetlink(words);
+      if (isRequest) this.#spoilRequest(words);
+      if (name === undefined || !this.#fails(isRequest ? "netlink sendto" : name)) {
+        return call(...words);
       }
-      return call(...words);
+      return this.#fail(call, words);
     };
+  }
+
+  #fail(call: Syscall, words: bigint[]): bigint | Promise<bigint> {
+    const { errno = ENOMEM, isCut, before } = this.#how;
+    if (before !== undefined) {
+      this.rest();
+      before();
+      this.#watching = true;
+      return call(...words);
+    }
+    if (!isCut) {
+      this.#errno![0] = errno;
+      return -1n;
+    }
+    if (NAMES.get(Number(words[0])) === "sendto") {
+      return call(...words.with(3, BigInt(words[3]) / 2n));
+    }
+    const count = BigInt(call(...words) as bigint);
+    return count > 1n ? count / 2n : count;
   }
 
   /** Each message of a batch is a request of its own: the kernel refuses the one that is to fail. */
