@@ -9,6 +9,7 @@ export const IN_MODIFY = 0x2;
 export const IN_CREATE = 0x100;
 export const IN_MOVED_TO = 0x80;
 export const IN_DELETE_SELF = 0x400;
+export const IN_MOVE_SELF = 0x800;
 
 /** One change: what happened, and to which name in the directory (empty: to the directory). */
 export interface Change {

@@ -14,6 +14,8 @@ import { Fd } from "./fd.ts";
 import { addressOf, check, sys } from "./libc.ts";
 
 const CONTROL_BYTES = 24;
+/** Connections that may wait to be accepted. */
+const BACKLOG = 128;
 
 /** Two connected sockets of `type` (SOCK_STREAM, SOCK_SEQPACKET), closed on exec. */
 export function socketPair(type: number): [Fd, Fd] {
@@ -42,6 +44,29 @@ export function bindDatagram(dir: Fd, name: string): Fd {
   const address = addressAt(dir, name);
   check(`make the socket "${name}"`, "bind", fd.raw, address, address.length);
   return fd;
+}
+
+/**
+ * A socket of `type` that takes connections as `name` in the directory `dir`, closed on exec. The
+ * name must be free.
+ */
+export function listenAt(dir: Fd, name: string, type: number): Fd {
+  using undo = new DisposableStack();
+  const fd = undo.use(new Fd(check("make a socket", "socket", AF_UNIX, type | SOCK_CLOEXEC, 0)));
+  const address = addressAt(dir, name);
+  check(`make the socket "${name}"`, "bind", fd.raw, address, address.length);
+  check(`listen on the socket "${name}"`, "listen", fd.raw, BACKLOG);
+  undo.move();
+  return fd;
+}
+
+/** A socket connected to the one at `name` in `dir`; undefined when nobody listens there. */
+export function connectAt(dir: Fd, name: string, type: number): Fd | undefined {
+  const fd = new Fd(check("make a socket", "socket", AF_UNIX, type | SOCK_CLOEXEC, 0));
+  const address = addressAt(dir, name);
+  if (sys("connect", fd.raw, address, address.length) >= 0) return fd;
+  fd[Symbol.dispose]();
+  return undefined;
 }
 
 /** Sends the descriptor `carried` to the datagram socket `name` in `dir`. Its result, or -errno. */

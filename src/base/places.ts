@@ -68,6 +68,16 @@ export function containerRunDirectory(id: string): string {
   return `${runDirectory()}/containers/${id}`;
 }
 
+/** The sockets of clients that wait for the start of a container. */
+export function waitingDirectory(): string {
+  return `${runDirectory()}/waiting`;
+}
+
+/** What the names of those of container `id` begin with: an address has no room for all of it. */
+export function waitingPrefix(id: string): string {
+  return id.slice(0, 32);
+}
+
 /** The link that claims a container's name. */
 export function namePath(name: string): string {
   return `${rootDirectory()}/names/${name}`;

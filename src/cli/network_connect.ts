@@ -1,8 +1,8 @@
 import { sweep } from "../engine/cleanup.ts";
 import { connectNetwork } from "../engine/container_networks.ts";
+import { emptyEndpoint } from "../engine/host_config.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
-import { emptyEndpoint } from "./flags/networks.ts";
 import { parseLink } from "./flags/networks.ts";
 
 /** "k=v" of --driver-opt. */

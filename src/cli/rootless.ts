@@ -9,6 +9,7 @@ const OUTSIDE: ReadonlySet<string> = new Set([
   ...["version", "completion", "__complete", "history", "image inspect", "login", "logout"],
   ...["search", "events", "network ls", "network inspect", "volume ls", "volume inspect", "logs"],
   ...["wait", "port", "images", "tag", "info", "help"],
+  "system service",
 ]);
 
 /** These look at files of containers only when sizes are asked for. */

@@ -1,4 +1,4 @@
-import { COMMIT, VERSION } from "../base/version.ts";
+import { API_VERSION, COMMIT, MIN_API_VERSION, VERSION } from "../base/version.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 
 export const spec = {
@@ -17,9 +17,6 @@ export const spec = {
   examples: ["diplodock version --format '{{.Server.Version}}'"],
 } as const satisfies CommandSpec;
 
-/** The API level whose behaviour the commands have; scripts compare it. */
-const API_VERSION = "1.50";
-
 function facts(): Record<string, unknown> {
   const common = {
     Version: VERSION,
@@ -31,7 +28,7 @@ function facts(): Record<string, unknown> {
   // There is no server: the client is the engine. Scripts ask for .Server all the same.
   return {
     Client: { ...common, DefaultAPIVersion: API_VERSION, Context: "default" },
-    Server: { ...common, MinAPIVersion: "1.24", KernelVersion: Deno.osRelease() },
+    Server: { ...common, MinAPIVersion: MIN_API_VERSION, KernelVersion: Deno.osRelease() },
   };
 }
 

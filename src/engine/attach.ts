@@ -8,7 +8,6 @@
  */
 import { MSG_DONTWAIT, POLLIN } from "../../ffi/constants.ts";
 import { type Fd, readInto } from "../../ffi/fd.ts";
-import { sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { isTerminal, rawMode } from "../../ffi/tty.ts";
 import { UserError } from "../base/errors.ts";
@@ -19,7 +18,7 @@ import { readRecord } from "./containers.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { emitContainerEvent } from "./events.ts";
 import { endOnSignals, forwardWindowSize, SignalProxy } from "./forward.ts";
-import { Output } from "./output_stream.ts";
+import { Output, writeAllAsync } from "./output_stream.ts";
 import type { StartedContainer } from "./start.ts";
 import { LOST_EXIT_CODE, stateOf } from "./state.ts";
 import type { ClientOptions, ContainerRecord } from "./types.ts";
@@ -130,13 +129,14 @@ async function pumpOutput(
     ...(attach.stdout ? { [STDOUT]: new Output(1) } : {}),
     ...(attach.stderr ? { [STDERR]: new Output(2) } : {}),
   };
-  for (;;) {
+  for (let hungUp = false;;) {
     const packet = client.receive(MSG_DONTWAIT);
     if (packet === undefined) {
       await flushAll(streams);
+      if (hungUp) break;
       const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
-      // At the end of the socket poll reports POLLIN and POLLHUP, and there is nothing to read.
-      if (events > POLLIN && client.receive(MSG_DONTWAIT) === undefined) break;
+      // Beside POLLIN there is POLLHUP: what is there now is all there will be.
+      hungUp = events > POLLIN;
       continue;
     }
     if (packet.kind === CONSOLE && client.master) onMaster(client.master);
@@ -181,14 +181,4 @@ async function pumpInput(
     client.stdin = undefined;
   }
   return false;
-}
-
-/** Writes all on the thread pool; false when nobody reads any more. */
-async function writeAllAsync(target: Fd, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  for (let at = 0; at < bytes.length;) {
-    const written = await sysAsync("write", target.raw, bytes.subarray(at), bytes.length - at);
-    if (written < 0) return false;
-    at += written;
-  }
-  return true;
 }

@@ -13,6 +13,8 @@ import {
   containerRunDirectory,
   namePath,
   rootDirectory,
+  waitingDirectory,
+  waitingPrefix,
 } from "../base/places.ts";
 import { type Fd, lockFile, lockShared } from "../../ffi/fd.ts";
 import { readStartNote } from "./state.ts";
@@ -256,6 +258,9 @@ export function deleteRecord(id: string, name: string | undefined): void {
   }
   if (name !== undefined) releaseName(name, id);
   removeIfThere(containerRunDirectory(id), true);
+  for (const socket of namesIn(waitingDirectory())) {
+    if (socket.startsWith(waitingPrefix(id))) removeIfThere(`${waitingDirectory()}/${socket}`);
+  }
   removeIfThere(aside, true);
 }
 

@@ -6,7 +6,7 @@ import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
-import { Output } from "./output_stream.ts";
+import { Output, writeAllAsync } from "./output_stream.ts";
 
 /** The device number of /dev/null: 1, 3. */
 const NULL_DEVICE = 0x103;
@@ -126,21 +126,9 @@ async function feed(read: Fd, write: Fd): Promise<void> {
   const bytes = new Uint8Array(CHUNK_BYTES);
   for (;;) {
     const count = await Deno.stdin.read(bytes).catch(() => null); // a directory: EISDIR
-    if (count === null || !await writeAllTo(write, bytes.slice(0, count))) break;
+    if (count === null || !await writeAllAsync(write, bytes.slice(0, count))) break;
   }
   write[Symbol.dispose]();
-}
-
-/** Writes without stopping this program, which copies the output meanwhile; false: nobody reads. */
-async function writeAllTo(fd: Fd, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
-  for (let at = 0; at < bytes.length;) {
-    const rest = bytes.slice(at);
-    if (fd.raw < 0) return false;
-    const written = await sysAsync("write", fd.raw, rest, rest.length);
-    if (written < 0) return false;
-    at += written;
-  }
-  return true;
 }
 
 /** Where our stream takes no more, the process is told by the end of its pipe. */

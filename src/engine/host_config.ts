@@ -1,5 +1,5 @@
-/** A HostConfig and a ContainerConfig of which nothing was asked: docker's zero values. */
-import type { ContainerConfig, HostConfig } from "./types.ts";
+/** What a container is asked for, of which nothing was asked: docker's zero values. */
+import type { ContainerConfig, EndpointSettings, HostConfig } from "./types.ts";
 
 /** A HostConfig as docker's client sends it when no flag is given. Fresh on every call. */
 export function emptyHostConfig(): HostConfig {
@@ -97,5 +97,26 @@ export function emptyContainerConfig(image: string): ContainerConfig {
     Entrypoint: null,
     OnBuild: null,
     Labels: null,
+  };
+}
+
+/** Settings of an endpoint of which nothing is known yet. */
+export function emptyEndpoint(): EndpointSettings {
+  return {
+    IPAMConfig: null,
+    Links: null,
+    Aliases: null,
+    MacAddress: "",
+    DriverOpts: null,
+    GwPriority: 0,
+    NetworkID: "",
+    EndpointID: "",
+    Gateway: "",
+    IPAddress: "",
+    IPPrefixLen: 0,
+    IPv6Gateway: "",
+    GlobalIPv6Address: "",
+    GlobalIPv6PrefixLen: 0,
+    DNSNames: null,
   };
 }

@@ -3,11 +3,17 @@ import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
-import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import {
+  containerDirectory,
+  containerRunDirectory,
+  waitingDirectory,
+  waitingPrefix,
+} from "../base/places.ts";
 import { ownCommand } from "../base/self.ts";
 import { type Cgroup, openDoor } from "../runtime/cgroup.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
+import { connectWaiting, type WaitingEnd } from "../runtime/monitor_waiting.ts";
 import { tryAgain } from "../runtime/paths.ts";
 import { SIGTERM } from "../runtime/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
@@ -66,7 +72,9 @@ function launch(launch: Launch): Started {
   }, { warn: options.warn });
   const flags = BigInt(plan.namespaces.cloneFlags) | (door.into ? CLONE_INTO_CGROUP : 0n);
   const timeout = HostConfig.Diplodock?.TimeoutSeconds;
-  const attachedStdin = Config.StdinOnce && options.attached;
+  using waiting = waitingClients(id);
+  const isFed = options.attached || waiting.ends.some(({ wantsStdin }) => wantsStdin);
+  const attachedStdin = Config.StdinOnce && isFed;
   return startMonitored({
     id: shortId(id),
     init: {
@@ -91,10 +99,17 @@ function launch(launch: Launch): Started {
     log: logLimits(HostConfig),
     timeout: timeout ? { seconds: timeout, signal: SIGTERM, graceSeconds: 10 } : undefined,
     held: attached.held,
+    waiting: waiting.ends,
     // Executed when no client is there at the end.
     cleanup: ownCommand("__cleanup", id),
     onPid: () => options.whileStarting?.(),
   });
+}
+
+/** Clients that wait for this start, with our ends of their sockets. */
+function waitingClients(id: string): { readonly ends: readonly WaitingEnd[] } & Disposable {
+  const ends = connectWaiting(waitingDirectory(), waitingPrefix(id));
+  return { ends, [Symbol.dispose]: () => ends.forEach(({ socket }) => socket[Symbol.dispose]()) };
 }
 
 /** Mounts of another container that the new one gets, by their index in the bundle. */

@@ -1,10 +1,36 @@
 /** One of our output streams: gathers small chunks and writes without stopping this thread. */
 import { POLLOUT } from "../../ffi/constants.ts";
 import { EAGAIN, EINTR, EPIPE, SyscallError } from "../../ffi/errno.ts";
+import type { Fd } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 
 const BUFFER_BYTES = 128 * 1024;
+
+/**
+ * Writes all of `bytes` to `target` on the thread pool; false when nobody reads any more, or it was
+ * closed meanwhile.
+ */
+export async function writeAllAsync(
+  target: Pick<Fd, "raw">,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  for (let at = 0; at < bytes.length;) {
+    if (target.raw < 0) return false;
+    const rest = bytes.slice(at);
+    const written = await sysAsync("write", target.raw, rest, rest.length);
+    if (written >= 0) {
+      at += written;
+      continue;
+    }
+    // The error number cannot be read there: once more here.
+    const again = target.raw < 0 ? -EPIPE : sys("write", target.raw, rest, rest.length);
+    if (again >= 0) at += again;
+    else if (again === -EAGAIN) await poll([{ fd: target.raw, events: POLLOUT }]);
+    else if (again !== -EINTR) return false;
+  }
+  return true;
+}
 
 /** A stream that is written to by descriptor number. */
 export class Output {

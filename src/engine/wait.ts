@@ -1,9 +1,11 @@
 /** Waiting for containers to end. */
 import { POLLIN } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
+import { DirectoryWatch, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_TO } from "../../ffi/inotify.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
+import { type Exit, readExit } from "../runtime/monitor_protocol.ts";
 import { readRecord } from "./containers.ts";
 import { eventLogPath, oldEventLogPath } from "./events.ts";
 import { readStartError } from "./start_error.ts";
@@ -65,6 +67,42 @@ export async function waitForExit(id: string): Promise<number> {
 
 const isRemoved = (id: string) =>
   readIfThere(`${containerDirectory(id)}/container.json`) === undefined;
+
+/** Which end is waited for. */
+export type WaitCondition = "not-running" | "next-exit" | "removed";
+
+/** A change is looked for so often even if the kernel told of none. */
+const RECHECK_MS = 1000;
+
+/**
+ * Begins to wait for an end of container `id`, from this moment on; the exit code. One that was
+ * removed has the code of its last end.
+ */
+export function waitForCondition(id: string, condition: WaitCondition): Promise<number> {
+  if (condition === "not-running") return waitForExit(id);
+  const directory = containerDirectory(id);
+  const before = readExit(directory);
+  const changes = IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF;
+  return waitForChange(id, new DirectoryWatch(directory, changes), condition, before);
+}
+
+async function waitForChange(
+  id: string,
+  watch: DirectoryWatch,
+  condition: WaitCondition,
+  before: Exit | undefined,
+): Promise<number> {
+  using _watch = watch;
+  for (let last = before;;) {
+    last = readExit(containerDirectory(id)) ?? last;
+    const hasEnded = last?.timeNs !== before?.timeNs;
+    if (condition === "next-exit" && hasEnded) return last!.code;
+    if (isRemoved(id)) {
+      return (hasEnded ? last?.code : undefined) ?? loggedExitCode(id) ?? last?.code ?? 0;
+    }
+    await watch.next(RECHECK_MS);
+  }
+}
 
 /** The exit code of a container's last end. It has no other life: the clock may have been put back. */
 function loggedExitCode(id: string): number | undefined {

@@ -51,7 +51,9 @@ import {
   parseExit,
   parseStat,
   readHeader,
+  STDIN,
 } from "./monitor_protocol.ts";
+import { handOver, type WaitingEnd } from "./monitor_waiting.ts";
 import type { Join } from "./namespaces.ts";
 
 /**
@@ -89,6 +91,8 @@ export interface MonitoredStart {
     /** Descriptors 3 to 2+N stay open in the command. */
     readonly preserveFds?: number;
   };
+  /** Clients that have waited for this start: they see all that init writes. */
+  readonly waiting?: readonly WaitingEnd[];
   /** Descriptors that the monitor holds as long as init lives: bound ports. */
   readonly held?: readonly Fd[];
   readonly stdio: StartStdio;
@@ -124,7 +128,7 @@ export class MonitorClient implements Disposable {
   readonly #packet = new Uint8Array(HEADER_BYTES + CHUNK_BYTES);
   readonly #view = new DataView(this.#packet.buffer);
 
-  /** `stdin` is the writing end of the container's stdin, where it has one. */
+  /** `stdin` is the writing end of the container's stdin, where it has one (or a packet brings it). */
   constructor(readonly socket: Fd, public stdin: Fd | undefined) {}
 
   /**
@@ -139,6 +143,7 @@ export class MonitorClient implements Disposable {
     const bytes = this.#packet.subarray(HEADER_BYTES, count);
     if (header.kind === EXITED) this.exit = parseExit(bytes);
     if (header.kind === CONSOLE) this.master = fd;
+    if (header.kind === STDIN) this.stdin = fd;
     return { timeNs: header.timeNs, kind: header.kind, bytes };
   }
 
@@ -272,6 +277,7 @@ function launch(start: MonitoredStart): Launched {
   theirs.use(report.write);
   const streams = makeStreams(start.stdio, runtime, nullFile, theirs);
   mine.stdin = streams.clientStdin;
+  handOver(start.waiting ?? [], runtime, streams.clientStdin);
   const plan: MonitorPlan = {
     init: {
       steps: start.init.steps,

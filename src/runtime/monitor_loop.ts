@@ -44,10 +44,10 @@ export function pollSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
       onNegative: "@poll",
       onZero: "@finish",
     },
+    ...look(memory, "control", joinSteps(plan, memory)),
     ...look(memory, "stdout", streamSteps(plan, memory, "stdout")),
     ...look(memory, "stderr", streamSteps(plan, memory, "stderr")),
     ...look(memory, "init", initEndedSteps(memory)),
-    ...look(memory, "control", joinSteps(plan, memory)),
     ...look(memory, "timer", timeUpSteps(memory)),
     goTo("@poll"),
   ];
@@ -137,7 +137,10 @@ function timeUpSteps(memory: MonitorMemory): Step[] {
   ];
 }
 
-/** Takes a client's socket from the control socket and gives it the first free place. */
+/**
+ * Takes a client's socket from the control socket and gives it the first free place; then the next
+ * one, before any output is looked at.
+ */
 function joinSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
   const others = memory.clients.slice(1);
   return [
@@ -147,9 +150,9 @@ function joinSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
       call: "recvmsg",
       args: [plan.fds.control, addressIn(memory.receiveClient), MSG_CMSG_CLOEXEC | MSG_DONTWAIT],
       goal: "receive a client",
-      onNegative: "@look.timer",
+      onNegative: "@look.stdout",
     },
-    branch(memory.receivedClient, "see whether there was one", { onZero: "@look.timer" }),
+    branch(memory.receivedClient, "see whether there was one", { onZero: "@look.stdout" }),
     ...others.flatMap((client, index) => placeSteps(plan, memory, client, index + 1)),
     lenient({
       call: "close",
@@ -157,6 +160,7 @@ function joinSteps(plan: MonitorPlan, memory: MonitorMemory): Step[] {
       goal: "refuse a client",
       label: `join.${MAX_CLIENTS}`,
     }),
+    goTo("@poll"),
   ];
 }
 
@@ -188,7 +192,7 @@ function placeSteps(
     ...(plan.stdio.kind === "terminal"
       ? [memory.send(client, memory.sendConsole, silently, "give a client the terminal")]
       : []),
-    goTo("@look.timer"),
+    goTo("@poll"),
     // It waits for the greeting: better it hears that there is no place.
     lenient({
       call: "close",
@@ -197,7 +201,7 @@ function placeSteps(
       label: `ungreeted.${index}`,
     }),
     assign(client, NONE),
-    goTo("@look.timer"),
+    goTo("@poll"),
   ];
 }
 

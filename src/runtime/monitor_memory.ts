@@ -33,8 +33,11 @@ export const NONE = -1;
 /** Enough to empty two pipes of the greatest size a user may give them, 1 MiB. */
 const DRAIN_ROUNDS = 256;
 
-/** What the main loop waits for, in the order in which it looks. */
-export const WATCHED = ["stdout", "stderr", "init", "control", "timer"] as const;
+/**
+ * What the main loop waits for, in the order in which it looks: clients that were there before the
+ * container's first process see all that it writes.
+ */
+export const WATCHED = ["control", "stdout", "stderr", "init", "timer"] as const;
 export type Watched = typeof WATCHED[number];
 
 /** struct pollfd of nothing: descriptor -1, no events. poll(2) skips it. */
@@ -168,7 +171,7 @@ export class MonitorMemory {
     this.chunkPacket = message("chunk", this.record, 2);
     this.log = slot("log", fds.log);
     const pipes = stdio.kind === "pipes" ? stdio : undefined;
-    const entries = [pipes?.stdout.read ?? -1, pipes?.stderr.read ?? -1, -1, fds.control, -1];
+    const entries = [fds.control, pipes?.stdout.read ?? -1, pipes?.stderr.read ?? -1, -1, -1];
     const watched = new StructWriter(8 * WATCHED.length);
     for (const fd of entries) watched.u64(entry(fd, POLLIN));
     this.poll = block("poll", watched.done());

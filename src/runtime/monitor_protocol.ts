@@ -18,7 +18,7 @@ export const MARK = 0xd10c_0000;
 export const CHUNK_BYTES = 16384;
 
 /** Kinds of records and packets; the first two are streams and the only ones in a log. */
-export const STDOUT = 1, STDERR = 2, EXITED = 3, HELLO = 4, CONSOLE = 5;
+export const STDOUT = 1, STDERR = 2, EXITED = 3, HELLO = 4, CONSOLE = 5, STDIN = 6;
 
 /** A record of the log or a packet. `bytes` is a view: copy it to keep it. */
 export interface Message {
@@ -37,7 +37,7 @@ export function readHeader(
   const mark = view.getUint32(at + 12, true);
   const length = view.getUint32(at + 16, true);
   const kind = mark & 0xffff;
-  if ((mark & 0xffff_0000) >>> 0 !== MARK || kind < STDOUT || kind > CONSOLE) return undefined;
+  if ((mark & 0xffff_0000) >>> 0 !== MARK || kind < STDOUT || kind > STDIN) return undefined;
   if (length > CHUNK_BYTES) return undefined;
   const timeNs = view.getBigUint64(at, true) * 1_000_000_000n +
     BigInt(view.getUint32(at + 8, true));

@@ -1,6 +1,7 @@
 /** `--network` and its companions: `--ip`, `--network-alias`, `--dns`, `--add-host`, `--link` … */
 import { formatIp, isMac, parseIp } from "../../base/ip.ts";
 import { quoteGo } from "../../base/quote.ts";
+import { emptyEndpoint } from "../../engine/host_config.ts";
 import { isUserDefinedNetwork } from "../../engine/modes.ts";
 import type { EndpointSettings, NetworkingConfig } from "../../engine/types.ts";
 import { badFlag, cut, parseCsvRecord } from "./units.ts";
@@ -104,27 +105,6 @@ function mergeFirst(network: NetworkFlag, flags: FirstNetworkFlags): NetworkFlag
     ipv4: flags.ipv4 || network.ipv4,
     ipv6: flags.ipv6 || network.ipv6,
     mac: flags.mac || network.mac,
-  };
-}
-
-/** Settings of an endpoint of which nothing is known yet. */
-export function emptyEndpoint(): EndpointSettings {
-  return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: "",
-    DriverOpts: null,
-    GwPriority: 0,
-    NetworkID: "",
-    EndpointID: "",
-    Gateway: "",
-    IPAddress: "",
-    IPPrefixLen: 0,
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
   };
 }
 
