@@ -5,7 +5,7 @@
  * nobody waits for anybody.
  */
 import { StructWriter } from "../../ffi/bytes.ts";
-import { MSG_NOSIGNAL, POLLIN, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/constants.ts";
+import { POLLIN, SOCK_CLOEXEC, SOCK_SEQPACKET } from "../../ffi/constants.ts";
 import { Fd, openDirectory } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
