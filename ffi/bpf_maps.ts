@@ -94,7 +94,7 @@ const BATCH_COUNT_AT = 32;
 export function elementsOf(
   map: Fd,
   { keyBytes, valueBytes }: Pick<MapShape, "keyBytes" | "valueBytes">,
-  step = 256,
+  step = 64,
 ): [key: Bytes, value: Bytes][] {
   const found: [Bytes, Bytes][] = [];
   const keys = new Uint8Array(keyBytes * step);

@@ -51,6 +51,7 @@ export function addClsact(index: number): Message {
 
 const TC_H_MIN = { in: 0xfff2, out: 0xfff3 };
 const ETH_P_ALL_BE = 0x0300;
+const TCA_CHAIN = 11;
 const TCA_BPF_CLASSID = 3;
 const TCA_BPF_FD = 6;
 const TCA_BPF_NAME = 7;
@@ -65,14 +66,18 @@ export interface LinkProgram {
   readonly name: string;
   /** A number of 16 bits that the program can read (`tc_classid`). */
   readonly number?: number;
+  /** The chain of filters; packets come to the first, 0, only. */
+  readonly chain?: number;
 }
 
 /** Runs a BPF program on every packet that comes in or goes out by a link; `addClsact` first. */
-export function addProgram({ index, way, programFd, name, number }: LinkProgram): Message {
+export function addProgram(program: LinkProgram): Message {
+  const { index, way, programFd, name, number, chain } = program;
   const parent = ((0xffff << 16) | TC_H_MIN[way]) >>> 0;
   const info = ((1 << 16) | ETH_P_ALL_BE) >>> 0; // priority 1, every protocol
   const body = new BodyWriter().u8(AF_UNSPEC).u8(0).u16(0).u32(index).u32(1).u32(parent).u32(info);
   body.attributeText(TCA_KIND, "bpf");
+  if (chain !== undefined) body.attributeU32(TCA_CHAIN, chain);
   body.nest(TCA_OPTIONS, (w) => {
     w.attributeU32(TCA_BPF_FD, programFd).attributeText(TCA_BPF_NAME, name);
     w.attributeU32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);

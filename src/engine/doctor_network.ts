@@ -33,7 +33,7 @@ function ipv6(): undefined {
 async function dns(): Promise<undefined> {
   const { tryDns } = await import("../net/dns.ts");
   using sandbox = createSandbox();
-  tryDns(sandbox);
+  await tryDns(sandbox);
 }
 
 /** Reads the rules there are: nothing is changed. */

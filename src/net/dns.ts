@@ -12,19 +12,14 @@ import {
   setElement,
 } from "../../ffi/bpf_maps.ts";
 import { SyscallError } from "../../ffi/errno.ts";
+import { Netlink } from "../../ffi/netlink.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
 import { ipv4Settings } from "../../ffi/rtnetlink.ts";
 import { addClsact, addProgram } from "../../ffi/traffic_control.ts";
 import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { isLoopback } from "./address.ts";
-import { CONTAINER_VALUE, NAME_KEY, NAME_VALUE } from "./dns_packet.ts";
-import {
-  type DnsPrograms,
-  ensureDns,
-  loadPrograms,
-  NUMBER_BYTES,
-  openDns,
-} from "./dns_programs.ts";
+import { CONTAINER_VALUE, NAME_KEY, NAME_VALUE, NUMBER_BYTES } from "./dns_layout.ts";
+import { type DnsPrograms, ensureDns, openDns } from "./dns_programs.ts";
 import {
   containerValue,
   type DnsLink,
@@ -148,9 +143,36 @@ function attach(
   tellContainer(programs, state, resolver, links);
   const indexes = links.map(({ index }) => index);
   const refused = sandbox.netlink.tryBatch(hookMessages(programs, state.dns!.number, indexes));
-  if (refused === undefined) removeIfThere(errorPath(places));
-  else note(places, refused.message);
-  return refused === undefined;
+  if (refused !== undefined) {
+    note(places, refused.message);
+    return false;
+  }
+  removeIfThere(errorPath(places));
+  if (programs.isNew) hold(programs, state.endpoints);
+  return true;
+}
+
+/** A chain of filters that no packet comes to. */
+const HOLDING_CHAIN = 1;
+
+/**
+ * Has the bridges hold the programs, which run nowhere there: a bridge stays as long as its network
+ * does, and the next container, when no other runs, need not bring them again, which takes more
+ * than all else that is done here.
+ */
+function hold({ question, reply }: DnsPrograms, endpoints: readonly EndpointState[]): void {
+  using host = Netlink.open();
+  for (const { bridge, dnsNames } of endpoints) {
+    const link = dnsNames.length > 0 ? host.link(bridge) : undefined;
+    if (link === undefined) continue;
+    const { index } = link;
+    const held = { index, name: "diplodock-dns", chain: HOLDING_CHAIN };
+    host.batch([
+      addClsact(index),
+      addProgram({ ...held, way: "in", programFd: question.raw }),
+      addProgram({ ...held, way: "out", programFd: reply.raw }),
+    ]);
+  }
 }
 
 /** Puts the programs on a namespace's loopback interface and others. */
@@ -173,7 +195,8 @@ function hookMessages(
 }
 
 /** Does it where nobody is: in a namespace that ends at once. Throws SyscallError. */
-export function tryDns(sandbox: Sandbox): void {
+export async function tryDns(sandbox: Sandbox): Promise<void> {
+  const { loadPrograms } = await import("./dns_load.ts");
   using programs = loadPrograms((part) => `dd_try_${part}`);
   sandbox.netlink.batch(hookMessages(programs, 1, [LOOPBACK_INDEX]));
 }

@@ -13,13 +13,13 @@ import {
   R8,
   R9,
 } from "../../ffi/bpf_assembler.ts";
+import { NAME_VALUE } from "./dns_layout.ts";
 import {
   DNS,
   ETHERNET,
   field,
   HEADER_BYTES,
   IP,
-  NAME_VALUE,
   network16,
   PORTS,
   STACK,

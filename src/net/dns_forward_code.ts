@@ -6,14 +6,12 @@
  */
 import type { BpfInsn } from "../../ffi/bpf.ts";
 import { Assembler, FP, R0, R1, R2, R3, R4, R6, R7, R8, R9 } from "../../ffi/bpf_assembler.ts";
+import { CONTAINER_VALUE, FLOW, FLOW_KEY } from "./dns_layout.ts";
 import {
-  CONTAINER_VALUE,
   DNS,
   DNS_PORT,
   DNS_SERVER_LOADED,
   field,
-  FLOW,
-  FLOW_KEY,
   IP,
   loadHeaders,
   lookUp,

@@ -9,8 +9,8 @@ import type { BpfInsn } from "../../ffi/bpf.ts";
 import { Assembler, FP, R0, R1, R2, R3, R4, R5, R6, R7, R8, R9 } from "../../ffi/bpf_assembler.ts";
 import { answerCode, type RecordKind, recordsCode } from "./dns_answer_code.ts";
 import { type DnsMaps, forwardCode } from "./dns_forward_code.ts";
+import { CONTAINER_VALUE, NAME_KEY } from "./dns_layout.ts";
 import {
-  CONTAINER_VALUE,
   DNS,
   DNS_PORT,
   DNS_SERVER_LOADED,
@@ -18,7 +18,6 @@ import {
   IP,
   loadHeaders,
   lookUp,
-  NAME_KEY,
   network16,
   PORTS,
   QUESTION_AT,

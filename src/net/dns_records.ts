@@ -1,6 +1,6 @@
 /** What the maps of names hold, as bytes: see `dns_packet.ts` for their layout. Pure. */
 import { contains, type Ip, parseIp, parseSubnet, sameIp, showIp } from "./address.ts";
-import { CONTAINER_VALUE, NAME_KEY, NAME_VALUE } from "./dns_packet.ts";
+import { CONTAINER_VALUE, NAME_KEY, NAME_VALUE } from "./dns_layout.ts";
 import { gatewayEndpoint } from "./endpoint.ts";
 import { linkNames } from "./names.ts";
 import type { EndpointState, NetworkState } from "./state.ts";

@@ -3,9 +3,13 @@ import dgram from "node:dgram";
 import { once } from "node:events";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { insn, loadProgram, openBpf } from "../../ffi/bpf.ts";
+import { Netlink } from "../../ffi/netlink.ts";
+import { deleteLink } from "../../ffi/rtnetlink.ts";
 import { addClsact, addProgram } from "../../ffi/traffic_control.ts";
 import { createNetwork, DEFAULT_OPTIONS } from "../../src/net/create_network.ts";
+import { bridgeOf } from "../../src/net/networks.ts";
 import { readDnsError } from "../../src/net/dns.ts";
+import { EDITION } from "../../src/net/dns_programs.ts";
 import { distributeNames } from "../../src/net/names.ts";
 import { refreshResolvers } from "../../src/net/resolv_refresh.ts";
 import { createSandbox, type Sandbox } from "../../src/net/sandbox.ts";
@@ -54,7 +58,7 @@ async function ask(host: Host, { sandbox }: Container, name: string): Promise<st
 
 /** The numbers of what the engine has in the kernel. */
 const idsOf = (host: Host): Record<string, number> =>
-  JSON.parse(Deno.readTextFileSync(`${host.places.run}/dns-1.json`));
+  JSON.parse(Deno.readTextFileSync(`${host.places.run}/dns-${EDITION}.json`));
 
 /** Are they all there? Names are those that the kernel has: see `dns_programs.ts`. */
 const isThere = (host: Host, part: string) => {
@@ -65,11 +69,11 @@ const isThere = (host: Host, part: string) => {
 };
 
 Deno.test({
-  name: "the programs of DNS are loaded once, know all containers, and end with the last one",
+  name: "the programs of DNS are loaded once, know all containers, and end with the network",
   ignore,
   fn: async () => {
     await using host = new Host();
-    await createNetwork(host.places, { ...DEFAULT_OPTIONS, name: "red" });
+    const network = await createNetwork(host.places, { ...DEFAULT_OPTIONS, name: "red" });
     const a = await connect(host, "a");
     const ids = idsOf(host);
     const b = await connect(host, "b");
@@ -80,11 +84,17 @@ Deno.test({
     await distributeNames(host.places, [b.state.endpoints[0].networkId]);
     assertEquals(await ask(host, b, "b"), b.ip);
     const parts = Object.keys(ids);
-    assert(parts.every((part) => isThere(host, part)), "they are needed");
     await host.end(b);
-    await waitFor(() => !parts.some((part) => isThere(host, part)));
+    using netlink = Netlink.open();
     const c = await connect(host, "c");
-    assertEquals(await ask(host, c, "c"), c.ip);
+    assertEquals(idsOf(host), ids, "the bridge has held them");
+    assertEquals([await ask(host, c, "c"), await ask(host, c, "b.red")], [c.ip, "silence"]);
+    await host.end(c);
+    assert(parts.every((part) => isThere(host, part)), "they are held");
+    netlink.batch([deleteLink(bridgeOf(network, host.places))]);
+    await waitFor(() => !parts.some((part) => isThere(host, part)));
+    const d = await connect(host, "d");
+    assertEquals(await ask(host, d, "d"), d.ip);
   },
 });
 

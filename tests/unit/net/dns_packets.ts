@@ -1,5 +1,5 @@
 /** DNS packets for tests: made, run through the programs, and read again. */
-import { FLOW_KEY, NAME_KEY } from "../../../src/net/dns_packet.ts";
+import { FLOW_KEY, NAME_KEY } from "../../../src/net/dns_layout.ts";
 import { replyProgram } from "../../../src/net/dns_forward_code.ts";
 import { questionProgram } from "../../../src/net/dns_question_program.ts";
 import { containerValue, type Elements, networkNames } from "../../../src/net/dns_records.ts";

@@ -1,7 +1,7 @@
 /** What the maps of names hold. */
 import { assertEquals } from "@std/assert";
 import { parseIp } from "../../../src/net/address.ts";
-import { NAME_KEY, NAME_VALUE } from "../../../src/net/dns_packet.ts";
+import { NAME_KEY, NAME_VALUE } from "../../../src/net/dns_layout.ts";
 import {
   addressesValue,
   containerValue,
