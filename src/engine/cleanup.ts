@@ -25,7 +25,14 @@ import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { oomKilledMark } from "./marks.ts";
-import { exitCodeOf, readStartedAt, readStartNote, stateOf, writeStartedAt } from "./state.ts";
+import {
+  exitCodeOf,
+  readRunState,
+  readStartedAt,
+  readStartNote,
+  stateOf,
+  writeStartedAt,
+} from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /**
@@ -41,14 +48,16 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
   const state = stateOf(id);
   if (state.kind === "running") return;
   const first = readStartNote(id) !== undefined;
-  if (first && state.kind === "created") {
-    await releaseResources(id); // its start was cut off
+  // Its start was cut off, or could not be taken back: no process of it has come so far.
+  const isCutOff = first && readRunState(id) === undefined;
+  if (isCutOff) {
+    await releaseResources(id);
     forgetNetworks(record);
   }
   if (record.HostConfig.AutoRemove && state.kind === "exited") {
     return await removeLocked(record, true);
   }
-  if (first && state.kind === "exited") {
+  if (first && !isCutOff && state.kind === "exited") {
     // A client that was killed right after the start did not get to this.
     if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
     await noteOomKills(record, state.exit?.signal);
@@ -132,7 +141,10 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
   }
 }
 
-/** Does what was left undone by processes that were killed, for all containers. */
+/**
+ * Does what was left undone by processes that were killed, for all containers. What cannot be done
+ * for one of them is told, and no failure of a command that is about another one.
+ */
 export async function sweep(): Promise<void> {
   sweepOrphans();
   for (const id of containerIds()) {
@@ -145,7 +157,8 @@ export async function sweep(): Promise<void> {
       if (isRunning) await mendHealthChecks(readRecord(id));
       else await cleanUp(id, false);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error; // its record is broken: `rm -f` removes it
+      if (error instanceof UserError) continue; // its record is broken: `rm -f` removes it
+      console.error(`WARNING: container ${id.slice(0, 12)}: ${(error as Error).message}`);
     }
   }
   await sweepNetworkStates();

@@ -116,7 +116,8 @@ export async function startNew(
     return await startNoted(record, lock, { attached, warn: print, whileStarting });
   } catch (error) {
     if (record.HostConfig.AutoRemove) {
-      await removeContainer(record.Id, { force: true, volumes: true });
+      // Where that fails too, the first error is the one to tell, and the container stays.
+      await removeContainer(record.Id, { force: true, volumes: true }).catch(() => {});
     }
     throw error;
   }

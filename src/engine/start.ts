@@ -41,7 +41,14 @@ import { withNetworks } from "./network_settings.ts";
 import { specOf } from "./start_plan.ts";
 import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
-import { readRunState, readStartNote, stateOf, writeStartedAt, writeStartNote } from "./state.ts";
+import {
+  readRunState,
+  readStartNote,
+  stateOf,
+  statPath,
+  writeStartedAt,
+  writeStartNote,
+} from "./state.ts";
 import { oomKilledMark, stoppedMark } from "./marks.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
 import { volumeOwnersPath } from "./volumes.ts";
@@ -85,8 +92,8 @@ export async function startContainer(
   makeDirectories(containerRunDirectory(id), 0o700);
   await leaveUnit();
   await using undo = new AsyncDisposableStack();
-  undo.defer(() => removeIfThere(containerRunDirectory(id), true));
-  undo.defer(() => leaveRoot(id));
+  const takeBack = noteUntilTakenBack(undo, id);
+  takeBack(() => leaveRoot(id));
   // Noted before anything is made: who cleans up after a start that was cut off finds it.
   const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
   writeStartNote(id, {
@@ -96,13 +103,13 @@ export async function startContainer(
   });
   const userns = await userNamespaceOf(record);
   if (userns !== undefined) undo.use(userns);
-  if (userns?.plan.range !== undefined) undo.defer(() => giveRangeBack(id));
+  if (userns?.plan.range !== undefined) takeBack(() => giveRangeBack(id));
   const attached = await attachNetwork(record, undo, userns?.fd);
   attached.warnings?.forEach((warning) => options.warn(warning));
   const bundle = () => bundleOf(record, attached, userns);
   const spec = await bundle();
   const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
-  undo.defer(() => removeCgroup(cgroup));
+  takeBack(() => removeCgroup(cgroup));
   warnings.forEach((warning) => options.warn(warning));
   await attached.settle();
   // Before the launch: a stop that comes from here on leaves its mark for good.
@@ -112,7 +119,7 @@ export async function startContainer(
   if (noted !== record) {
     // Before the launch too: a client that is killed after it leaves a record that is right.
     writeRecord(noted, false);
-    undo.defer(() => writeRecord(record, false));
+    takeBack(() => writeRecord(record, false));
   }
   const launch = { record, spec, cgroup, attached, userns, lock, options };
   const started = await launchOrStandIn(launch, bundle);
@@ -121,6 +128,30 @@ export async function startContainer(
   attached.finish();
   await followStart(noted, wanted);
   return { record: noted, started };
+}
+
+/**
+ * How a start is taken back, but for networks, which know themselves what is left of them. The note
+ * of the start goes last, and only if all was taken back: by it the next command finds the rest.
+ */
+function noteUntilTakenBack(
+  undo: AsyncDisposableStack,
+  id: string,
+): (back: () => void | Promise<void>) => void {
+  let isLeft = false;
+  undo.defer(() => {
+    if (isLeft) removeIfThere(statPath(id));
+    else removeIfThere(containerRunDirectory(id), true);
+  });
+  return (back) =>
+    undo.defer(async () => {
+      try {
+        await back();
+      } catch (error) {
+        isLeft = true;
+        throw error;
+      }
+    });
 }
 
 /** What remains to be done for a container that runs: no failure of it undoes the start. */

@@ -55,13 +55,18 @@ export async function announce(places: NetPlaces, state: NetworkState): Promise<
   });
 }
 
-/** Takes back what `announce` told, after a failure. */
+/** Takes back what `announce` told, after a failure; whether that was done. */
 export async function withdraw(
   places: NetPlaces,
   state: NetworkState,
   announced: Promise<void>,
-): Promise<void> {
+): Promise<boolean> {
   await announced.catch(() => {}); // the first error is the one to tell
-  writeState(places, { ...state, leaving: true });
-  await announce(places, state);
+  try {
+    writeState(places, { ...state, leaving: true });
+    await announce(places, state);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -296,17 +296,15 @@ export async function connectContainer(
     writeResolvConf(state);
     settling = wired.settling;
   } catch (error) {
-    await withdraw(places, state, settled);
+    if (!await withdraw(places, state, settled)) {
+      // There may be rules for its addresses: they stay leased until the state is swept.
+      undo.move();
+      held[Symbol.dispose]();
+    }
     throw error;
   }
   undo.move();
-  const settle = async () => {
-    try {
-      await settled;
-    } finally {
-      settling.finish();
-    }
-  };
+  const settle = () => settled.finally(() => settling.finish());
   const dispose = () => {
     settling[Symbol.dispose]();
     held[Symbol.dispose]();

@@ -11,11 +11,9 @@ import { check } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { deleteLink, linkUp } from "../../ffi/rtnetlink.ts";
 import { describe } from "../../src/cli/exit.ts";
-import { parseRunFlags } from "../../src/cli/run_flags.ts";
-import { createContainer } from "../../src/engine/create.ts";
 import { removeContainer } from "../../src/engine/stop.ts";
-import type { ContainerRecord } from "../../src/engine/types.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
+import { makeContainer, names, traces } from "../lib/net_traces.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { start, stop } from "../lib/started.ts";
 
@@ -30,53 +28,11 @@ Deno.test.afterAll(async () => {
   await engine[Symbol.asyncDispose]();
 });
 const rootfs = engine.rootfs("root", (directory) => Deno.mkdirSync(`${directory}/etc`));
+const make = (...flags: string[]) =>
+  makeContainer(engine, [...flags, "--rootfs", rootfs, "/bin/sleep", "1000"]);
 
 /** DIPLODOCK_ALL_STEPS=1 lets every call fail and not only the first two of each kind. */
 const ALL = Deno.env.get("DIPLODOCK_ALL_STEPS") === "1";
-
-function names(path: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(path), ({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
-function linesOf(program: string): string[] {
-  const { stdout } = new Deno.Command(program).outputSync();
-  return new TextDecoder().decode(stdout).split("\n");
-}
-
-/** Everything that a start makes and its end takes away. */
-function traces(): string[] {
-  using netlink = Netlink.open();
-  const net = `${engine.run}/net`;
-  return [
-    ...netlink.links().map(({ name }) => name).filter((name) => /^dd[0-9a-f]{11}/.test(name)),
-    ...names(`${net}/containers`).map((name) => `state ${name}`),
-    ...names(`${net}/leases`).flatMap((id) => names(`${net}/leases/${id}`)),
-    ...["iptables-save", "ip6tables-save"].flatMap(linesOf)
-      .filter((line) => line.includes("-j DNAT")),
-    ...["tcp", "tcp6", "udp", "udp6"].flatMap((table) =>
-      Deno.readTextFileSync(`/proc/thread-self/net/${table}`).trim().split("\n").slice(1)
-        .map((line) => line.trim().split(/\s+/))
-        .filter(([, , , state]) => table.startsWith("udp") || state === "0A")
-        .map(([, address]) => `${table} ${address}`)
-    ),
-    ...engine.leftovers().filter((line) =>
-      !/ __(cleanup|rules)\b/.test(line) && /^(mount|process|cgroup|run)/.test(line)
-    ),
-    ...names(`${engine.run}/containers`),
-  ].sort();
-}
-
-async function make(...flags: string[]): Promise<ContainerRecord> {
-  const words = [...flags, "--rootfs", rootfs, "/bin/sleep", "1000"];
-  const { create } = parseRunFlags("run", words);
-  const record = await createContainer(create, { command: [], warn: () => {} });
-  engine.remember([record.Id]);
-  return record;
-}
 
 /** Each kind of call up to its second. */
 function chosen(seen: readonly string[]): string[] {
@@ -122,7 +78,7 @@ for (const [name, flags, fresh] of CONFIGS) {
       const record = await make(...flags);
       const look = () => {
         if (fresh) forget(`dd-${alone.slice(0, 12)}`);
-        return [...traces(), hosts()];
+        return [...traces(engine), hosts()];
       };
       const before = look();
       faults.watch();

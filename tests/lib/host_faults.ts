@@ -14,7 +14,8 @@ const CALLS: readonly SyscallName[] = [
   ...["setns", "pidfd_open", "mount", "open_tree", "move_mount", "mount_setattr"] as const,
   ...["bpf", "setsid", "execveat", "execve", "prctl", "fstat", "newfstatat", "chdir"] as const,
 ];
-const NAMES = new Map(CALLS.map((name) => [syscallNumber(name), name]));
+/** How one takes things back: they fail only where that is what a test is about. */
+const UNDOING: readonly SyscallName[] = ["unlinkat", "umount2"];
 
 const FILE_CALLS = [
   ...["readTextFileSync", "readFileSync", "readDirSync", "readLinkSync", "statSync", "lstatSync"],
@@ -29,13 +30,15 @@ const NETLINK_HEADER = 16;
 const NO_REQUEST = 0xfff0;
 const STEP_WORDS = 12;
 
-/** How the one fails; as if there were no memory by default. */
+/** How the one call fails; as if there were no memory by default. */
 export interface Failure {
   readonly errno?: number;
   /** Sends or receives half of it, and says so. */
   readonly isCut?: boolean;
   /** Happens before the call, which does not fail by itself. */
   readonly before?: () => void;
+  /** All calls of its kind from this one on fail. */
+  readonly isLasting?: boolean;
 }
 
 type Syscall = (...words: bigint[]) => bigint | Promise<bigint>;
@@ -51,8 +54,14 @@ export class HostFaults implements Disposable {
   #undo = new DisposableStack();
   #errno: Int32Array | undefined;
 
-  constructor() {
+  readonly #names: ReadonlyMap<number, SyscallName>;
+
+  /** With `undoing`, what takes things back can fail as well. */
+  constructor(undoing = false) {
+    const calls = undoing ? [...CALLS, ...UNDOING] : CALLS;
+    this.#names = new Map(calls.map((name) => [syscallNumber(name), name]));
     for (const name of FILE_CALLS) this.#guardFileCall(name);
+    if (undoing) this.#guardFileCall("removeSync");
     this.#guardWrites();
     this.#guardPrograms();
     this.#guardLibrary();
@@ -79,10 +88,11 @@ export class HostFaults implements Disposable {
     const count = (this.#counts.get(kind) ?? 0) + 1;
     this.#counts.set(kind, count);
     this.seen.push(`${kind} ${count}`);
-    if (`${kind} ${count}` === this.#wanted && Deno.env.has("FAULTS_LOG")) {
-      console.error(new Error(this.#wanted).stack);
-    }
-    return `${kind} ${count}` === this.#wanted;
+    const [, wanted, from] = /^(.*) (\d+)$/.exec(this.#wanted ?? "") ?? [];
+    const fails = kind === wanted &&
+      (this.#how.isLasting ? count >= Number(from) : count === Number(from));
+    if (fails && Deno.env.has("FAULTS_LOG")) console.error(new Error(this.#wanted).stack);
+    return fails;
   }
 
   #replace<K extends keyof typeof Deno>(name: K, by: unknown): void {
@@ -91,7 +101,7 @@ export class HostFaults implements Disposable {
     this.#undo.defer(() => Object.defineProperty(Deno, name, before));
   }
 
-  #guardFileCall(name: typeof FILE_CALLS[number]): void {
+  #guardFileCall(name: typeof FILE_CALLS[number] | "removeSync"): void {
     const real = Deno[name] as (...args: unknown[]) => unknown;
     this.#replace(name, (...args: unknown[]) => {
       if (!this.#fails(name)) return real(...args);
@@ -158,7 +168,7 @@ export class HostFaults implements Disposable {
 
   #guarded(call: Syscall): Syscall {
     return (...words) => {
-      const name = NAMES.get(Number(words[0]));
+      const name = this.#names.get(Number(words[0]));
       const isRequest = name === "sendto" && isNetlink(words);
       if (isRequest) this.#spoilRequest(words);
       if (name === undefined || !this.#fails(isRequest ? "netlink sendto" : name)) {
@@ -180,7 +190,7 @@ export class HostFaults implements Disposable {
       this.#errno![0] = errno;
       return -1n;
     }
-    if (NAMES.get(Number(words[0])) === "sendto") {
+    if (this.#names.get(Number(words[0])) === "sendto") {
       return call(...words.with(3, BigInt(words[3]) / 2n));
     }
     const count = BigInt(call(...words) as bigint);
@@ -238,7 +248,7 @@ export class HostFaults implements Disposable {
       if (step <= 1n || known.has(step)) continue;
       known.add(step);
       const view = memory(step, STEP_WORDS * 8);
-      const name = NAMES.get(Number(view.getBigInt64(0, true)));
+      const name = this.#names.get(Number(view.getBigInt64(0, true)));
       if (name !== undefined && this.#fails(`step ${name}`)) {
         view.setBigInt64(0, BigInt(syscallNumber("close")), true);
         view.setBigInt64(8, -1n, true);
