@@ -81,7 +81,7 @@ function addressesCode(a: Assembler, kind: "A" | "AAAA"): void {
   a.call("get_prandom_u32")
     .store(8, FP, STACK.first, R0)
     .label(`next ${kind}`)
-    .jumpIf(R9, "==", 0, "answer")
+    .jumpIf(R9, "<", 1, "answer") // Linux 6.1 checks: from "==" it learns nothing
     // The address: (first + what is left) modulo the count.
     .load(8, R1, FP, STACK.first).opReg("add", R1, R9)
     .load(1, R2, R8, countAt)
@@ -125,7 +125,7 @@ function pointerCode(a: Assembler): void {
     .op("mov", R4, RECORD_HEAD)
     .op("mov", R5, 0)
     .call("skb_store_bytes")
-    .jumpIf(R9, "==", 0, "pass") // never: for the checker
+    .jumpIf(R9, "<", 1, "pass") // never: for the checker
     .jumpIf(R9, ">", NAME_VALUE.mostPointer, "pass")
     .opReg("mov", R1, R6)
     .opReg("mov", R2, R7).op("add", R2, RECORD_HEAD)
