@@ -52,6 +52,8 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "version": row("common", "Show the version of Diplodock", () => import("./version.ts")),
   "completion": row("other", "Print the completion script of a shell", () => import("./completion.ts")),
   "__complete": row("hidden", "Completions of a command line", () => import("./complete.ts")),
+  "build": row("common", "Build an image from a Dockerfile", () => import("./build.ts")),
+  "builder prune": row("other", "Remove build cache", () => import("./build_prune.ts")),
   "pull": row("common", "Download an image from a registry", () => import("./image_pull.ts")),
   "images": row("common", "List images", () => import("./images.ts")),
   "history": row("other", "Show the history of an image", () => import("./image_history.ts")),
@@ -133,6 +135,8 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   },
   volume: { summary: "Manage volumes", same: [], other: { list: "volume ls", remove: "volume rm" } },
   network: { summary: "Manage networks", same: [], other: { list: "network ls", remove: "network rm" } },
+  builder: { summary: "Manage builds", same: ["build"], other: {} },
+  buildx: { summary: "Build images, by the name of docker's plug-in", same: ["build"], other: { prune: "builder prune" } },
   manifest: { summary: "Look at image manifests of registries", same: [], other: {} },
   system: { summary: "Manage Diplodock", same: ["info", "events", "doctor"], other: {} },
 };

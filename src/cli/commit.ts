@@ -1,19 +1,14 @@
 import { UserError } from "../base/errors.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
+import { changesToPack } from "../engine/changes_to_pack.ts";
 import { emitContainerEvent } from "../engine/events.ts";
-import { containerChanges } from "../engine/diff.ts";
-import { readFoundation, writtenTree } from "../engine/foundation.ts";
 import { startAnewForMany } from "../engine/start_anew.ts";
 import { stateOf } from "../engine/state.ts";
-import { diskOwners } from "../engine/userns.ts";
 import type { ContainerConfig, ContainerRecord } from "../engine/types.ts";
-import { fromText, toText } from "../image/byte_string.ts";
 import { parseDigest } from "../image/digest.ts";
 import { commitContainer } from "../image/commit.ts";
 import { newTagName } from "../image/names.ts";
-import { isThere } from "../image/store.ts";
 import type { ImageRunConfig } from "../image/types.ts";
-import { markOf } from "../image/whiteout.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, noteTag } from "./image_context.ts";
 
@@ -82,44 +77,20 @@ async function commit(record: ContainerRecord, wish: Wish, name: string | undefi
         `and not an image`,
     );
   }
-  const owners = diskOwners(record);
-  const { storage } = readFoundation(record.Id);
-  const upper = writtenTree(record.Id, storage);
-  const isWritten = isThere(upper);
-  if (isWritten) await startAnewForMany(upper);
+  const changes = changesToPack(record);
+  if (changes.upper !== undefined) await startAnewForMany(changes.upper);
   const pause = wish.pause ? await freezer(record.Id) : undefined;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
-    ...(isWritten && { upper }),
-    ...(owners && { owners }),
-    ...(storage === "copy" && { deleted: () => deletedPaths(record) }),
+    ...changes,
     config: imageConfig(record.Config),
     changes: wish.change,
     message: wish.message ?? "",
     ...(wish.author && { author: wish.author }),
     createdBy: (record.Config.Cmd ?? []).join(" "),
     ...(pause && { pause }),
-    exclude() {
-      // What diff shows is what is kept: not the stubs of mount points and of the engine's files.
-      const changed = new Set(containerChanges(record).map((change) => change.path));
-      return (path) => !changed.has(`/${toText(markedPath(path))}`);
-    },
     ...(name && { name }),
   });
-}
-
-/** What a mark of fuse-overlayfs that is a file speaks of; of all else the path itself. */
-function markedPath(path: string): string {
-  const slash = path.lastIndexOf("/");
-  const mark = markOf(path.slice(slash + 1));
-  if (mark.kind === "whiteout") return path.slice(0, slash + 1) + mark.name;
-  return mark.kind === "opaque" ? path.slice(0, Math.max(slash, 0)) : path;
-}
-
-/** A copy has no marks of what is gone. Paths as byte strings. */
-function deletedPaths(record: ContainerRecord): string[] {
-  return containerChanges(record).filter(({ kind }) => kind === "D")
-    .map(({ path }) => fromText(path.slice(1)));
 }
 
 /** `diplodock commit`. */

@@ -5,6 +5,7 @@ import { look } from "../engine/listing.ts";
 import { containerSizes } from "../engine/sizes.ts";
 import type { Listed } from "../engine/summary.ts";
 import { listVolumes, volumeData, type VolumeRecord, volumeUsers } from "../engine/volumes.ts";
+import { cacheEntries, type CacheEntry } from "../build/prune.ts";
 import { isStep, type ListedImage, listImages, sizeOf } from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
@@ -47,6 +48,7 @@ export interface Usage {
   images: ListedImage[];
   containers: { listed: Listed; size: number; active: boolean }[];
   volumes: { record: VolumeRecord; size: number; users: number }[];
+  cache: CacheEntry[];
 }
 
 /** Says which record cannot be read; the others are counted. */
@@ -67,7 +69,9 @@ async function measure(): Promise<Usage> {
     size: treeSize(volumeData(record.Name)),
     users: users.get(record.Name)?.length ?? 0,
   }));
-  const usage = { images: listImages(imageStore()), containers, volumes };
+  const store = imageStore();
+  const cache = cacheEntries(store);
+  const usage = { images: listImages(store), containers, volumes, cache };
   return {
     ...usage,
     images: usage.images.filter((one) => !isStep(one) || usersOf(usage, one) > 0),
@@ -118,7 +122,7 @@ function row(type: string, total: number, active: number, bytes: number, used: n
 }
 
 function rows(usage: Usage) {
-  const { images, containers, volumes } = usage;
+  const { images, containers, volumes, cache } = usage;
   const usedImages = images.filter((image) => usersOf(usage, image) > 0);
   const active = containers.filter((container) => container.active);
   const usedVolumes = volumes.filter((volume) => volume.users > 0);
@@ -130,8 +134,10 @@ function rows(usage: Usage) {
     row("Images", images.length, usedImages.length, layerBytes(images), needed),
     row("Containers", containers.length, active.length, size(containers), size(active)),
     row("Local Volumes", volumes.length, usedVolumes.length, size(volumes), size(usedVolumes)),
-    // There is no cache of builds: every layer that is kept belongs to an image.
-    { ...row("Build Cache", 0, 0, 0, 0), Reclaimable: "0B" },
+    {
+      ...row("Build Cache", cache.length, 0, size(cache), 0),
+      Reclaimable: formatSize(size(cache), 4),
+    },
   ];
 }
 

@@ -1,5 +1,5 @@
 /** `system df -v`: each image, container and volume, as tables or by a template. */
-import { nowNanoseconds } from "../base/time.ts";
+import { humanAgo, nowNanoseconds } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { summarize } from "../engine/summary.ts";
 import { rowsOf, sizeOf } from "../image/list.ts";
@@ -7,7 +7,7 @@ import { imageRow } from "./images.ts";
 import { renderFacts } from "./list_template.ts";
 import { alignColumns, type Row, shortId, unescapeFormat } from "./output.ts";
 import { UserError } from "../base/errors.ts";
-import { sharedBytes, type Usage, usersOf } from "./system_df.ts";
+import { sharedBytes, sum, type Usage, usersOf } from "./system_df.ts";
 import { volumeRow } from "./volume_ls.ts";
 
 function imageRows(usage: Usage): Row[] {
@@ -44,6 +44,19 @@ function volumeRows(usage: Usage): Row[] {
   });
 }
 
+function cacheRows({ cache }: Usage): Row[] {
+  const now = nowNanoseconds();
+  const ago = (ms: number) => humanAgo(BigInt(Math.floor(ms)) * 1_000_000n, now);
+  return cache.map(({ id, kind, size, isShared, createdMs, lastUsedMs }) => ({
+    ID: id,
+    CacheType: kind,
+    Size: formatSize(size, 4),
+    CreatedSince: ago(createdMs),
+    LastUsedSince: ago(lastUsedMs),
+    Shared: String(isShared),
+  }));
+}
+
 type Column = [title: string, cell: (row: Row) => unknown];
 
 const short = (row: Row) => shortId(String(row.ID));
@@ -74,7 +87,15 @@ const VOLUME_COLUMNS: Column[] = [
   ["LINKS", field("Links")],
   ["SIZE", field("Size")],
 ];
-const CACHE_TITLES = ["CACHE ID", "CACHE TYPE", "SIZE", "CREATED", "LAST USED", "USAGE", "SHARED"];
+const CACHE_COLUMNS: Column[] = [
+  ["CACHE ID", (row: Row) => String(row.ID).slice(0, 12)],
+  ["CACHE TYPE", field("CacheType")],
+  ["SIZE", field("Size")],
+  ["CREATED", field("CreatedSince")],
+  ["LAST USED", field("LastUsedSince")],
+  ["USAGE", () => "-"],
+  ["SHARED", field("Shared")],
+];
 
 function table(rows: readonly Row[], columns: readonly Column[]): string {
   const titles = columns.map(([title]) => title).join("\t");
@@ -93,9 +114,9 @@ function inOrder(key: string, value: unknown): unknown {
 /** All that `-v` prints. Throws UserError for a template that does not parse or run. */
 export function verboseText(usage: Usage, format: string): string {
   const [images, containers] = [imageRows(usage), containerRows(usage)];
-  const volumes = volumeRows(usage);
+  const volumes = volumeRows(usage), cache = cacheRows(usage);
   if (format !== "" && format !== "table") {
-    const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: [] };
+    const all = { Images: images, Containers: containers, Volumes: volumes, BuildCache: cache };
     if (format === "json") return JSON.stringify(all, inOrder); // docker ends no line here
     const typeName = "*formatter.diskUsageContext";
     const { written, error } = renderFacts(unescapeFormat(format), all, { typeName });
@@ -105,5 +126,6 @@ export function verboseText(usage: Usage, format: string): string {
   return `Images space usage:\n\n${table(images, IMAGE_COLUMNS)}\n` +
     `Containers space usage:\n\n${table(containers, CONTAINER_COLUMNS)}\n` +
     `Local Volumes space usage:\n\n${table(volumes, VOLUME_COLUMNS)}\n` +
-    `Build cache usage: 0B\n\n${alignColumns([CACHE_TITLES.join("\t")])}`;
+    `Build cache usage: ${formatSize(sum(usage.cache.map(({ size }) => size)), 4)}\n\n` +
+    table(cache, CACHE_COLUMNS);
 }

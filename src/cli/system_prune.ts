@@ -7,6 +7,7 @@ import { pruneNetworks } from "../engine/prune_networks.ts";
 import { pruneVolumes } from "../engine/prune_volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
+import { imageStore } from "./image_context.ts";
 import { pruneAndTell } from "./image_prune.ts";
 import { confirm } from "./output.ts";
 import { printDeleted, untilMillis } from "./prune_output.ts";
@@ -30,13 +31,14 @@ export const spec = {
   examples: ["diplodock system prune -af --volumes", "diplodock system prune --filter until=24h"],
 } as const satisfies CommandSpec;
 
-/** What will go, as docker asks. There is no build cache here. */
+/** What will go, as docker asks. */
 function question(all: boolean, volumes: boolean): string {
   const lines = [
     "all stopped containers",
     "all networks not used by at least one container",
     ...(volumes ? ["all anonymous volumes not used by at least one container"] : []),
     all ? "all images without at least one container associated to them" : "all dangling images",
+    all ? "all build cache" : "unused build cache",
   ];
   return "WARNING! This will remove:\n" + lines.map((line) => `  - ${line}\n`).join("") +
     "\nAre you sure you want to continue?";
@@ -70,5 +72,14 @@ async function prune(
     printDeleted("Volumes", pruned.names);
     bytes += pruned.bytes;
   }
-  return bytes + await pruneAndTell(filters, all, until);
+  bytes += await pruneAndTell(filters, all, until);
+  // Steps have no labels.
+  if (filters.has("label") || filters.has("label!")) return bytes;
+  const { pruneBuildCache } = await import("../build/prune.ts");
+  const cache = await pruneBuildCache(imageStore(), {
+    all,
+    ...(until.length > 0 && { untilMs: Math.min(...until) }),
+  });
+  printDeleted("build cache objects", cache.ids);
+  return bytes + cache.bytes;
 }

@@ -150,6 +150,24 @@ async function pumpOutput(
   await flushAll(streams);
 }
 
+/** Hands a container's output to `take`, until it ends or its monitor does. */
+export async function followOutput(
+  { started: { client } }: StartedContainer,
+  take: (stream: "stdout" | "stderr", bytes: Uint8Array<ArrayBuffer>) => void,
+): Promise<void> {
+  for (;;) {
+    const packet = client.receive(MSG_DONTWAIT);
+    if (packet === undefined) {
+      const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
+      if (events > POLLIN && client.receive(MSG_DONTWAIT) === undefined) return;
+      continue;
+    }
+    if (packet.kind === EXITED) return;
+    if (packet.kind === STDOUT) take("stdout", packet.bytes);
+    else if (packet.kind === STDERR) take("stderr", packet.bytes);
+  }
+}
+
 async function flushAll(streams: Partial<Record<number, Output>>): Promise<void> {
   for (const stream of Object.values(streams)) await stream?.flush();
 }

@@ -44,6 +44,8 @@ export interface CreateOptions {
   readonly command: readonly string[];
   /** Called with each warning for the user. */
   warn(text: string): void;
+  /** What it stands on, where that is no image that is known: a stage of a build. */
+  readonly source?: RootSource;
 }
 
 /** No image by this name is here: the caller may pull it and try again. */
@@ -70,9 +72,10 @@ export interface PlannedContainer {
 export function planContainer(
   request: CreateRequest,
   warn: (text: string) => void,
+  given?: RootSource,
 ): PlannedContainer {
   for (const warning of validate(request)) warn(warning);
-  const source = findRoot(request, warn);
+  const source = given ?? findRoot(request, warn);
   const id = newId();
   const complete = completeRequest(request, source.config, {
     id,
@@ -107,7 +110,7 @@ export async function createContainer(
   request: CreateRequest,
   options: CreateOptions,
 ): Promise<ContainerRecord> {
-  const planned = planContainer(request, options.warn);
+  const planned = planContainer(request, options.warn, options.source);
   const { id, source } = planned;
   using undo = new DisposableStack();
   const lock = undo.use(beginContainer(id));

@@ -17,7 +17,11 @@ const print = (text: string) => console.error(`WARNING: ${text}`);
 export const CLIENT = "diplodock: ";
 
 /** Brings an image here and shows the progress. */
-export type Pull = (image: string, request: CreateRequest, client: ClientOptions) => Promise<void>;
+export type Pull = (
+  image: string,
+  request: Pick<CreateRequest, "Platform">,
+  client: Pick<ClientOptions, "quiet" | "pullRetries" | "pullRetryDelaySeconds">,
+) => Promise<void>;
 
 /** Makes the container of `request`; pulls its image first where the policy says so. */
 export async function createWithImage(

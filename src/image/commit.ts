@@ -85,10 +85,10 @@ function ociLayers(store: Store, record: ImageRecord): Descriptor[] {
 }
 
 /** The upper directory as a stored layer; undefined if nothing is in it. */
-async function packUpper(
+export async function packUpper(
   session: Session,
   upper: string,
-  options: CommitOptions,
+  options: Pick<CommitOptions, "owners" | "deleted" | "pause" | "exclude">,
 ): Promise<Descriptor | undefined> {
   const path = session.temporary("blob");
   // Where that is slow it is done when the file is whole: whether it is much is known only then.

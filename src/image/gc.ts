@@ -1,6 +1,7 @@
 /** Removes what no image needs any more: blobs, unpacked layers, records. */
 import { UserError } from "../base/errors.ts";
 import { readDocument } from "./blobs.ts";
+import { cachedSteps } from "./build_cache.ts";
 import { type Digest, hexOf, parseDigest } from "./digest.ts";
 import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
 import { foreignManifests, readEntries } from "./index_file.ts";
@@ -49,6 +50,10 @@ function reachable(
     for (const chainId of record?.chain ?? []) layers.add(hexOf(chainId));
   }
   for (const digest of foreignManifests(store)) follow(digest);
+  for (const { layer, chainId } of cachedSteps(store)) {
+    if (layer !== undefined) blobs.add(hexOf(layer.descriptor.digest));
+    if (chainId !== undefined) layers.add(hexOf(chainId));
+  }
   return { blobs, layers, records, isSure };
 }
 

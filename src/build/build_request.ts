@@ -1,0 +1,24 @@
+/** What a build is asked for. */
+import type { HostConfig } from "../engine/types.ts";
+import type { BuildEvents } from "./events.ts";
+import type { OpenedContext } from "./context.ts";
+import type { Secret } from "./place_mounts.ts";
+
+/** The flags of `build`, checked. */
+export interface BuildRequest {
+  readonly opened: OpenedContext;
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly target?: string;
+  readonly noCache: boolean;
+  /** Ask the registry for every base image. */
+  readonly pull: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of RUN: "default", "none", "host", or a network's name. */
+  readonly network: string;
+  readonly host: Partial<HostConfig>;
+  readonly secrets: ReadonlyMap<string, Secret>;
+  readonly events: BuildEvents;
+  readonly signal: AbortSignal;
+  /** Brings an image here. */
+  readonly pullImage: (name: string) => Promise<void>;
+}

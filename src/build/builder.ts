@@ -1,0 +1,201 @@
+/** Builds the stages that a target needs, in order. */
+import { UserError } from "../base/errors.ts";
+import { expectSome } from "../image/hash.ts";
+import type { Session } from "../image/session.ts";
+import { BaseImages, checkPlatform } from "./base_image.ts";
+import type { BuildRequest } from "./build_request.ts";
+import { DockerfileError, readDockerfile } from "./dockerfile.ts";
+import { expand } from "./expand.ts";
+import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
+import { GlobalScope, StageScope } from "./scope.ts";
+import type { SourceTree } from "./source_tree.ts";
+import { imageId, type StageState, unpackedLayers } from "./stage_state.ts";
+import { cutStages, findStage, neededStages, type Stage, targetStage } from "./stages.ts";
+import { StageBuilder } from "./stage_builder.ts";
+
+/** A stage that is built. */
+interface Done {
+  readonly state: StageState;
+  readonly scope: StageScope;
+}
+
+/** An error, with the lines of the Dockerfile that it is about. */
+export class BuildError extends UserError {
+  override name = "BuildError";
+  constructor(message: string, readonly first?: number, readonly last?: number) {
+    super(message);
+  }
+}
+
+/** Instructions that make files, and so have a place among those of their stage. */
+const WITH_PLACE = ["run", "copy", "add", "workdir"];
+
+/** Carries out one build. */
+export class Builder {
+  readonly #images: BaseImages;
+  readonly #done = new Map<Stage, Done>();
+  readonly #stages: readonly Stage[];
+  readonly #target: Stage;
+  readonly #needed: readonly Stage[];
+  readonly #global: GlobalScope;
+  readonly #escape: string;
+  #number = 0;
+  #total = 0;
+
+  /** Throws DockerfileError, UserError. */
+  constructor(readonly session: Session, readonly request: BuildRequest) {
+    const dockerfile = readDockerfile(request.opened.text);
+    this.#escape = dockerfile.escape;
+    const { globals, stages } = cutStages(parseDockerfile(dockerfile));
+    this.#global = new GlobalScope(request.buildArgs, dockerfile.escape);
+    for (const arg of globals) this.#global.declare(arg);
+    this.#stages = stages;
+    this.#target = targetStage(stages, request.target);
+    this.#images = new BaseImages(session.store, request);
+    this.#needed = neededStages(stages, this.#target, (stage) => this.#baseName(stage));
+    this.#total = this.#needed.reduce((sum, stage) => sum + 1 + stage.steps.length, 0);
+    this.#total += Object.keys(request.labels).length > 0 ? 1 : 0;
+  }
+
+  /** The target, built. Throws BuildError, UserError. */
+  async build(): Promise<StageState> {
+    await expectSome();
+    for (const stage of this.#needed) await this.#checkBase(stage);
+    for (const stage of this.#needed) {
+      this.#done.set(stage, await this.#build(stage));
+    }
+    const { state } = this.#done.get(this.#target)!;
+    if (state.isHost) {
+      throw new UserError(
+        `Cannot make an image of a stage FROM host: this machine's own root is no layer; copy ` +
+          "what is needed of it into another stage: COPY --from",
+      );
+    }
+    const unused = this.#global.unused();
+    if (unused.length > 0) {
+      this.request.events.warn(
+        `One or more build-args [${unused.join(" ")}] were not consumed`,
+      );
+    }
+    return state;
+  }
+
+  /** What FROM means, with its variables replaced. */
+  #baseName({ from }: Stage): string {
+    const name = expand(from.image, this.#global.lookup, { escape: this.#escape });
+    if (name !== "") return name;
+    throw new BuildError(
+      `base name (${from.image}) should not be blank`,
+      from.line.first,
+      from.line.last,
+    );
+  }
+
+  /** Sees that the base image of a stage is here before anything is built. */
+  async #checkBase(stage: Stage): Promise<void> {
+    const { from } = stage;
+    const name = this.#baseName(stage);
+    if (from.platform !== undefined) {
+      const platform = expand(from.platform, this.#global.lookup, { escape: this.#escape });
+      if (platform !== "") checkPlatform(platform);
+    }
+    if (this.#stageNamed(name, stage) !== undefined) return;
+    try {
+      await this.#images.get(name);
+    } catch (error) {
+      throw located(error, from);
+    }
+  }
+
+  /** A stage before this one by its name; numbers do not count in FROM. */
+  #stageNamed(name: string, stage: Stage): Stage | undefined {
+    return /^\d+$/.test(name) ? undefined : findStage(this.#stages, name, stage.index);
+  }
+
+  async #build(stage: Stage): Promise<Done> {
+    const name = this.#baseName(stage);
+    const above = this.#stageNamed(name, stage);
+    const base = above === undefined
+      ? { state: await this.#images.get(name), scope: undefined }
+      : this.#done.get(above)!;
+    const scope = new StageScope(this.#global, base.scope);
+    const { OnBuild, ...config } = base.state.config;
+    const triggers = (OnBuild ?? []).map((text) => this.#trigger(text, stage.from));
+    this.#total += triggers.length;
+    const steps = [...triggers, ...stage.steps];
+    const label = this.#needed.length > 1 ? `${stage.from.name ?? `stage-${stage.index}`} ` : "";
+    const isImage = above === undefined && name !== "scratch";
+    const places = steps.filter(({ kind }) => WITH_PLACE.includes(kind)).length +
+      (isImage ? 1 : 0);
+    let place = 0;
+    const begin = (text: string, hasPlace: boolean) =>
+      this.request.events.begin({
+        kind: "instruction",
+        text,
+        ...(hasPlace && { place: `${label}${++place}/${places}` }),
+        number: ++this.#number,
+        total: this.#total,
+      });
+    const from = begin(stage.from.shown, isImage);
+    if (isImage) from.cached();
+    from.done(isImage ? base.state.baseId : this.#idOf({ ...base.state, config }));
+    const builder = new StageBuilder(this.session, this.request, {
+      scope,
+      escape: this.#escape,
+      treeOf: (source) => this.#treeOf(source, stage),
+    }, { ...base.state, config });
+    for (const step of steps) {
+      const work = begin(step.shown, WITH_PLACE.includes(step.kind));
+      try {
+        this.request.signal.throwIfAborted();
+        await builder.step(step, work);
+        work.done(this.#idOf(builder.state));
+      } catch (error) {
+        const shown = located(error, step);
+        work.failed(shown instanceof Error ? shown.message : String(shown));
+        throw shown;
+      }
+    }
+    const { labels } = this.request;
+    if (stage === this.#target && Object.keys(labels).length > 0) {
+      const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`).join(" ");
+      const work = begin(`LABEL ${pairs}`, false);
+      builder.label(labels);
+      work.done(this.#idOf(builder.state));
+    }
+    return { state: builder.state, scope };
+  }
+
+  #idOf(state: StageState): string | undefined {
+    const isNothing = state.layers.length === 0 && state.history.length === 0;
+    return this.request.events.wantsIds && !isNothing ? imageId(state) : undefined;
+  }
+
+  /** An instruction that the base image brings. */
+  #trigger(text: string, from: Instruction): Instruction {
+    const [line] = readDockerfile(text).lines;
+    return parseLine({ ...line, first: from.line.first, last: from.line.last }, "\\");
+  }
+
+  /** The files of a stage, of an image, or of the build context. */
+  async #treeOf(source: string | undefined, stage: Stage): Promise<SourceTree> {
+    if (source === undefined) return this.request.opened.tree;
+    const other = findStage(this.#stages, source, stage.index);
+    const state = other === undefined
+      ? await this.#images.get(source)
+      : this.#done.get(other)!.state;
+    return {
+      layers: await unpackedLayers(this.session, state),
+      ...(state.isHost && { crosses: true }),
+    };
+  }
+}
+
+/** An error of an instruction, with its lines. */
+function located(error: unknown, { line }: Instruction): unknown {
+  if (error instanceof BuildError || error instanceof DockerfileError) return error;
+  const isRefusal = error instanceof Error &&
+    (error instanceof UserError || /^(?:SyscallError|RegistryError|TarError)$/.test(error.name));
+  if (!isRefusal) return error;
+  return new BuildError(error.message, line.first, line.last);
+}

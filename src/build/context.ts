@@ -1,0 +1,217 @@
+/** The build context: a directory, or an archive that is unpacked; with its Dockerfile. */
+import { UserError } from "../base/errors.ts";
+import { TreeWriter } from "../engine/tree_writer.ts";
+import { openDirectory } from "../../ffi/fd.ts";
+import { decompress } from "../image/compression.ts";
+import { readLayeredFile } from "../engine/root_files.ts";
+import type { Session } from "../image/session.ts";
+import { TarError, TarReader } from "../image/tar.ts";
+import { BLOCK, parseHeader } from "../image/tar_header.ts";
+import { ignoreLines, IgnoreList } from "./ignore.ts";
+import type { SourceTree } from "./source_tree.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What the user named as context and Dockerfile. */
+export interface ContextWish {
+  /** A directory, "-", or the address of an archive. */
+  readonly context: string;
+  /** `-f`: a path here, in an archive a path in it; "-"; undefined: the default. */
+  readonly file?: string;
+  readonly stdin: () => AsyncIterable<Bytes>;
+}
+
+/** A context and its Dockerfile. */
+export interface OpenedContext {
+  readonly tree: SourceTree;
+  /** How the Dockerfile is called in messages. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Nobody's: what docker's client sends has no owners. */
+const ROOT = { uid: 0, gid: 0 };
+const DEFAULT_NAME = "Dockerfile";
+const MAX_DOCKERFILE = 16 << 20;
+
+/** Opens what the user named. Throws UserError with docker's texts. */
+export async function openContext(session: Session, wish: ContextWish): Promise<OpenedContext> {
+  const { context, file } = wish;
+  if (/^(?:git@|git:\/\/|ssh:\/\/|github\.com\/)|\.git(?:#.*)?$/.test(context)) {
+    throw new UserError(
+      `Cannot use "${context}" as build context: git repositories are not supported; ` +
+        "clone it and name the directory",
+    );
+  }
+  if (context === "-") {
+    if (file === "-") {
+      throw new UserError(
+        "invalid argument: can't use stdin for both build context and dockerfile",
+      );
+    }
+    return await streamContext(session, wish.stdin(), file);
+  }
+  if (/^https?:\/\//.test(context)) {
+    const response = await fetch(context);
+    if (!response.ok || response.body === null) {
+      throw new UserError(`failed to download "${context}": ${response.status}`);
+    }
+    return await streamContext(session, response.body, file);
+  }
+  return await directoryContext(context, file, wish);
+}
+
+async function directoryContext(
+  context: string,
+  file: string | undefined,
+  { stdin }: ContextWish,
+): Promise<OpenedContext> {
+  let path: string;
+  try {
+    path = Deno.realPathSync(context);
+  } catch {
+    throw new UserError(`unable to prepare context: path "${context}" not found`);
+  }
+  if (!Deno.statSync(path).isDirectory) {
+    throw new UserError(`unable to prepare context: path "${context}" is not a directory`);
+  }
+  const found = file === "-"
+    ? { path: undefined, name: DEFAULT_NAME, text: await textOf(stdin()) }
+    : readDockerfileAt(path, file);
+  const own = found.path === undefined ? undefined : readText(`${found.path}.dockerignore`);
+  const ignore = own ?? readLayeredFile([path], ".dockerignore");
+  const list = new IgnoreList(ignoreLines(ignore));
+  return {
+    tree: { layers: [path], crosses: true, owner: ROOT, ...(!list.isEmpty && { ignore: list }) },
+    name: found.name,
+    text: found.text,
+  };
+}
+
+/** The Dockerfile of a directory: `-f` is a path from where the user stands. */
+function readDockerfileAt(
+  directory: string,
+  file: string | undefined,
+): { path: string; name: string; text: string } {
+  const paths = file === undefined
+    ? [`${directory}/${DEFAULT_NAME}`, `${directory}/${DEFAULT_NAME.toLowerCase()}`]
+    : [file.startsWith("/") ? file : `${Deno.cwd()}/${file}`];
+  for (const path of paths) {
+    const text = readText(path);
+    if (text !== undefined) return { path, name: path.slice(path.lastIndexOf("/") + 1), text };
+  }
+  throw noDockerfile(file ?? DEFAULT_NAME);
+}
+
+function noDockerfile(name: string): UserError {
+  const shown = name.slice(name.lastIndexOf("/") + 1);
+  return new UserError(`failed to read dockerfile: open ${shown}: no such file or directory`);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw new UserError(`failed to read dockerfile: ${(error as Error).message}`);
+  }
+}
+
+/** An archive of any compression, or the text of a Dockerfile and no files at all. */
+async function streamContext(
+  session: Session,
+  source: AsyncIterable<Bytes>,
+  file: string | undefined,
+): Promise<OpenedContext> {
+  const directory = session.temporary("context");
+  Deno.mkdirSync(directory, { mode: 0o755 });
+  const { compression, chunks } = await decompress(source);
+  const iterator = chunks[Symbol.asyncIterator]();
+  const head = await atLeast(iterator, BLOCK);
+  async function* all(): AsyncGenerator<Bytes> {
+    yield head;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+      yield next.value;
+    }
+  }
+  if (!isArchive(head)) {
+    if (compression !== "none") throw new UserError("the build context is no tar archive");
+    return {
+      tree: { layers: [directory], owner: ROOT },
+      name: DEFAULT_NAME,
+      text: await textOf(all()),
+    };
+  }
+  await unpackContext(all(), directory);
+  const name = (file ?? DEFAULT_NAME).replace(/^(?:\.?\/)+/, "");
+  const text = textIn(directory, name) ??
+    (file === undefined ? textIn(directory, name.toLowerCase()) : undefined);
+  if (text === undefined) throw noDockerfile(name);
+  const ignore = textIn(directory, `${name}.dockerignore`) ?? textIn(directory, ".dockerignore");
+  const list = new IgnoreList(ignoreLines(ignore ?? ""));
+  return {
+    tree: { layers: [directory], owner: ROOT, ...(!list.isEmpty && { ignore: list }) },
+    name: name.slice(name.lastIndexOf("/") + 1),
+    text,
+  };
+}
+
+/** A file of an unpacked archive, never one outside of it. */
+function textIn(directory: string, name: string): string | undefined {
+  return readLayeredFile([directory], name) || undefined;
+}
+
+async function unpackContext(chunks: AsyncIterable<Bytes>, directory: string): Promise<void> {
+  using root = openDirectory(directory);
+  using writer = new TreeWriter(root, "", { owners: false });
+  const reader = new TarReader(writer);
+  try {
+    for await (const chunk of chunks) reader.push(chunk);
+    reader.finish();
+  } catch (error) {
+    if (error instanceof TarError) throw new UserError(error.message);
+    throw error;
+  }
+  writer.finish();
+}
+
+/** Whether bytes begin as an archive does. */
+export function isArchive(head: Uint8Array): boolean {
+  if (head.length < BLOCK) return false;
+  try {
+    parseHeader(head.subarray(0, BLOCK));
+    return true;
+  } catch (error) {
+    if (error instanceof TarError) return false;
+    throw error;
+  }
+}
+
+/** The first bytes of a stream, as many as asked for if there are. */
+export async function atLeast(source: AsyncIterator<Bytes>, count: number): Promise<Bytes> {
+  let head: Bytes = new Uint8Array(0);
+  while (head.length < count) {
+    const next = await source.next();
+    if (next.done) break;
+    const joined: Bytes = new Uint8Array(head.length + next.value.length);
+    joined.set(head);
+    joined.set(next.value, head.length);
+    head = joined;
+  }
+  return head;
+}
+
+async function textOf(source: AsyncIterable<Bytes>): Promise<string> {
+  const parts: Bytes[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > MAX_DOCKERFILE) {
+      throw new UserError(`failed to read dockerfile: more than ${MAX_DOCKERFILE} bytes`);
+    }
+    parts.push(chunk.slice());
+  }
+  return await new Blob(parts).text();
+}

@@ -1,0 +1,57 @@
+/** The words for a build that failed: docker's, with the lines of the Dockerfile. */
+import { firstError, UserError } from "../base/errors.ts";
+import { escapeLines } from "../base/controls.ts";
+import { isRefusal } from "./engine_error.ts";
+import type { BuildDisplay } from "./build_progress.ts";
+
+/** Where an error is; members of those that know. */
+interface Place {
+  readonly first?: number;
+  readonly last?: number;
+}
+
+/** What to throw instead of `thrown`; what leads to it is printed. */
+export function buildFailure(
+  thrown: unknown,
+  display: BuildDisplay,
+  dockerfile: { name: string; text: string } | undefined,
+  isClassic: boolean,
+): unknown {
+  const error = firstError(thrown);
+  const isKnown = isRefusal(error) || error instanceof Error &&
+      /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError)$/.test(error.name);
+  if (!isKnown) return error;
+  const message = error.message.replace(/^Error response from daemon: /, "");
+  if (isClassic) return classicFailure(message);
+  if (display.failure !== undefined) {
+    const { title, lines } = display.failure;
+    const text = ["------", ` > ${title}:`, ...lines, "------"].join("\n");
+    console.error(escapeLines(text));
+  }
+  const { first, last = first } = error as Place;
+  if (dockerfile !== undefined && first !== undefined) {
+    console.error(escapeLines(excerpt(dockerfile, first, last!)));
+  }
+  return new UserError(`ERROR: failed to solve: ${message}`);
+}
+
+/** The classic builder's error, and the exit code of the command. */
+function classicFailure(message: string): UserError {
+  const failed = /^process "(.*)" did not complete successfully: exit code: (\d+)$/s.exec(message);
+  if (failed === null) return new UserError(`Error response from daemon: ${message}`);
+  const [, words, code] = failed;
+  return new UserError(`The command '${words}' returned a non-zero code: ${code}`, Number(code));
+}
+
+/** The lines that an error is about, marked, with two before and after. */
+function excerpt({ name, text }: { name: string; text: string }, first: number, last: number) {
+  const all = text.split(/\r?\n/);
+  if (all.at(-1) === "") all.pop();
+  const shown: string[] = [];
+  for (let at = Math.max(1, first - 2); at <= Math.min(all.length, last + 2); at++) {
+    const mark = at >= first && at <= last ? ">>>" : "   ";
+    shown.push(`${String(at).padStart(4)} | ${mark} ${all[at - 1]}`);
+  }
+  const rule = "-".repeat(20);
+  return [`${name}:${first}`, rule, ...shown, rule].join("\n");
+}

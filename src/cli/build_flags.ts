@@ -1,0 +1,222 @@
+/** The flags of `build`: what is done, what is said not to be done, and what is refused. */
+import { UserError } from "../base/errors.ts";
+import { parseSize } from "../base/units.ts";
+import type { FlagTable } from "./args.ts";
+import { parseLabel } from "./flags/env.ts";
+import { parseAddHost } from "./flags/networks.ts";
+import { parseUlimit } from "./flags/resources.ts";
+import { parseBytesOrUnlimited, parseCsvRecord } from "./flags/units.ts";
+
+const bytes = { type: "string", value: "bytes", parse: parseSize } as const;
+
+const LIMITS = {
+  "cgroup-parent": { type: "string", help: "Set the parent cgroup for RUN instructions" },
+  "cpu-period": { type: "int", help: "Limit the CPU CFS (Completely Fair Scheduler) period" },
+  "cpu-quota": { type: "int", help: "Limit the CPU CFS (Completely Fair Scheduler) quota" },
+  "cpu-shares": { type: "int", short: "c", help: "CPU shares (relative weight)" },
+  "cpuset-cpus": { type: "string", help: "CPUs in which to allow execution (0-3, 0,1)" },
+  "cpuset-mems": { type: "string", help: "MEMs in which to allow execution (0-3, 0,1)" },
+  memory: { ...bytes, short: "m", help: "Memory limit" },
+  "memory-swap": {
+    type: "string",
+    value: "bytes",
+    parse: parseBytesOrUnlimited,
+    help: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap",
+  },
+  "shm-size": { ...bytes, help: "Shared memory size for build containers" },
+  ulimit: { type: "list", value: "ulimit", parse: parseUlimit, help: "Ulimit options" },
+} as const satisfies FlagTable;
+
+/** Flags that scripts give and that change nothing here; SAID says so. */
+const ACCEPTED = {
+  allow: { type: "list", hidden: true },
+  attest: { type: "list", hidden: true },
+  builder: { type: "string", hidden: true },
+  "cache-from": { type: "list", hidden: true },
+  "cache-to": { type: "list", hidden: true },
+  compress: { type: "bool", hidden: true },
+  "disable-content-trust": { type: "bool", default: true, hidden: true },
+  "force-rm": { type: "bool", hidden: true },
+  isolation: { type: "string", hidden: true },
+  load: { type: "bool", hidden: true },
+  provenance: { type: "string", bare: "true", hidden: true },
+  rm: { type: "bool", default: true, hidden: true },
+  sbom: { type: "string", bare: "true", hidden: true },
+  "security-opt": { type: "list", hidden: true },
+  squash: { type: "bool", hidden: true },
+  ssh: { type: "list", hidden: true },
+} as const satisfies FlagTable;
+
+export const BUILD_FLAGS = {
+  "add-host": {
+    type: "list",
+    parse: parseAddHost,
+    help: "Add a custom host-to-IP mapping (host:ip)",
+  },
+  "build-arg": { type: "list", help: "Set build-time variables" },
+  file: {
+    type: "string",
+    short: "f",
+    help: 'Name of the Dockerfile (default: "PATH/Dockerfile")',
+    complete: "file",
+  },
+  iidfile: { type: "string", help: "Write the image ID to a file", complete: "file" },
+  label: { type: "list", parse: parseLabel, help: "Set metadata for an image" },
+  network: {
+    type: "string",
+    help: "Set the networking mode for the RUN instructions during build",
+    complete: "network",
+  },
+  "no-cache": { type: "bool", help: "Do not use cache when building the image" },
+  output: {
+    type: "list",
+    short: "o",
+    help: 'Output destination (format: "type=local,dest=path")',
+    complete: "directory",
+  },
+  platform: { type: "string", help: "Set target platform for build" },
+  progress: {
+    type: "string",
+    help: 'Set type of progress output ("auto", "plain", "tty", "quiet")',
+    complete: ["auto", "plain", "tty", "quiet"],
+  },
+  pull: { type: "bool", help: "Always attempt to pull all referenced images" },
+  push: { type: "bool", help: "Push the image to its registry when it is built" },
+  quiet: {
+    type: "bool",
+    short: "q",
+    help: "Suppress the build output and print image ID on success",
+  },
+  secret: {
+    type: "list",
+    help: 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
+  },
+  tag: {
+    type: "list",
+    short: "t",
+    help: 'Name and optionally a tag (format: "name:tag")',
+    complete: "image",
+  },
+  target: { type: "string", help: "Set the target build stage to build" },
+  ...LIMITS,
+  ...ACCEPTED,
+} as const satisfies FlagTable;
+
+/** What is said of a flag that changes nothing here. */
+const SAID: Record<string, string> = {
+  allow: "--allow is not needed: nothing that it allows is done here",
+  attest: "--attest is ignored: no attestations are made",
+  builder: "--builder is ignored: there is one builder, this program",
+  "cache-from": "--cache-from is ignored: only what was built on this machine is reused",
+  "cache-to": "--cache-to is ignored: the cache stays on this machine",
+  compress: "--compress is ignored: the build context is not sent anywhere",
+  isolation: "--isolation is for Windows only",
+  "security-opt": "--security-opt is ignored: RUN has the rights of ordinary containers",
+};
+
+/** Warnings of flags that were given and change nothing. Throws UserError for what cannot be. */
+export function checkAccepted(
+  given: ReadonlySet<string>,
+  options: { provenance?: string; sbom?: string; rm: boolean; squash: boolean; ssh: string[] },
+): string[] {
+  if (options.ssh.length > 0) {
+    throw new UserError(
+      "--ssh is not supported: no agent is passed into builds; give the key as a secret: " +
+        "--secret id=key,src=PATH",
+    );
+  }
+  if (options.squash) {
+    throw new UserError("--squash is not supported: copy the files into a stage FROM scratch");
+  }
+  const warnings = Object.entries(SAID).filter(([name]) => given.has(name)).map(([, text]) => text);
+  const wants = (value: string | undefined) =>
+    value !== undefined && !/^(?:0|f|false)$/i.test(value);
+  if (wants(options.provenance)) warnings.push("--provenance is ignored: no attestations are made");
+  if (wants(options.sbom)) warnings.push("--sbom is ignored: no attestations are made");
+  if (!options.rm) warnings.push("--rm=false is ignored: containers of builds are always removed");
+  return warnings;
+}
+
+/** Where the result goes. */
+export type Output =
+  | { readonly type: "image"; readonly push: boolean }
+  | { readonly type: "local" | "tar"; readonly dest: string };
+
+/** Reads `--output`. Throws UserError. */
+export function parseOutput(texts: readonly string[], push: boolean): Output {
+  if (texts.length === 0) return { type: "image", push };
+  if (texts.length > 1) {
+    throw new UserError("multiple outputs are not supported: give --output once");
+  }
+  const [text] = texts;
+  if (!text.includes("=")) {
+    return text === "-" ? { type: "tar", dest: "-" } : { type: "local", dest: text };
+  }
+  const fields = new Map(
+    parseCsvRecord(text).map((field) => {
+      const equals = field.indexOf("=");
+      return [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
+    }),
+  );
+  const type = fields.get("type");
+  const dest = fields.get("dest");
+  switch (type) {
+    case "image":
+    case "registry":
+    case "docker":
+      if (dest !== undefined) {
+        throw new UserError(
+          `--output type=${type},dest=… is not supported: build with -t and use save -o`,
+        );
+      }
+      return { type: "image", push: push || type === "registry" || fields.get("push") === "true" };
+    case "local":
+    case "tar":
+      if (!dest && type === "local") {
+        throw new UserError("output directory is required for local exporter");
+      }
+      return { type, dest: dest || "-" };
+    default:
+      throw new UserError(`exporter "${type ?? ""}" could not be found`);
+  }
+}
+
+/** Reads `--secret`: "id=x,src=path", "id=x,env=NAME"; "id=x" alone is a variable or a file. */
+export function parseSecrets(
+  texts: readonly string[],
+): Map<string, { path: string } | { env: string }> {
+  const secrets = new Map<string, { path: string } | { env: string }>();
+  for (const text of texts) {
+    const fields = new Map(
+      parseCsvRecord(text).map((field): [string, string] => {
+        const equals = field.indexOf("=");
+        if (equals < 0) throw new UserError(`invalid field '${field}' must be a key=value pair`);
+        return [field.slice(0, equals).toLowerCase(), field.slice(equals + 1)];
+      }),
+    );
+    for (const key of fields.keys()) {
+      if (!["id", "src", "source", "env", "type"].includes(key)) {
+        throw new UserError(`unexpected key '${key}' in '${text}'`);
+      }
+    }
+    const id = fields.get("id");
+    if (!id) throw new UserError(`secret "${text}" has no id`);
+    const type = fields.get("type");
+    const source = fields.get("src") ?? fields.get("source");
+    const env = fields.get("env") ?? (type === "env" ? source ?? id : undefined);
+    if (env !== undefined) secrets.set(id, { env });
+    else if (source === undefined && type === undefined && Deno.env.get(id) !== undefined) {
+      secrets.set(id, { env: id });
+    } else secrets.set(id, { path: fileOf(source ?? id) });
+  }
+  return secrets;
+}
+
+function fileOf(path: string): string {
+  try {
+    if (Deno.statSync(path).isFile) return path;
+  } catch {
+    throw new UserError(`failed to stat ${path}: no such file or directory`);
+  }
+  throw new UserError(`secret ${path} is no file`);
+}

@@ -1,0 +1,383 @@
+/** Images from Dockerfiles: layers, variables, stages, mounts, the cache, what stays after a kill. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { Engine, type Result, waitFor } from "../lib/engine.ts";
+import { isRoot, skipUnless } from "../lib/skip.ts";
+
+const OPTIONS = skipUnless(isRoot(), "needs root");
+const engine = new Engine();
+Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
+
+let made: Promise<unknown> | undefined;
+
+/** An image of busybox alone, called base. */
+function base(): Promise<unknown> {
+  return made ??= (async () => {
+    const root = engine.rootfs("rootfs", (directory) => {
+      Deno.mkdirSync(`${directory}/etc`);
+      Deno.writeTextFileSync(`${directory}/etc/passwd`, "root:x:0:0::/:/bin/sh\napp:x:7:8::/:\n");
+      Deno.writeTextFileSync(`${directory}/etc/group`, "root:x:0:\napps:x:9:\n");
+      Deno.mkdirSync(`${directory}/real`);
+      Deno.symlinkSync("/real", `${directory}/link`);
+    });
+    const archive = engine.path("base.tar");
+    const { success } = await new Deno.Command("tar", { args: ["-C", root, "-cf", archive, "."] })
+      .output();
+    assert(success);
+    await engine.ok("import", "-c", "ENV PATH=/bin", archive, "base");
+  })();
+}
+
+let serial = 0;
+
+/** A build context of these files; a name that ends in "/" is a directory, a text "-> x" a link. */
+function context(files: Record<string, string>): string {
+  const directory = engine.path(`context${serial++}`);
+  Deno.mkdirSync(directory);
+  for (const [name, text] of Object.entries(files)) {
+    const path = `${directory}/${name}`;
+    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
+    if (text.startsWith("-> ")) Deno.symlinkSync(text.slice(3), path);
+    else Deno.writeTextFileSync(path, text);
+  }
+  return directory;
+}
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({
+    name,
+    ...OPTIONS,
+    async fn() {
+      await base();
+      await fn();
+      assertEquals(engine.ids(), [], "containers are left");
+    },
+  });
+}
+
+async function build(directory: string, ...flags: string[]): Promise<Result> {
+  return await engine.dd("build", "--network", "none", "-t", "x", ...flags, directory);
+}
+
+async function built(directory: string, ...flags: string[]): Promise<Result> {
+  const result = await build(directory, ...flags);
+  assertEquals(result.code, 0, result.stderr);
+  return result;
+}
+
+const run = (...words: string[]) => engine.ok("run", "--rm", "--network", "none", "x", ...words);
+
+test("build makes layers and a config", async () => {
+  const directory = context({
+    Dockerfile: `ARG TAG=latest
+FROM base:$TAG
+ARG V=1
+ENV X=$V
+WORKDIR /app
+COPY --chown=app:apps a.txt dir ./
+RUN echo "$X $V" > made && pwd
+LABEL l=$X
+USER app
+CMD cat made a.txt in/deep`,
+    "a.txt": "a\n",
+    "dir/in/deep": "deep\n",
+  });
+  const { stderr } = await built(directory, "--build-arg", "V=2", "--label", "m=n");
+  assertMatch(stderr, /^#5 \[3\/4\] COPY --chown=app:apps a\.txt dir \.\/$/m);
+  assertMatch(stderr, /^#6 \d\.\d{3} \/app$/m);
+  assertEquals(await run(), "2 2\na\ndeep");
+  assertEquals(
+    await run("stat", "-c", "%u:%g %n", "a.txt", "in/deep", "made"),
+    [
+      "7:9 a.txt",
+      "7:9 in/deep",
+      "0:0 made",
+    ].join("\n"),
+  );
+  const format = "{{json .Config.Env}} {{json .Config.Labels}} {{.Config.User}}";
+  assertEquals(
+    await engine.ok("image", "inspect", "-f", format, "x"),
+    '["PATH=/bin","X=2"] {"l":"2","m":"n"} app',
+  );
+  const history = await engine.ok("history", "--no-trunc", "--format", "{{.CreatedBy}}", "x");
+  assertStringIncludes(history, 'RUN |1 V=2 /bin/sh -c echo "$X $V" > made && pwd # buildkit');
+});
+
+test("the same build takes everything from the cache and has the same id", async () => {
+  const dockerfile = "FROM base\nCOPY f /\nRUN echo ran\nENV a=b";
+  const directory = context({ Dockerfile: dockerfile, f: "1" });
+  const first = await engine.ok("build", "-q", "--network", "none", directory);
+  Deno.utimeSync(`${directory}/f`, 1, 1);
+  const { stderr } = await built(directory);
+  assertEquals(stderr.match(/CACHED/g)?.length, 3, stderr);
+  assertEquals(await engine.ok("image", "inspect", "-f", "{{.Id}}", "x"), first);
+  Deno.writeTextFileSync(`${directory}/f`, "2");
+  assertMatch((await built(directory)).stderr, /^#\d+ \d\.\d+ ran$/m);
+  assertMatch((await built(directory, "--no-cache")).stderr, /^#\d+ \d\.\d+ ran$/m);
+  Deno.chmodSync(`${directory}/f`, 0o700);
+  assertMatch((await built(directory)).stderr, /^#\d+ \d\.\d+ ran$/m);
+});
+
+test("only the stages that the target needs are built", async () => {
+  const directory = context({
+    Dockerfile: `FROM base AS one
+RUN echo from-one > /f
+FROM base AS broken
+RUN false
+FROM scratch
+COPY --from=one /f /bin/busybox /
+COPY --from=base --link /bin/busybox /bin/cat
+CMD ["/bin/cat", "/f"]`,
+  });
+  await built(directory);
+  assertEquals(await run(), "from-one");
+  const { code, stderr } = await build(directory, "--target", "broken");
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Dockerfile:4\n--------------------\n");
+  assertStringIncludes(stderr, "   4 | >>> RUN false\n");
+  assertStringIncludes(
+    stderr,
+    'ERROR: failed to solve: process "/bin/sh -c false" did not complete successfully: ' +
+      "exit code: 1\n",
+  );
+});
+
+test("COPY follows the image's links and stays within the context", async () => {
+  const directory = context({
+    Dockerfile: "FROM base\nCOPY f /link/\nCOPY out /o\nCOPY up /u\n" +
+      "RUN test -L /link && cat /real/f && readlink /o/abs && test ! -e /u/passwd",
+    f: "f\n",
+    "etc/passwd": "the context's own\n",
+    "out/abs": "-> /etc/passwd",
+    up: "-> ../../../../etc",
+    ".dockerignore": "etc/passwd",
+  });
+  assertMatch((await built(directory)).stderr, /^#\d+ \d\.\d+ f$/m);
+  const escape = context({ Dockerfile: "FROM base\nCOPY up /u", up: "-> /etc/hostname" });
+  assertStringIncludes((await build(escape)).stderr, '"/up": not found');
+});
+
+test("COPY has docker's rules for directories", async () => {
+  const directory = context({
+    Dockerfile: `FROM base
+COPY d /new
+COPY d /dir/
+COPY d/f d/g /two/
+COPY d/f /one
+COPY d/* /glob
+COPY --parents d/sub/h /par/
+COPY --exclude=*.no d /ex
+RUN find /new /dir /two /one /glob /par /ex`,
+    "d/f": "",
+    "d/g": "",
+    "d/sub/h": "",
+    "d/x.no": "",
+  });
+  const { stderr } = await built(directory);
+  const found = [...stderr.matchAll(/^#\d+ \d\.\d+ (\/.*)$/gm)].map(([, path]) => path).sort();
+  const below = (top: string, ...names: string[]) => [top, ...names.map((one) => `${top}/${one}`)];
+  const all = ["f", "g", "sub", "sub/h", "x.no"];
+  assertEquals(
+    found,
+    [
+      ...below("/new", ...all),
+      ...below("/dir", ...all),
+      ...below("/two", "f", "g"),
+      "/one",
+      ...below("/glob", "f", "g", "h", "x.no"),
+      ...below("/par", "d", "d/sub", "d/sub/h"),
+      ...below("/ex", "f", "g", "sub", "sub/h"),
+    ].sort(),
+  );
+  const several = context({ Dockerfile: "FROM base\nCOPY a b /c", a: "", b: "" });
+  assertStringIncludes((await build(several)).stderr, "must be a directory and end with a /");
+  const onFile = context({ Dockerfile: "FROM base\nCOPY d /etc/passwd", "d/f": "" });
+  assertStringIncludes((await build(onFile)).stderr, "cannot copy to non-directory: /etc/passwd");
+});
+
+test("ADD unpacks archives and replaces what is in their way", async () => {
+  const directory = context({
+    Dockerfile: "FROM base\nADD a.tgz plain.gz /x/\nADD b.tar /\n" +
+      "RUN cat /x/in/f && test -f /x/plain.gz && cat /real/implied && test -L /link",
+    "t/in/f": "packed\n",
+    "t2/link/implied": "implied\n",
+    "plain.gz": "no archive",
+  });
+  const tar = async (...args: string[]) => {
+    assert((await new Deno.Command("tar", { args, cwd: directory }).output()).success);
+  };
+  await tar("-C", "t", "-czf", "a.tgz", "in");
+  await tar("-C", "t2", "-cf", "b.tar", "link/implied");
+  const { stderr } = await built(directory);
+  assertMatch(stderr, /^#\d+ \d\.\d+ packed$/m);
+  assertMatch(stderr, /^#\d+ \d\.\d+ implied$/m);
+});
+
+test("here-documents are files and scripts", async () => {
+  const directory = context({
+    Dockerfile: `FROM base
+ENV A=1
+COPY <<one <<"two" /d/
+$A
+one
+$A
+two
+RUN <<E
+echo a
+echo b > /b
+E
+RUN <<-E
+	#!/bin/busybox sh
+	echo own $0
+	E
+RUN cat /d/one /d/two /b <<E
+from the shell
+E`,
+  });
+  const { stderr } = await built(directory);
+  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
+  assertEquals(said, ["a", "own /dev/pipes/E", "1", "$A", "b"]);
+});
+
+test("RUN --mount shows secrets, caches and files, and leaves nothing of them", async () => {
+  const directory = context({
+    Dockerfile: `FROM base
+RUN --mount=type=secret,id=s,target=/s --mount=type=secret,id=e,env=E cat /s && echo $E
+RUN --mount=type=cache,target=/cache echo x >> /cache/n
+RUN --mount=type=cache,target=/cache wc -l < /cache/n
+RUN --mount=target=/ctx,rw cat /ctx/f && echo gone > /ctx/g
+RUN --mount=from=base,source=/etc,target=/e grep -c app /e/passwd
+RUN --mount=type=tmpfs,target=/t mount | grep -c " /t type tmpfs"
+RUN ls -d /s /cache /ctx /e /t 2>&1 | grep -c "No such"`,
+    f: "file\n",
+    secret: "hidden\n",
+    ".dockerignore": "secret",
+  });
+  const secret = ["--secret", `id=s,src=${directory}/secret`, "--secret", "id=e,env=SECRET"];
+  const { code, stderr } = await engine.with(
+    { env: { SECRET: "from-env" } },
+    ...["build", "--network", "none", "-t", "x", ...secret, directory],
+  );
+  assertEquals(code, 0, stderr);
+  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
+  assertEquals(said, ["hidden", "from-env", "1", "file", "1", "1", "5"]);
+  assert(!(await engine.ok("image", "inspect", "x")).includes("from-env"));
+});
+
+test("a context comes by stdin: an archive, or a Dockerfile alone", async () => {
+  const alone = await engine.with({ stdin: "FROM base\nENV a=1" }, "build", "-q", "-");
+  assertMatch(alone.stdout, /^sha256:[0-9a-f]{64}\n$/);
+  const directory = context({
+    "sub/My.Dockerfile": "FROM base\nCOPY . /c\nRUN cd /c && find . | sort",
+    "a": "",
+    "b": "",
+    ".dockerignore": "b\nsub",
+  });
+  const { stdout } = await new Deno.Command("tar", {
+    args: ["-C", directory, "-czf", "-", "."],
+  }).output();
+  const flags = ["build", "--network", "none", "-f", "sub/My.Dockerfile", "-"];
+  const { code, stderr } = await engine.with({ stdin: stdout }, ...flags);
+  assertEquals(code, 0, stderr);
+  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
+  assertEquals(said, [".", "./.dockerignore", "./a"]);
+});
+
+test("DOCKER_BUILDKIT=0 gives the classic output and exit codes", async () => {
+  const directory = context({ Dockerfile: "FROM base\nRUN echo said; exit ${CODE:-0}\nENV a=b" });
+  const env = { DOCKER_BUILDKIT: "0" };
+  const flags = ["build", "--network", "none", "-t", "classic:1", directory];
+  const { code, stdout, stderr } = await engine.with({ env }, ...flags);
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^Step 1\/3 : FROM base\n ---> [0-9a-f]{12}\nStep 2\/3 : RUN echo said/);
+  assertMatch(stdout, / ---> Running in [0-9a-f]{12}\nsaid\nRemov/);
+  assertMatch(stdout, /Successfully built ([0-9a-f]{12})\nSuccessfully tagged classic:1\n$/);
+  Deno.writeTextFileSync(`${directory}/Dockerfile`, "FROM base\nRUN exit 7");
+  const failed = await engine.with({ env }, ...flags);
+  assertEquals([failed.code, failed.stderr], [
+    7,
+    "The command '/bin/sh -c exit 7' returned a non-zero code: 7\n",
+  ]);
+});
+
+test("-o writes the files and makes no image", async () => {
+  const directory = context({
+    Dockerfile: "FROM base AS b\nRUN echo x > /f\nFROM scratch\nCOPY --from=b /f /d/f",
+  });
+  const before = await engine.ok("images", "-aq");
+  const flags = ["build", "--network", "none"];
+  await engine.ok(...flags, "-o", engine.path("out"), directory);
+  assertEquals(Deno.readTextFileSync(engine.path("out/d/f")), "x\n");
+  assertEquals(await engine.ok("images", "-aq"), before);
+});
+
+test("errors are docker's", async () => {
+  const cases: [dockerfile: string, message: string][] = [
+    ["FROM base\nFOO x", "dockerfile parse error on line 2: unknown instruction: FOO"],
+    ["FROM base\nCOPY no /", '"/no": not found'],
+    ["FROM base\nADD https://example.com/x.git /", "git repositories are not supported"],
+    ["FROM --platform=linux/s390x base", "Cannot build for linux/s390x"],
+    ["FROM base\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],
+    ["FROM host\nRUN true", "Cannot make an image of a stage FROM host"],
+  ];
+  for (const [Dockerfile, message] of cases) {
+    const { code, stderr } = await build(context({ Dockerfile }));
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, `ERROR: failed to solve: `);
+    assertStringIncludes(stderr, message);
+  }
+  const none = await build(context({}));
+  assertStringIncludes(none.stderr, "open Dockerfile: no such file or directory");
+});
+
+test("a stage FROM host uses what the machine has", async () => {
+  const directory = context({
+    Dockerfile: "FROM host AS tools\nRUN uname -s > /made\nFROM base\nCOPY --from=tools /made /",
+  });
+  await built(directory);
+  assertEquals(await run("cat", "/made"), "Linux");
+});
+
+test("builder prune and system df know the cache", async () => {
+  const directory = context({
+    Dockerfile: "FROM base AS b\nRUN echo 12345 > /f\nFROM base\nRUN :",
+  });
+  await engine.ok(
+    "build",
+    "-q",
+    "--network",
+    "none",
+    "--target",
+    "b",
+    "-o",
+    engine.path("o2"),
+    directory,
+  );
+  const row = async () =>
+    (await engine.ok("system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}"))
+      .split("\n").find((line) => line.startsWith("Build Cache"));
+  assertMatch((await row())!, /^Build Cache [1-9]/);
+  assertMatch(
+    await engine.ok("builder", "prune", "-af"),
+    /^Deleted build cache objects:\n.*reclaimed space: [1-9]/s,
+  );
+  assertEquals(await row(), "Build Cache 0 0B");
+  assertEquals(await engine.ok("buildx", "prune", "-f"), "Total reclaimed space: 0B");
+});
+
+test("Ctrl-C ends the container; after a kill -9 the next build removes it", async () => {
+  const directory = context({ Dockerfile: "FROM base\nRUN echo started; sleep 1000" });
+  for (const signal of ["SIGINT", "SIGKILL"] as const) {
+    const child = engine.spawn(["build", "--network", "none", directory], { stderr: "piped" });
+    await waitFor(async () => (await engine.ok("ps", "-q")) !== "");
+    engine.remember();
+    child.kill(signal);
+    const { code, stderr } = await child.output();
+    if (signal === "SIGINT") {
+      assertEquals(code, 1);
+      assertStringIncludes(new TextDecoder().decode(stderr), "context canceled");
+      assertEquals(engine.ids(), []);
+    }
+  }
+  assertEquals(engine.ids().length, 1);
+  await built(context({ Dockerfile: "FROM base\nENV a=after" }));
+});
