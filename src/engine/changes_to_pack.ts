@@ -6,7 +6,7 @@ import { markOf } from "../image/whiteout.ts";
 import { containerChanges } from "./diff.ts";
 import { readFoundation, writtenTree } from "./foundation.ts";
 import type { ContainerRecord } from "./types.ts";
-import { diskOwners } from "./userns.ts";
+import { diskOwners } from "./disk_owners.ts";
 
 /** Where a container's changes are, and what of it counts. */
 export function changesToPack(

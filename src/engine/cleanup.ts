@@ -7,7 +7,8 @@ import { UserError } from "../base/errors.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { removeIfThere, writeAtomic } from "../base/files.ts";
 import { containerRunDirectory } from "../base/places.ts";
-import { openCgroup, removeCgroup } from "../runtime/cgroup.ts";
+import { removeCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import {
   containerIds,
   deleteRecord,

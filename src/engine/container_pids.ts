@@ -1,6 +1,6 @@
 /** Which processes of the machine are a container's. */
 import { namesIn } from "../base/files.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { cgroupPids } from "../runtime/cgroup_processes.ts";
 import type { RunState } from "./state.ts";
 

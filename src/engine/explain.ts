@@ -8,7 +8,7 @@ import { cloneArgs } from "../../ffi/spawn.ts";
 import { describeSteps, type StepText } from "../../ffi/listing.ts";
 import { isAbsent } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
-import { type Cgroup, openCgroup } from "../runtime/cgroup.ts";
+import { type Cgroup, openCgroup } from "../runtime/cgroup_place.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { type Foundation, readFoundation } from "./foundation.ts";
 import { readRecord, resolveContainer } from "./containers.ts";

@@ -1,6 +1,6 @@
 /** The files of a container's cgroup: what is written to each, and what it says now. */
 import { isAbsent } from "../base/files.ts";
-import { type Cgroup, directoryOf } from "../runtime/cgroup.ts";
+import { type Cgroup, directoryOf } from "../runtime/cgroup_place.ts";
 import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { deviceLines } from "../runtime/cgroup_devices.ts";
 import { plannedWrites } from "../runtime/cgroup_limits.ts";

@@ -1,6 +1,6 @@
 /** What an `exec` would ask of the kernel. Nothing is started. */
 import { describeSteps } from "../../ffi/listing.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { execProgram } from "../runtime/exec.ts";
 import { SIGKILL } from "../runtime/signals.ts";
 import { resolveContainer } from "./containers.ts";

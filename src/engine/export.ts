@@ -12,7 +12,7 @@ import { readFoundation, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
-import { diskOwners } from "./userns.ts";
+import { diskOwners } from "./disk_owners.ts";
 
 /** The container's files as it sees them, without what is mounted into it. */
 function openRoot(store: Store, record: ContainerRecord, undo: DisposableStack): Fd {

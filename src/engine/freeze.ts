@@ -1,6 +1,6 @@
 /** Whether a container's cgroup is frozen, read from the hierarchy that can tell. */
 import { readIfThere } from "../base/files.ts";
-import { type Cgroup, directoryOf, openCgroup } from "../runtime/cgroup.ts";
+import { type Cgroup, directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
 
 /** v1 has a freezer hierarchy, v2 a file in every group. */
 export function isFrozen(path: string): boolean {

@@ -2,7 +2,7 @@
 import { readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { formatTime, ZERO_TIME } from "../base/time.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { oomKills } from "../runtime/oom_kills.ts";
 import { readRoot } from "./container_documents.ts";
 import { copiedRoot } from "./foundation.ts";

@@ -4,7 +4,7 @@
  */
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { containerRunDirectory } from "../base/places.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { oomKills } from "../runtime/oom_kills.ts";
 import { listRecords, lockContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";

@@ -1,6 +1,6 @@
 /** Freezing and thawing a container's cgroup. */
 import { UserError } from "../base/errors.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { guardThaw } from "../runtime/thaw_guard.ts";
 import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
 import { readRecord, shortId } from "./containers.ts";

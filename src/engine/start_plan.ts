@@ -4,7 +4,7 @@
  */
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerCgroupPath } from "../runtime/cgroup.ts";
-import type { CgroupDirectory } from "../runtime/cgroup.ts";
+import type { CgroupDirectory } from "../runtime/cgroup_place.ts";
 import { checkSpec } from "../runtime/check.ts";
 import { type InitPlan, initProgram } from "../runtime/init.ts";
 import { CONSOLE_SOCKET } from "../runtime/monitor.ts";

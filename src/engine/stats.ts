@@ -1,7 +1,7 @@
 /** What containers use of the machine: read from their cgroups and network namespaces. */
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { type CgroupStats, cpuPercent, readStats } from "../runtime/cgroup_stats.ts";
 import { listRecords, readRecord, resolveContainer } from "./containers.ts";
 import { type RunState, stateOf } from "./state.ts";

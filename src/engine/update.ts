@@ -2,7 +2,8 @@
 import { UserError } from "../base/errors.ts";
 import { writeAtomic } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
-import { type Cgroup, openCgroup, updateCgroup, updateDevices } from "../runtime/cgroup.ts";
+import { updateCgroup, updateDevices } from "../runtime/cgroup.ts";
+import { type Cgroup, openCgroup } from "../runtime/cgroup_place.ts";
 import { deviceRules, parseDeviceRule } from "./bundle_resources.ts";
 import { lockContainer, readRecord, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";

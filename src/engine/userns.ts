@@ -5,9 +5,8 @@ import { readIfThere } from "../base/files.ts";
 import { isRootless, userId } from "../base/places.ts";
 import { parseSubordinateIds, type SubordinateRange } from "../runtime/subordinate_ids.ts";
 import type { IdMapping } from "../runtime/spec_types.ts";
-import { readRoot } from "./container_documents.ts";
 import { joinedContainer, modeName } from "./modes.ts";
-import type { ContainerRecord, HostConfig, IdRange } from "./types.ts";
+import type { HostConfig, IdRange } from "./types.ts";
 import { claimRange } from "./userns_ranges.ts";
 
 /** The maps of a container's user namespace. */
@@ -207,20 +206,4 @@ export function rangesFrom(
   );
   if (listed.length > 0) return listed;
   return Array.from({ length: RANGES }, (_, i) => FIRST_ID + i * RANGE_IDS);
-}
-
-/** How the ids on the disk of a container are those inside, where they differ. */
-export function diskOwners(
-  record: ContainerRecord,
-): { uid(onDisk: number): number; gid(onDisk: number): number } | undefined {
-  const owners = readRoot(record.Id)?.owners;
-  if (owners === undefined) return undefined;
-  const find = (maps: readonly (readonly IdMapping[])[]) => (id: number) => {
-    for (const map of maps) {
-      const range = map.find(({ hostID, size }) => hostID <= id && id < hostID + size);
-      if (range !== undefined) return range.containerID + id - range.hostID;
-    }
-    return 0;
-  };
-  return { uid: find(owners.map(({ uids }) => uids)), gid: find(owners.map(({ gids }) => gids)) };
 }

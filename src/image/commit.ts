@@ -1,6 +1,5 @@
 /** commit: an image made of a container's changes. */
 import { fileDigest, keepBlob, readDocument, writeAll } from "./blobs.ts";
-import { applyChanges } from "./changes.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { expectSome, Hasher, hashesFast } from "./hash.ts";
@@ -40,7 +39,7 @@ export interface CommitOptions extends MakeOptions {
  * there is no new layer, as docker has it.
  */
 export async function commitContainer(store: Store, options: CommitOptions): Promise<ImageRecord> {
-  const config = applyChanges(options.config, options.changes);
+  const config = await changed(options.config, options.changes);
   using session = await Session.open(store);
   await expectSome();
   const parent = options.parent === undefined ? undefined : readRecord(store, options.parent);
@@ -77,6 +76,13 @@ export async function commitContainer(store: Store, options: CommitOptions): Pro
     layer === undefined ? layers : [...layers, layer],
     options,
   );
+}
+
+/** The config with the change list applied, if there is one. */
+async function changed(config: ImageRunConfig, changes: readonly string[]) {
+  if (changes.length === 0) return config;
+  const { applyChanges } = await import("./changes.ts");
+  return applyChanges(config, changes);
 }
 
 function ociLayers(store: Store, record: ImageRecord): Descriptor[] {

@@ -36,26 +36,9 @@ import {
 } from "./cgroup_layout.ts";
 import { fillCpuset, setDevicesV1 } from "./cgroup_v1.ts";
 import { delegatedPath, enableControllers, setDevicesV2 } from "./cgroup_v2.ts";
+import { type Cgroup, type CgroupDirectory, directoryOf, placeIn } from "./cgroup_place.ts";
 import type { WrittenFiles } from "./cgroup_undo.ts";
 import type { DeviceRule, Resources } from "./spec_types.ts";
-
-/** The container's directory in one hierarchy. */
-export interface CgroupDirectory {
-  /** "cpu", "systemd"; "" where v2 is alone. As under /sys/fs/cgroup of a container. */
-  readonly name: string;
-  readonly directory: string;
-  readonly version: 1 | 2;
-  readonly controllers: readonly string[];
-}
-
-/** A cgroup in all hierarchies it is in. */
-export interface Cgroup {
-  /** Seen from the mounts' roots: "/diplodock/<id>". */
-  readonly path: string;
-  /** Which version has the controllers; undefined where this machine has no cgroups for us. */
-  readonly version: 1 | 2 | undefined;
-  readonly directories: readonly CgroupDirectory[];
-}
 
 /** A cgroup that was just made, and what the user should know. */
 export interface CreatedCgroup {
@@ -65,11 +48,6 @@ export interface CreatedCgroup {
 
 /** Errors of mkdir that mean: not ours to use. The container runs without. */
 const NOT_OURS = [-EACCES, -EPERM, -EROFS];
-
-function placeIn(hierarchy: Hierarchy, path: string): CgroupDirectory {
-  const { name, version, controllers } = hierarchy;
-  return { name, version, controllers, directory: cgroupDirectory(hierarchy, path) };
-}
 
 /**
  * Makes the cgroup `path` with the limits of `resources` in every hierarchy of this machine. What
@@ -230,30 +208,6 @@ function hasLimits(limits: Resources): boolean {
   return Object.values(limits).some((group) =>
     group !== undefined && group !== null && Object.keys(group).length > 0
   );
-}
-
-/** The cgroup's directory for a controller; on v2 the same for all. */
-export function directoryOf(cgroup: Cgroup, controller: string): string | undefined {
-  if (cgroup.version === 2) return cgroup.directories[0]?.directory;
-  return cgroup.directories.find(({ controllers }) => controllers.includes(controller))?.directory;
-}
-
-/** The cgroup `path` as it was made before; says nothing of whether it is there. */
-export function openCgroup(path: string): Cgroup {
-  const { version, hierarchies } = cgroupLayout();
-  const normal = normalizeCgroupPath(path);
-  const places = hierarchies.map((at) => placeIn(at, normal));
-  // An ordinary user's container has those hierarchies only that he was given a part of.
-  const directories = isRootless() ? places.filter(({ directory }) => isThere(directory)) : places;
-  return { path: normal, version: directories.length > 0 ? version : undefined, directories };
-}
-
-function isThere(directory: string): boolean {
-  try {
-    return Deno.statSync(directory).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** How a process gets in. Dispose it when the child is cloned. */

@@ -2,7 +2,7 @@
 import { EBUSY, ENOTEMPTY } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { type Cgroup, directoryOf } from "./cgroup.ts";
+import { type Cgroup, directoryOf } from "./cgroup_place.ts";
 import {
   keyedNumber,
   readControl,

@@ -1,5 +1,5 @@
 /** Figures of a running container, for `stats`. The texts of the files are parsed by pure functions. */
-import { type Cgroup, directoryOf } from "./cgroup.ts";
+import { type Cgroup, directoryOf } from "./cgroup_place.ts";
 import { keyedNumber, readControl, readNumber } from "./cgroup_files.ts";
 
 /** What one reading says. A figure whose controller is not there is 0, a limit Infinity. */

@@ -1,7 +1,7 @@
 /** What a new cgroup of version 2 needs: controllers switched on above it, a device program. */
 import { EBUSY, EPERM, errnoText, SyscallError } from "../../ffi/errno.ts";
 import { isRootless } from "../base/places.ts";
-import type { Cgroup } from "./cgroup.ts";
+import type { Cgroup } from "./cgroup_place.ts";
 import { deviceList } from "./cgroup_devices.ts";
 import { readControl, writeControl } from "./cgroup_files.ts";
 import type { DeviceRule, Resources } from "./spec_types.ts";

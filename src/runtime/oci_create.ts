@@ -11,13 +11,13 @@ import { removeIfThere } from "../base/files.ts";
 import { userId } from "../base/places.ts";
 import { formatTime, nowNanoseconds } from "../base/time.ts";
 import {
-  type Cgroup,
   type CgroupDoor,
   containerCgroupPath,
   createCgroup,
   openDoor,
   removeCgroup,
 } from "./cgroup.ts";
+import { type Cgroup } from "./cgroup_place.ts";
 import { checkSpec } from "./check.ts";
 import { openTrees } from "./bind_trees.ts";
 import { runHooks, startInside } from "./hooks.ts";

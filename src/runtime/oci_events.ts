@@ -4,7 +4,7 @@ import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { pollNow } from "../../ffi/poll.ts";
 import { UserError } from "../base/errors.ts";
-import type { Cgroup } from "./cgroup.ts";
+import type { Cgroup } from "./cgroup_place.ts";
 import { cgroupOf, isAlive, type OciStore } from "./oci_state.ts";
 import { type Figures, figuresText, oomKills, readFigures } from "./oci_stats.ts";
 import { watchOom } from "./oom_watch.ts";

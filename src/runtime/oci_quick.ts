@@ -8,7 +8,7 @@ import { AT_FDCWD, AT_REMOVEDIR, O_CLOEXEC, O_NONBLOCK, O_WRONLY } from "../../f
 import { ENOENT } from "../../ffi/errno.ts";
 import { executable } from "../../ffi/elf.ts";
 import { addressIn, block, placeIn, type Program, slot, type Step } from "../../ffi/program.ts";
-import type { Cgroup } from "./cgroup.ts";
+import type { Cgroup } from "./cgroup_place.ts";
 import type { OciStore } from "./oci_state.ts";
 
 const FAILED = "quick.failed";

@@ -5,7 +5,7 @@
  */
 import { UserError } from "../base/errors.ts";
 import { isAbsent, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
-import { type Cgroup, openCgroup } from "./cgroup.ts";
+import { type Cgroup, openCgroup } from "./cgroup_place.ts";
 import { isFrozen } from "./cgroup_processes.ts";
 import { parseStat } from "./monitor_protocol.ts";
 import { parseSpec } from "./spec.ts";

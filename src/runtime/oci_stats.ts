@@ -2,7 +2,7 @@
  * All figures of a container's cgroup in the shape that `events` prints for engines. Figures have
  * 64 bits, so they are bigints until they are text. Files that are not there are left out.
  */
-import { type Cgroup, directoryOf } from "./cgroup.ts";
+import { type Cgroup, directoryOf } from "./cgroup_place.ts";
 import { readControl, subtree } from "./cgroup_files.ts";
 import { cpuList } from "./cpu_list.ts";
 

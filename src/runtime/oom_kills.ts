@@ -1,5 +1,5 @@
 /** What the OOM killer did in a cgroup. */
-import { type Cgroup, directoryOf } from "./cgroup.ts";
+import { type Cgroup, directoryOf } from "./cgroup_place.ts";
 import { keyedNumber, readControl, subtree } from "./cgroup_files.ts";
 
 /**

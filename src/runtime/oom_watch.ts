@@ -3,7 +3,7 @@ import { O_CLOEXEC, O_NONBLOCK, O_RDONLY } from "../../ffi/constants.ts";
 import { Fd, openAt, readInto } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { IN_MODIFY } from "../../ffi/inotify.ts";
-import { type Cgroup, directoryOf } from "./cgroup.ts";
+import { type Cgroup, directoryOf } from "./cgroup_place.ts";
 import { throwIf, writeControl } from "./cgroup_files.ts";
 
 /** A descriptor that becomes readable when memory ran out, or the cgroup was removed. */

@@ -7,7 +7,7 @@ import { executable } from "../../ffi/elf.ts";
 import { pipe } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { addressIn, block, type Program, slot } from "../../ffi/program.ts";
-import type { Cgroup } from "./cgroup.ts";
+import type { Cgroup } from "./cgroup_place.ts";
 import { thawingWrite } from "./cgroup_processes.ts";
 import { execute } from "./execute.ts";
 

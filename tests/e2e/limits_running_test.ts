@@ -1,6 +1,6 @@
 /** Limits that are met, or changed, while the container goes on. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { directoryOf, openCgroup } from "../../src/runtime/cgroup.ts";
+import { directoryOf, openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { keyedNumber } from "../../src/runtime/cgroup_files.ts";
 import { cgroupPids } from "../../src/runtime/cgroup_processes.ts";
 import { whyNoCgroups } from "../lib/cgroup_box.ts";

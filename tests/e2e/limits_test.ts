@@ -1,6 +1,7 @@
 /** Limits as the kernel enforces them on containers: on the cgroup version this machine has. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { directoryOf, openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
+import { removeCgroup } from "../../src/runtime/cgroup.ts";
+import { directoryOf, openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { keyedNumber } from "../../src/runtime/cgroup_files.ts";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { cgroupPids } from "../../src/runtime/cgroup_processes.ts";

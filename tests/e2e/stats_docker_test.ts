@@ -1,6 +1,6 @@
 /** What stats measures is what docker measures, of the same container. */
 import { assert, assertEquals } from "@std/assert";
-import { openCgroup } from "../../src/runtime/cgroup.ts";
+import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { readStats } from "../../src/runtime/cgroup_stats.ts";
 import { waitFor } from "../lib/engine.ts";
 import { type Peer, startDocker } from "../lib/peer_engines.ts";

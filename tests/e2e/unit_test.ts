@@ -1,6 +1,7 @@
 /** What a start leaves running is in none of the units of systemd: it would end with them. */
 import { assert, assertEquals } from "@std/assert";
-import { openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
+import { removeCgroup } from "../../src/runtime/cgroup.ts";
+import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { cgroupDirectory, cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { whyNoCgroups } from "../lib/cgroup_box.ts";
 import { Engine, PROGRAM } from "../lib/engine.ts";

@@ -1,7 +1,8 @@
 /** Limits that no flag has: fields of an OCI bundle, in the files of the version that is here. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../src/base/errors.ts";
-import { directoryOf, updateCgroup } from "../../src/runtime/cgroup.ts";
+import { updateCgroup } from "../../src/runtime/cgroup.ts";
+import { directoryOf } from "../../src/runtime/cgroup_place.ts";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import type { Resources } from "../../src/runtime/spec_types.ts";
 import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";

@@ -2,12 +2,11 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { UserError } from "../../src/base/errors.ts";
 import {
   createCgroup,
-  directoryOf,
-  openCgroup,
   removeCgroup,
   updateCgroup,
   updateDevices,
 } from "../../src/runtime/cgroup.ts";
+import { directoryOf, openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { keyedNumber, readNumber } from "../../src/runtime/cgroup_files.ts";
 import {
   cgroupPids,

@@ -1,13 +1,8 @@
 /** Cgroups for tests: made below a parent of this test run's own, emptied and removed at the end. */
 import { stringArray } from "../../ffi/program.ts";
 import { type Child, reap, restoreSignals, spawn } from "../../ffi/spawn.ts";
-import {
-  type Cgroup,
-  createCgroup,
-  openCgroup,
-  openDoor,
-  removeCgroup,
-} from "../../src/runtime/cgroup.ts";
+import { createCgroup, openDoor, removeCgroup } from "../../src/runtime/cgroup.ts";
+import { type Cgroup, openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { openControl } from "../../src/runtime/cgroup_files.ts";
 import { cgroupLayout, hierarchyOf } from "../../src/runtime/cgroup_layout.ts";
 import { killCgroup } from "../../src/runtime/cgroup_processes.ts";

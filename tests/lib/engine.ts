@@ -3,7 +3,8 @@
  * that nothing of it is left. One for a file, disposed by `Deno.test.afterAll`.
  */
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
-import { openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
+import { removeCgroup } from "../../src/runtime/cgroup.ts";
+import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 
 /** The binary under test. */
 export const PROGRAM = Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock";

@@ -2,7 +2,8 @@
  * The engines people already have, each with stores, sockets and cgroups of its own below one
  * temporary directory. To be used in a network namespace of the test's own: they change rules.
  */
-import { openCgroup, removeCgroup } from "../../src/runtime/cgroup.ts";
+import { removeCgroup } from "../../src/runtime/cgroup.ts";
+import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { pidsBelow } from "../../src/runtime/cgroup_processes.ts";
 import { type Result, waitFor } from "./engine.ts";
 import { OrdinaryUser } from "./ordinary_user.ts";
