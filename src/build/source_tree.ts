@@ -18,7 +18,7 @@ export interface SourceTree {
   /** What is mounted in it belongs to it: a context of the user's. */
   readonly crosses?: boolean;
   readonly ignore?: IgnoreList;
-  /** Owner of everything in place of those on the disk. */
+  /** Owner of everything in place of those on the disk; the root itself is as any new directory. */
   readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
@@ -143,7 +143,8 @@ class Walk {
 
   /** `real`: its path in the tree; `path`: its path in the entries, a byte string. */
   directory(directory: MergedDirectory, real: string, path: string, kept = true): void {
-    const entry = directoryEntry(directory, path);
+    const found = directoryEntry(directory, path);
+    const entry = real === "" && this.tree.owner ? { ...found, mode: 0o755 } : found;
     if (kept) {
       this.#release();
       this.#emit(entry);
