@@ -3,8 +3,10 @@
  * bpf_attr), Documentation/bpf/standardization/instruction-set.rst.
  */
 import { StructWriter, textAt } from "./bytes.ts";
+import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { addressOf, check, sys } from "./libc.ts";
+import { withLockedMemory } from "./locked_memory.ts";
 
 /** One struct bpf_insn. `off` counts instructions for jumps. */
 export interface BpfInsn {
@@ -83,8 +85,9 @@ export function loadProgram(
   attr.bytes.set(bpfName(options.name ?? ""), NAME_AT);
   attr.view.setUint32(EXPECTED_ATTACH_TYPE_AT, options.expectedAttachType ?? 0, true);
   kept = [code, license];
-  const fd = check(goal, "bpf", BPF_PROG_LOAD, attr.bytes, ATTR_BYTES);
+  const fd = withLockedMemory(() => sys("bpf", BPF_PROG_LOAD, attr.bytes, ATTR_BYTES));
   kept.length = 0;
+  if (fd < 0) throw new SyscallError("bpf", -fd, goal);
   return new Fd(fd);
 }
 

@@ -6,7 +6,8 @@ import { bpfName } from "./bpf.ts";
 import { StructWriter } from "./bytes.ts";
 import { EEXIST, ENOENT, SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
-import { addressOf, check, sys } from "./libc.ts";
+import { addressOf, sys } from "./libc.ts";
+import { withLockedMemory } from "./locked_memory.ts";
 
 // enum bpf_cmd.
 const BPF_MAP_CREATE = 0;
@@ -46,7 +47,9 @@ export function createMap(goal: string, shape: MapShape): Fd {
     .u32(shape.type).u32(shape.keyBytes).u32(shape.valueBytes).u32(shape.maxEntries)
     .u32(shape.flags ?? 0);
   attr.bytes.set(bpfName(shape.name), NAME_AT);
-  return new Fd(check(goal, "bpf", BPF_MAP_CREATE, attr.bytes, ATTR_BYTES));
+  const fd = withLockedMemory(() => sys("bpf", BPF_MAP_CREATE, attr.bytes, ATTR_BYTES));
+  if (fd < 0) throw new SyscallError("bpf", -fd, goal);
+  return new Fd(fd);
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
