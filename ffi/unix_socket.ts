@@ -85,6 +85,11 @@ export function sendFd(socket: Fd, carried: Fd, text = new Uint8Array(1)): numbe
   return sys("sendmsg", socket.raw, header(part, rights), MSG_NOSIGNAL);
 }
 
+/** Sends `bytes` to whom `socket` is connected. Its result, or -errno. */
+export function sendBytes(socket: Fd, bytes: Uint8Array<ArrayBuffer>): number {
+  return sys("sendto", socket.raw, bytes, bytes.length, MSG_NOSIGNAL, 0, 0);
+}
+
 /** What one receive gave: bytes (negative: -errno) and the descriptor that came with them. */
 export interface Received {
   readonly count: number;

@@ -28,7 +28,8 @@ export function clientStream(stream: ByteStream, isTerminal: boolean): ClientStr
 export async function attach(exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const id = containerId(exchange);
-  const { Config: { Tty: isTerminal } } = readRecord(id);
+  const record = readRecord(id);
+  const isTerminal = record.Config.Tty;
   const wish = {
     stdin: query.flag("stdin"),
     stdout: query.flag("stdout"),
@@ -37,8 +38,16 @@ export async function attach(exchange: Exchange): Promise<void> {
   };
   using attachment = query.flag("stream") ? attachClient(id, wish) : undefined;
   const stream = await exchange.hijack(streamType(exchange, isTerminal));
-  const client = clientStream(stream, isTerminal);
-  await Promise.race([stream.gone, attachment?.pump(client)]);
+  const pass = async () => {
+    let since = 0n;
+    if (query.flag("logs")) {
+      const { FrameSink, replayLog } = await import("./container_logs.ts");
+      const sink = new FrameSink(wish, isTerminal, (bytes) => stream.write(bytes));
+      since = await replayLog(record, sink);
+    }
+    await attachment?.pump(clientStream(stream, isTerminal), since);
+  };
+  await Promise.race([stream.gone, pass()]);
 }
 
 /** POST /containers/{id}/resize. */

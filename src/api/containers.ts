@@ -73,7 +73,12 @@ export async function inspect(exchange: Exchange): Promise<void> {
   const sizes = exchange.query.flag("size")
     ? await (await import("../engine/sizes.ts")).containerSizes(record)
     : undefined;
-  await exchange.json(200, inspectContainer(record, sizes));
+  const { runningExecs } = await import("../engine/exec_records.ts");
+  const execs = runningExecs(record.Id);
+  await exchange.json(200, {
+    ...inspectContainer(record, sizes),
+    ...(execs.length > 0 && { ExecIDs: execs }),
+  });
 }
 
 /** POST /containers/create. */

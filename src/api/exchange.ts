@@ -157,6 +157,7 @@ export class Exchange {
     return {
       read: () => reader.some(1 << 17),
       write: (bytes) => stream.write(bytes),
+      end: () => stream.end(),
       gone: stream.gone,
     };
   }

@@ -4,13 +4,21 @@
  */
 import type { Handler, Route } from "./router.ts";
 
-const system = (name: keyof typeof import("./system.ts")) => async () =>
-  (await import("./system.ts"))[name];
-const life = (name: "start" | "wait") => async () => (await import("./container_life.ts"))[name];
-const attached = (name: "attach" | "resize") => async () =>
-  (await import("./container_attach.ts"))[name];
-const containers = (name: "list" | "inspect" | "create") => async (): Promise<Handler> =>
-  (await import("./containers.ts"))[name];
+/** Rows' handlers: `group(() => import("./x.ts"))("name")` loads the group and takes that one. */
+const group = <Group>(load: () => Promise<Group>) => (name: HandlerName<Group>) => async () =>
+  (await load())[name] as Handler;
+
+type HandlerName<Group> = {
+  [Name in keyof Group]: Group[Name] extends Handler ? Name : never;
+}[keyof Group];
+
+const system = group(() => import("./system.ts"));
+const containers = group(() => import("./containers.ts"));
+const life = group(() => import("./container_life.ts"));
+const changes = group(() => import("./container_changes.ts"));
+const attached = group(() => import("./container_attach.ts"));
+const execs = group(() => import("./execs.ts"));
+const logged = group(() => import("./container_logs.ts"));
 
 // deno-fmt-ignore
 export const ROUTES: readonly Route[] = [
@@ -23,7 +31,22 @@ export const ROUTES: readonly Route[] = [
   ["POST", "/containers/create", containers("create")],
   ["GET", "/containers/{id}/json", containers("inspect")],
   ["POST", "/containers/{id}/start", life("start")],
+  ["POST", "/containers/{id}/stop", life("stop")],
+  ["POST", "/containers/{id}/restart", life("restart")],
+  ["POST", "/containers/{id}/kill", life("kill")],
   ["POST", "/containers/{id}/wait", life("wait")],
+  ["POST", "/containers/{id}/pause", life("pause")],
+  ["POST", "/containers/{id}/unpause", life("unpause")],
+  ["DELETE", "/containers/{id}", life("remove")],
+  ["POST", "/containers/{id}/rename", changes("rename")],
+  ["POST", "/containers/{id}/update", changes("update")],
+  ["POST", "/containers/prune", changes("prune")],
   ["POST", "/containers/{id}/attach", attached("attach")],
   ["POST", "/containers/{id}/resize", attached("resize")],
+  ["GET", "/containers/{id}/logs", logged("logs")],
+
+  ["POST", "/containers/{id}/exec", execs("create")],
+  ["POST", "/exec/{id}/start", execs("start")],
+  ["POST", "/exec/{id}/resize", execs("resize")],
+  ["GET", "/exec/{id}/json", execs("inspect")],
 ];

@@ -2,6 +2,7 @@ import { UserError } from "../base/errors.ts";
 import { containerIds } from "../engine/containers.ts";
 import { execEnded } from "../engine/exec.ts";
 import { exitCodeOf } from "../engine/exec_client.ts";
+import { noteExecEnd } from "../engine/exec_records.ts";
 
 /**
  * `diplodock __exec_ended ID EXEC`: what the parent of a detached process executes at its end. The
@@ -13,6 +14,9 @@ export function command([id, exec]: string[]): number {
   }
   const status = new DataView(new ArrayBuffer(8));
   Deno.stdin.readSync(new Uint8Array(status.buffer));
-  if (containerIds().includes(id)) execEnded(id, exec, exitCodeOf(status.getInt32(0, true)));
+  if (!containerIds().includes(id)) return 0;
+  const code = exitCodeOf(status.getInt32(0, true));
+  execEnded(id, exec, code);
+  noteExecEnd(id, exec, code);
   return 0;
 }

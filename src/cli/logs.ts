@@ -1,7 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { nowNanoseconds, parseMoment } from "../base/time.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
-import { clearLogs, showLogs } from "../engine/logs.ts";
+import { clearLogs, parseTail, showLogs } from "../engine/logs.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
 
@@ -55,11 +55,6 @@ export async function command(words: string[]): Promise<number> {
   };
   await daemon(() => showLogs(record, wish));
   return 0;
-}
-
-/** docker takes whatever is no number from 0 on for "all". */
-export function parseTail(text: string): number | undefined {
-  return /^\+?\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function parseTime(flag: string, text: string | undefined): bigint | undefined {

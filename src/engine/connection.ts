@@ -5,6 +5,7 @@ import { Fd, openAt, readInto } from "../../ffi/fd.ts";
 import { check, sys, sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 
+const SHUT_RDWR = 2;
 const PIECE_BYTES = 128 * 1024;
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -13,6 +14,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export class Connection {
   readonly #buffer: Bytes = new Uint8Array(PIECE_BYTES);
   #gone: Promise<void> | undefined;
+  #written: Promise<unknown> = Promise.resolve();
 
   /** One descriptor may be both. */
   constructor(readonly input: Fd, readonly output: Fd) {}
@@ -27,8 +29,17 @@ export class Connection {
     }
   }
 
-  /** Returns when all was taken. Throws Deno.errors.BrokenPipe when nobody reads any more. */
+  /**
+   * Returns when all was taken; what is written by others meanwhile comes behind it. Throws
+   * Deno.errors.BrokenPipe when nobody reads any more.
+   */
   async write(bytes: Bytes): Promise<void> {
+    const turn = this.#written.then(() => this.#writeAll(bytes));
+    this.#written = turn.catch(() => {}); // told to who wrote it
+    await turn;
+  }
+
+  async #writeAll(bytes: Bytes): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       // On the pool: a reader that is slow must not keep what else there is to do.
       const rest = bytes.subarray(at);
@@ -44,6 +55,13 @@ export class Connection {
     if (written === -EAGAIN) await poll([{ fd: this.output.raw, events: POLLOUT }]);
     else if (written !== -EINTR) throw new Deno.errors.BrokenPipe("the client has gone");
     return 0;
+  }
+
+  /** Ends both directions; a process that goes on has let its client go then. */
+  end(): void {
+    for (const fd of [this.input, this.output]) {
+      if (sys("shutdown", fd.raw, SHUT_RDWR) < 0) fd[Symbol.dispose](); // a pipe
+    }
   }
 
   /**

@@ -32,6 +32,8 @@ export interface ExecRequest {
   readonly tty: boolean;
   readonly privileged: boolean;
   readonly consoleSize?: { readonly height: number; readonly width: number };
+  /** It was made before, under this id, and told of. */
+  readonly execID?: string;
 }
 
 /** Descriptors of the process's streams, or the socket that gets its terminal. */
@@ -95,10 +97,11 @@ export function startBy<T>(
   using door = openDoor(openCgroup(run.cgroup));
   using nothing = openAt(null, "/dev/null", O_RDWR);
   const streams = io.streams.map((fd) => fd < 0 ? nothing.raw : fd);
-  const [program, ...args] = request.args;
-  const command = `${program} ${args.join(" ")}`; // docker has the blank also without arguments
-  const execID = newId();
-  const created = containerEvent(record, `exec_create: ${command}`, { execID });
+  const command = execCommand(request);
+  const execID = request.execID ?? newId();
+  const created = request.execID === undefined
+    ? [containerEvent(record, `exec_create: ${command}`, { execID })]
+    : [];
   try {
     const plan = execPlan(spec, process, request.privileged, {
       pidfd: container.raw,
@@ -109,12 +112,17 @@ export function startBy<T>(
       deathSignal,
     }, run.pid);
     const started = start(plan, execID, door.into?.raw);
-    emitEvents([created, containerEvent(record, `exec_start: ${command}`, { execID })]);
+    emitEvents([...created, containerEvent(record, `exec_start: ${command}`, { execID })]);
     return started;
   } catch (error) {
-    emitEvents([created]);
+    emitEvents(created);
     throw execError(error, process);
   }
+}
+
+/** The command as events have it: docker has the blank also without arguments. */
+export function execCommand({ args: [program, ...args] }: Pick<ExecRequest, "args">): string {
+  return `${program} ${args.join(" ")}`;
 }
 
 /** Which streams are to be the user's: all that are connected and no device. */

@@ -107,7 +107,7 @@ function outputFor(own: DisposableStack, fd: number): Stream {
 }
 
 /** Room for a whole chunk: each turn through the thread pool costs more than its bytes. */
-function wide<T extends { write: Fd }>(ends: T): T {
+export function wide<T extends { write: Fd }>(ends: T): T {
   sys("fcntl", ends.write.raw, F_SETPIPE_SZ, CHUNK_BYTES); // refused where the user has too many
   return ends;
 }
@@ -154,7 +154,7 @@ function passSignals(process: () => Fd): Disposable {
 }
 
 /** The raw wait status of our child. */
-async function waitForEnd(pid: number): Promise<number> {
+export async function waitForEnd(pid: number): Promise<number> {
   const status = new Uint8Array(8);
   await sysAsync("wait4", pid, status, WALL, 0);
   return new DataView(status.buffer).getInt32(0, true);

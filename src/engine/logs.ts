@@ -31,16 +31,34 @@ export interface LogsOptions {
   readonly untilNs: bigint | undefined;
 }
 
+/** Where a log goes: stream 1 or 2. What is added is copied, or written at once. */
+export interface LogSink {
+  add(stream: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
+  flush(): Promise<void>;
+}
+
+/** docker takes whatever is no number from 0 on for "all". */
+export function parseTail(text: string): number | undefined {
+  return /^\+?\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
 /** A change is looked for so often even if the kernel told of none. */
 const RECHECK_MS = 1000;
 
-/** Writes the log of `record`'s container to stdout and stderr. Throws UserError. */
-export async function showLogs(record: ContainerRecord, options: LogsOptions): Promise<void> {
+/**
+ * Writes the log of `record`'s container to our stdout and stderr, or to `sink`. Returns the time of
+ * the last record that was read. Throws UserError.
+ */
+export async function showLogs(
+  record: ContainerRecord,
+  options: LogsOptions,
+  sink: LogSink = new StandardStreams(),
+): Promise<bigint> {
   if (record.HostConfig.LogConfig.Type === "none") {
     throw new UserError("configured logging driver does not support reading");
   }
   const directory = containerDirectory(record.Id);
-  const printer = new Printer(options, options.details ? attributes(record) : undefined);
+  const printer = new Printer(options, options.details ? attributes(record) : undefined, sink);
   using watch = options.follow ? watchDirectory(directory) : undefined;
   using files = new DisposableStack();
   const newest = await showFiles(directory, printer, options, files);
@@ -48,6 +66,7 @@ export async function showLogs(record: ContainerRecord, options: LogsOptions): P
     await follow(record, newest, printer, watch);
   }
   await printer.end();
+  return printer.lastNs;
 }
 
 function watchDirectory(path: string): DirectoryWatch | undefined {
@@ -181,18 +200,36 @@ class LastLines {
   }
 }
 
-/** Writes records or lines to our streams. */
+/** Our stdout and stderr. They keep their order among one another: the other one is written first. */
+class StandardStreams implements LogSink {
+  readonly #streams: Record<number, Output> = { [STDOUT]: new Output(1), [STDERR]: new Output(2) };
+  #last: Output | undefined;
+
+  async add(stream: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const output = this.#streams[stream];
+    if (output === undefined) return;
+    if (output !== this.#last) await this.#last?.flush();
+    this.#last = output;
+    await output.add(bytes);
+  }
+
+  async flush(): Promise<void> {
+    await this.#last?.flush();
+  }
+}
+
+/** Writes records or lines to a sink. */
 class Printer {
   readonly splitter = new LineSplitter();
+  /** When the last record was written that was looked at. */
+  lastNs = 0n;
   readonly #options: LogsOptions;
   readonly #prefix: Uint8Array<ArrayBuffer> | undefined;
   readonly #byLine: boolean;
-  readonly #streams: Record<number, Output> = { [STDOUT]: new Output(1), [STDERR]: new Output(2) };
   readonly #encoder = new TextEncoder();
-  #last: Output | undefined;
   #passedUntil = false;
 
-  constructor(options: LogsOptions, prefix: string | undefined) {
+  constructor(options: LogsOptions, prefix: string | undefined, readonly sink: LogSink) {
     this.#options = options;
     this.#prefix = prefix === undefined ? undefined : this.#encoder.encode(`${prefix} `);
     this.#byLine = options.timestamps || prefix !== undefined || options.tail !== undefined;
@@ -205,6 +242,7 @@ class Printer {
   }
 
   wants({ timeNs }: Pick<Line, "timeNs">): boolean {
+    if (timeNs > this.lastNs) this.lastNs = timeNs;
     const { sinceNs, untilNs } = this.#options;
     if (untilNs !== undefined && timeNs > untilNs) this.#passedUntil = true;
     return !this.#passedUntil && (sinceNs === undefined || timeNs >= sinceNs);
@@ -212,7 +250,7 @@ class Printer {
 
   async record(record: Message): Promise<void> {
     if (!this.#byLine) {
-      if (this.wants(record)) await this.#write(record.kind, record.bytes);
+      if (this.wants(record)) await this.sink.add(record.kind, record.bytes);
       return;
     }
     for (const line of this.splitter.push(record)) if (this.wants(line)) await this.line(line);
@@ -220,23 +258,14 @@ class Printer {
 
   async line({ timeNs, kind, bytes, continued }: Line): Promise<void> {
     if (this.#options.timestamps && !continued) {
-      await this.#write(kind, this.#encoder.encode(`${formatTimePadded(timeNs)} `));
+      await this.sink.add(kind, this.#encoder.encode(`${formatTimePadded(timeNs)} `));
     }
-    if (this.#prefix !== undefined && !continued) await this.#write(kind, this.#prefix);
-    await this.#write(kind, bytes);
-  }
-
-  /** Streams keep their order among one another: the other one is written first. */
-  async #write(kind: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const stream = this.#streams[kind];
-    if (stream === undefined) return;
-    if (stream !== this.#last) await this.#last?.flush();
-    this.#last = stream;
-    await stream.add(bytes);
+    if (this.#prefix !== undefined && !continued) await this.sink.add(kind, this.#prefix);
+    await this.sink.add(kind, bytes);
   }
 
   async flush(): Promise<void> {
-    await this.#last?.flush();
+    await this.sink.flush();
   }
 
   /** Writes what is left, an unfinished last line too. */

@@ -20,6 +20,10 @@ export class MemoryStream implements ByteStream {
     return Promise.resolve();
   }
 
+  end(): void {
+    this.#parts.length = 0;
+  }
+
   get written(): string {
     return this.#written;
   }
