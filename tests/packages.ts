@@ -45,6 +45,8 @@ export const PACKAGES: readonly string[] = [
   "attr",
   "libcap2-bin",
   "procps",
+  // a client of the API
+  "python3-docker",
 ];
 
 function succeeds(command: string, args: string[]): boolean {

@@ -9,6 +9,8 @@ export interface ByteStream {
   read(): Promise<Bytes | undefined>;
   /** Returns when all was taken. Throws Deno.errors.BrokenPipe when nobody reads any more. */
   write(bytes: Bytes): Promise<void>;
+  /** The same, and this thread waits: for who makes bytes without a pause. */
+  writeNow(bytes: Bytes): void;
   /** Ends the connection in both directions. */
   end(): void;
   /** Resolves when nobody will read what is written. */

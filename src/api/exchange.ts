@@ -45,6 +45,8 @@ export function headBytes(status: number, headers: Readonly<Record<string, strin
 /** A body that is sent as it comes to be. */
 export interface Answer {
   write(bytes: Bytes | string): Promise<void>;
+  /** The same, and this thread waits. */
+  writeNow(bytes: Bytes): void;
   end(): Promise<void>;
 }
 
@@ -133,6 +135,9 @@ export class Exchange {
         const bytes = typeof content === "string" ? encoder.encode(content) : content;
         if (bytes.length > 0 && !this.#isHead) await stream.write(isOld ? bytes : chunk(bytes));
       },
+      writeNow: (bytes) => {
+        if (bytes.length > 0 && !this.#isHead) stream.writeNow(isOld ? bytes : chunk(bytes));
+      },
       end: async () => {
         if (!isOld && !this.#isHead) await stream.write(LAST_CHUNK);
         this.isLast = isLast;
@@ -157,6 +162,7 @@ export class Exchange {
     return {
       read: () => reader.some(1 << 17),
       write: (bytes) => stream.write(bytes),
+      writeNow: (bytes) => stream.writeNow(bytes),
       end: () => stream.end(),
       gone: stream.gone,
     };

@@ -17,6 +17,8 @@ const containers = group(() => import("./containers.ts"));
 const life = group(() => import("./container_life.ts"));
 const changes = group(() => import("./container_changes.ts"));
 const attached = group(() => import("./container_attach.ts"));
+const files = group(() => import("./container_files.ts"));
+const usage = group(() => import("./container_usage.ts"));
 const execs = group(() => import("./execs.ts"));
 const logged = group(() => import("./container_logs.ts"));
 
@@ -44,6 +46,13 @@ export const ROUTES: readonly Route[] = [
   ["POST", "/containers/{id}/attach", attached("attach")],
   ["POST", "/containers/{id}/resize", attached("resize")],
   ["GET", "/containers/{id}/logs", logged("logs")],
+  ["GET", "/containers/{id}/top", usage("top")],
+  ["GET", "/containers/{id}/stats", usage("stats")],
+  ["GET", "/containers/{id}/changes", files("changes")],
+  ["GET", "/containers/{id}/export", files("exported")],
+  ["HEAD", "/containers/{id}/archive", files("look")],
+  ["GET", "/containers/{id}/archive", files("read")],
+  ["PUT", "/containers/{id}/archive", files("write")],
 
   ["POST", "/containers/{id}/exec", execs("create")],
   ["POST", "/exec/{id}/start", execs("start")],

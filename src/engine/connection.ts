@@ -3,7 +3,7 @@ import { F_DUPFD_CLOEXEC, O_RDWR, POLLIN, POLLOUT } from "../../ffi/constants.ts
 import { EAGAIN, EINTR } from "../../ffi/errno.ts";
 import { Fd, openAt, readInto } from "../../ffi/fd.ts";
 import { check, sys, sysAsync } from "../../ffi/libc.ts";
-import { poll } from "../../ffi/poll.ts";
+import { poll, pollNow } from "../../ffi/poll.ts";
 
 const SHUT_RDWR = 2;
 const PIECE_BYTES = 128 * 1024;
@@ -55,6 +55,17 @@ export class Connection {
     if (written === -EAGAIN) await poll([{ fd: this.output.raw, events: POLLOUT }]);
     else if (written !== -EINTR) throw new Deno.errors.BrokenPipe("the client has gone");
     return 0;
+  }
+
+  /** As write(), and this thread waits; nothing else may be on its way. */
+  writeNow(bytes: Bytes): void {
+    for (let at = 0; at < bytes.length;) {
+      const rest = bytes.subarray(at);
+      const written = sys("write", this.output.raw, rest, rest.length);
+      if (written >= 0) at += written;
+      else if (written === -EAGAIN) pollNow([{ fd: this.output.raw, events: POLLOUT }], -1);
+      else if (written !== -EINTR) throw new Deno.errors.BrokenPipe("the client has gone");
+    }
   }
 
   /** Ends both directions; a process that goes on has let its client go then. */

@@ -46,7 +46,8 @@ export interface ContainerPath {
   readonly path: string;
 }
 
-function open({ container, path }: ContainerPath): { record: ContainerRecord } {
+/** The container of a path. Throws UserError where there is none, or no path. */
+export function openPath({ container, path }: ContainerPath): { record: ContainerRecord } {
   if (path === "") throw new UserError("bad parameter: path cannot be empty");
   return { record: readRecord(resolveContainer(container)) };
 }
@@ -56,7 +57,7 @@ function notFound(path: string, container: string): UserError {
 }
 
 /** Looks a source up. Throws UserError with docker's text when it is not there. */
-function sourceIn(tree: ContainerTree, from: ContainerPath, follow: boolean): Found {
+export function sourceIn(tree: ContainerTree, from: ContainerPath, follow: boolean): Found {
   const path = absolutePath(from.path, "/");
   const found = (follow ? lookThrough : lookAt)(enterBelow(tree.root), path);
   if (found.stat !== undefined) return found;
@@ -129,7 +130,7 @@ function refuseReadOnly(error: unknown, record: ContainerRecord): unknown {
 /** Copies from a container to this machine. */
 export function copyFrom(from: ContainerPath, target: string, options: CopyOptions): Copied {
   checkHostTarget(target);
-  const { record } = open(from);
+  const { record } = openPath(from);
   using tree = openContainerTree(record);
   using found = sourceIn(tree, from, options.followLink);
   const isDirectory = found.stat!.kind === S_IFDIR;
@@ -148,7 +149,7 @@ export function copyFrom(from: ContainerPath, target: string, options: CopyOptio
 
 /** Copies from this machine to a container. */
 export function copyTo(source: string, to: ContainerPath, options: CopyOptions): Copied {
-  const { record } = open(to);
+  const { record } = openPath(to);
   using found = hostSource(source, options.followLink);
   using tree = openContainerTree(record);
   const isDirectory = found.stat!.kind === S_IFDIR;
@@ -162,8 +163,8 @@ export function copyBetween(
   to: ContainerPath,
   options: CopyOptions,
 ): Copied {
-  const { record: sourceRecord } = open(from);
-  const { record } = open(to);
+  const { record: sourceRecord } = openPath(from);
+  const { record } = openPath(to);
   using trees = openContainerTrees(sourceRecord, record);
   using found = sourceIn(trees.from, from, options.followLink);
   const isDirectory = found.stat!.kind === S_IFDIR;
@@ -213,7 +214,7 @@ export function archiveOf(
   options: CopyOptions,
   write: (bytes: Uint8Array<ArrayBuffer>) => void,
 ): void {
-  const { record } = open(from);
+  const { record } = openPath(from);
   using tree = openContainerTree(record);
   using found = sourceIn(tree, from, options.followLink);
   const archive = new ArchiveSink(write);
@@ -224,11 +225,11 @@ export function archiveOf(
 
 /** Unpacks a tar archive, which may be compressed, into a directory of a container. */
 export async function unpackInto(
-  input: Deno.FsFile,
+  input: AsyncIterable<Uint8Array<ArrayBuffer>>,
   to: ContainerPath,
   options: CopyOptions,
 ): Promise<Copied> {
-  const { record } = open(to);
+  const { record } = openPath(to);
   using tree = openContainerTree(record);
   using found = lookThrough(enterBelow(tree.root), absolutePath(to.path, "/"));
   if (found.stat?.kind !== S_IFDIR) {
@@ -238,9 +239,9 @@ export async function unpackInto(
   using _identity = actAsRootOf(tree);
   const counter = new Counter(withOutsideIds(writer, tree.ids), options.onProgress);
   const reader = new TarReader(counter);
-  const { archiveChunks, decompress } = await import("../image/compression.ts");
+  const { decompress } = await import("../image/compression.ts");
   try {
-    for await (const chunk of (await decompress(archiveChunks(input))).chunks) reader.push(chunk);
+    for await (const chunk of (await decompress(input)).chunks) reader.push(chunk);
     reader.finish();
     writer.finish();
   } catch (error) {

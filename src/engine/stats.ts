@@ -45,7 +45,8 @@ export function networkBytes(text: string): { receivedBytes: number; sentBytes: 
   return { receivedBytes, sentBytes };
 }
 
-function memoryTotal(): number {
+/** Of the machine, bytes. */
+export function memoryTotal(): number {
   const kilobytes = /^MemTotal:\s+(\d+) kB$/m.exec(readIfThere("/proc/meminfo") ?? "")?.[1];
   return Number(kilobytes ?? 0) * 1024;
 }

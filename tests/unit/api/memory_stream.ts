@@ -20,6 +20,10 @@ export class MemoryStream implements ByteStream {
     return Promise.resolve();
   }
 
+  writeNow(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#written += new TextDecoder().decode(bytes);
+  }
+
   end(): void {
     this.#parts.length = 0;
   }

@@ -1,0 +1,97 @@
+/** Containers' files: archives in and out, and what was changed. */
+import { containerChanges } from "../engine/diff.ts";
+import { type PathStat, statPath } from "../engine/copy_stat.ts";
+import { archiveOf, unpackInto } from "../engine/copy.ts";
+import { readRecord } from "../engine/containers.ts";
+import { emitContainerEvent } from "../engine/events.ts";
+import { exportContainer } from "../engine/export.ts";
+import { rootDirectory } from "../base/places.ts";
+import { Store } from "../image/store.ts";
+import { containerId } from "./containers.ts";
+import type { Answer, Exchange } from "./exchange.ts";
+import { ApiError } from "./http_head.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const TAR = "application/x-tar";
+/** Headers of an archive are small: they are sent with what comes behind them. */
+const GATHERED_BYTES = 128 * 1024;
+
+/** Who makes archives does not wait: pieces are sent at once, several together. */
+class Pieces {
+  readonly #buffer = new Uint8Array(GATHERED_BYTES);
+  #length = 0;
+  constructor(readonly answer: Answer) {}
+
+  readonly add = (bytes: Bytes): void => {
+    if (this.#length + bytes.length > GATHERED_BYTES) this.flush();
+    if (bytes.length > GATHERED_BYTES) return this.answer.writeNow(bytes);
+    this.#buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  };
+
+  flush(): void {
+    if (this.#length > 0) this.answer.writeNow(this.#buffer.subarray(0, this.#length));
+    this.#length = 0;
+  }
+
+  async end(): Promise<void> {
+    this.flush();
+    await this.answer.end();
+  }
+}
+
+function pathOf({ query }: Exchange): string {
+  const path = query.text("path");
+  if (path === "") throw new ApiError(400, "bad parameter: path cannot be empty");
+  return path;
+}
+
+/** What docker's client wants to know before it reads or writes: JSON in a header. */
+function statHeader(stat: PathStat): Record<string, string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(stat));
+  return { "X-Docker-Container-Path-Stat": btoa(String.fromCharCode(...bytes)) };
+}
+
+/** HEAD /containers/{id}/archive. */
+export async function look(exchange: Exchange): Promise<void> {
+  const stat = statPath({ container: containerId(exchange), path: pathOf(exchange) });
+  await exchange.empty(200, statHeader(stat));
+}
+
+/** GET /containers/{id}/archive. */
+export async function read(exchange: Exchange): Promise<void> {
+  const from = { container: containerId(exchange), path: pathOf(exchange) };
+  const pieces = new Pieces(await exchange.start(200, TAR, statHeader(statPath(from))));
+  archiveOf(from, { archive: false, followLink: false }, pieces.add);
+  await pieces.end();
+}
+
+/** PUT /containers/{id}/archive. */
+export async function write(exchange: Exchange): Promise<void> {
+  const { body, query } = exchange;
+  const to = { container: containerId(exchange), path: pathOf(exchange) };
+  async function* chunks(): AsyncGenerator<Bytes> {
+    for (let part = await body.read(); part !== undefined; part = await body.read()) yield part;
+  }
+  await unpackInto(chunks(), to, { archive: query.flag("copyUIDGID"), followLink: false });
+  await exchange.empty(200);
+}
+
+/** GET /containers/{id}/export. */
+export async function exported(exchange: Exchange): Promise<void> {
+  const record = readRecord(containerId(exchange));
+  const pieces = new Pieces(await exchange.start(200, "application/octet-stream"));
+  exportContainer(new Store(rootDirectory()), record, (chunk) => pieces.add(chunk as Bytes));
+  await pieces.end();
+  emitContainerEvent(record, "export");
+}
+
+const KINDS = { C: 0, A: 1, D: 2 };
+
+/** GET /containers/{id}/changes. */
+export async function changes(exchange: Exchange): Promise<void> {
+  const found = containerChanges(readRecord(containerId(exchange)));
+  const rows = found.map(({ kind, path }) => ({ Path: path, Kind: KINDS[kind] }));
+  await exchange.json(200, rows.length > 0 ? rows : null);
+}
