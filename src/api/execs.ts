@@ -8,7 +8,7 @@ import {
   isRunning,
   noteExecStart,
 } from "../engine/exec_records.ts";
-import { fields, list, number, type Shape, text, truth } from "../image/shape.ts";
+import { list, number, type Shape, text, truth } from "../image/shape.ts";
 import { clientStream, sizeOf, streamType } from "./container_attach.ts";
 import { containerId } from "./containers.ts";
 import { pick } from "./create_body.ts";

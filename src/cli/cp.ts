@@ -108,8 +108,7 @@ async function copy(from: Place, to: Place, options: CopyOptions): Promise<Copie
   const source = inside(from), target = inside(to);
   if (source && target) return engine.copyBetween(source, target, options);
   if (target && from.path === "-") {
-    const { archiveChunks } = await import("../image/compression.ts");
-    return await engine.unpackInto(archiveChunks(Deno.openSync("/dev/stdin")), target, options);
+    return await engine.unpackInto(Deno.openSync("/dev/stdin"), target, options);
   }
   if (target) return engine.copyTo(from.path, target, options);
   if (source === undefined) throw new CopyPathError("must specify at least one container source");

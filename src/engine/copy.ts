@@ -225,7 +225,7 @@ export function archiveOf(
 
 /** Unpacks a tar archive, which may be compressed, into a directory of a container. */
 export async function unpackInto(
-  input: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  input: Deno.FsFile | AsyncIterable<Uint8Array<ArrayBuffer>>,
   to: ContainerPath,
   options: CopyOptions,
 ): Promise<Copied> {
@@ -239,9 +239,10 @@ export async function unpackInto(
   using _identity = actAsRootOf(tree);
   const counter = new Counter(withOutsideIds(writer, tree.ids), options.onProgress);
   const reader = new TarReader(counter);
-  const { decompress } = await import("../image/compression.ts");
+  const { archiveChunks, decompress } = await import("../image/compression.ts");
+  const archive = input instanceof Deno.FsFile ? archiveChunks(input) : input;
   try {
-    for await (const chunk of (await decompress(input)).chunks) reader.push(chunk);
+    for await (const chunk of (await decompress(archive)).chunks) reader.push(chunk);
     reader.finish();
     writer.finish();
   } catch (error) {

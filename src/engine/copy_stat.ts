@@ -3,7 +3,7 @@ import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFSOCK } from "../../ffi
 import { formatTime } from "../base/time.ts";
 import type { Stat } from "../image/stat.ts";
 import { openContainerTree } from "./container_tree.ts";
-import { enterBelow, lookAt, lookThrough } from "./copy_look.ts";
+import { enterBelow, lookThrough } from "./copy_look.ts";
 import { type ContainerPath, openPath, sourceIn } from "./copy.ts";
 import { absolutePath, meansContent, ownName } from "./copy_paths.ts";
 

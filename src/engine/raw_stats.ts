@@ -1,7 +1,7 @@
 /** What a container uses, as docker's API tells it: counters, of which clients make rates. */
 import { readIfThere } from "../base/files.ts";
 import { formatTimePadded, nowNanoseconds, ZERO_TIME } from "../base/time.ts";
-import { openCgroup } from "../runtime/cgroup.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { type BlockEntry, type Figures, readFigures } from "../runtime/oci_stats.ts";
 import { type RunState, stateOf } from "./state.ts";
 import { memoryTotal } from "./stats.ts";
