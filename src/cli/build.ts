@@ -77,7 +77,7 @@ async function displayFor(options: Options): Promise<BuildDisplay> {
     const { writeSync } = Deno.stdout;
     return new ClassicProgress((chunk) => {
       for (let at = 0; at < chunk.length;) at += writeSync.call(Deno.stdout, chunk.subarray(at));
-    }, tell);
+    });
   }
   if (!["auto", "plain", "tty"].includes(progress)) {
     throw new UserError(

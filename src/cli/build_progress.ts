@@ -116,10 +116,7 @@ export class ClassicProgress implements BuildDisplay {
   readonly wantsIds = true;
   readonly failure = undefined;
 
-  constructor(
-    readonly write: (bytes: Uint8Array<ArrayBuffer>) => void,
-    readonly tell: (line: string) => void,
-  ) {}
+  constructor(readonly write: (bytes: Uint8Array<ArrayBuffer>) => void) {}
 
   #line(text: string): void {
     this.write(new TextEncoder().encode(`${text}\n`));
@@ -149,7 +146,7 @@ export class ClassicProgress implements BuildDisplay {
   }
 
   warn(text: string): void {
-    this.tell(`[Warning] ${text}`);
+    this.#line(`[Warning] ${text}`);
   }
 
   end(): void {}
