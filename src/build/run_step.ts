@@ -46,6 +46,14 @@ export class RunError extends UserError {
 
 /** Runs it. The layer of what it changed, if it changed anything. Throws RunError, UserError. */
 export async function runStep(session: Session, wish: RunWish): Promise<BuiltLayer | undefined> {
+  if (wish.state.isHost && wish.state.layers.length > 0) {
+    // The layer would lie inside of the one below it, which overlayfs refuses.
+    throw new UserError(
+      "Cannot RUN on this machine's own root and what the stage has put on it: a stage FROM host " +
+        "has one RUN, and COPY, ADD and WORKDIR only behind it; join the commands with && and " +
+        "mount the context: RUN --mount=target=/src",
+    );
+  }
   const record = await createContainer(requestOf(session, wish), {
     command: ["build"],
     warn: wish.warn,

@@ -317,6 +317,7 @@ test("errors are docker's", async () => {
     ["FROM base\nADD https://example.com/x.git /", "git repositories are not supported"],
     ["FROM --platform=linux/s390x base", "Cannot build for linux/s390x"],
     ["FROM base\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],
+    ["FROM host\nCOPY . /x\nRUN true", "a stage FROM host has one RUN"],
     ["FROM host\nRUN true", "Cannot make an image of a stage FROM host"],
   ];
   for (const [Dockerfile, message] of cases) {

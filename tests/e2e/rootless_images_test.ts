@@ -126,3 +126,39 @@ for (const [what, words] of ROWS) {
     },
   });
 }
+
+Deno.test({
+  name: "an ordinary user builds images: owners are those inside, and the cache is his own",
+  ...needs,
+  fn: async () => {
+    const context = `${user.home}/context`;
+    await user.asRoot(`mkdir -p ${context} && chown ${user.uid} ${context}`);
+    Deno.writeTextFileSync(
+      `${context}/Dockerfile`,
+      `FROM bb
+COPY --chown=1000:33 Dockerfile /copied
+RUN --mount=type=cache,target=/cache --mount=type=secret,id=s \\
+  cat /run/secrets/s > /made && cat /cache/n 2>/dev/null; echo 1 > /cache/n
+USER 1000
+RUN echo mine > /tmp-of || true
+FROM host AS tools
+RUN echo of-host > /tmp/tool
+FROM bb
+COPY --from=0 /copied /made /
+COPY --from=tools /tmp/tool /`,
+    );
+    Deno.writeTextFileSync(`${context}/secret`, "hidden\n");
+    const secret = ["--secret", `id=s,src=${context}/secret`];
+    const build = ["build", "--network", "none", ...secret, "-t", "built", context];
+    const { code, stderr } = await user.dd(...build);
+    assertEquals(code, 0, stderr);
+    assertEquals(
+      await user.ok(...run, "built", "stat", "-c", "%u:%g %n", "/copied", "/made", "/tool"),
+      "1000:33 /copied\n0:0 /made\n0:0 /tool",
+    );
+    const again = await user.dd(...build);
+    assertStringIncludes(again.stderr, "CACHED");
+    await user.ok("rmi", "built");
+    await user.ok("builder", "prune", "-af");
+  },
+});
