@@ -85,7 +85,12 @@ async function displayFor(options: Options): Promise<BuildDisplay> {
       125,
     );
   }
-  return new PlainProgress(tell);
+  if (progress !== "tty" && !(progress === "auto" && Deno.stderr.isTerminal())) {
+    return new PlainProgress(tell);
+  }
+  const { BuildScreen } = await import("./build_screen.ts");
+  const { streamOutput } = await import("./progress.ts");
+  return new BuildScreen(streamOutput(Deno.stderr));
 }
 
 /** `diplodock build`. */
