@@ -39,6 +39,7 @@ const HOT_COMMANDS = [
 /** What hot commands load only to do the work of an image command: to pull, to copy layers. */
 const COLD = [
   ...["image_pull", "image_pull_output", "image_context"].map((n) => `src/cli/${n}.ts`),
+  "src/engine/image_pull.ts",
   "src/engine/image_users.ts", // for --rmi
   "src/image/shifted_layers.ts",
 ];

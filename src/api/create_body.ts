@@ -28,7 +28,8 @@ const HEALTH = fields({
   Retries: number,
 });
 
-const CONFIG: Record<string, Shape> = {
+/** The settings of a container, apart from its host. */
+export const CONFIG: Record<string, Shape> = {
   Hostname: text,
   Domainname: text,
   User: text,
@@ -165,7 +166,7 @@ const HOST: Record<string, Shape> = {
 };
 
 /** What is asked of an endpoint; what it got is the engine's to say. */
-const ENDPOINT: Record<string, Shape> = {
+export const ENDPOINT: Record<string, Shape> = {
   IPAMConfig: fields({ IPv4Address: text, IPv6Address: text, LinkLocalIPs: strings }),
   Links: strings,
   Aliases: strings,

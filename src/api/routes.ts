@@ -21,6 +21,16 @@ const files = group(() => import("./container_files.ts"));
 const usage = group(() => import("./container_usage.ts"));
 const execs = group(() => import("./execs.ts"));
 const logged = group(() => import("./container_logs.ts"));
+const images = group(() => import("./images.ts"));
+const transfers = group(() => import("./image_transfers.ts"));
+const networks = group(() => import("./networks.ts"));
+const volumes = group(() => import("./volumes.ts"));
+const happened = group(() => import("./events.ts"));
+const elsewhere = group(() => import("./elsewhere.ts"));
+
+/** Any path of a group of docker's that is not here. */
+const everyMethod = (pattern: string, handler: Route[2]): Route[] =>
+  ["GET", "POST", "DELETE"].map((method) => [method, pattern, handler]);
 
 // deno-fmt-ignore
 export const ROUTES: readonly Route[] = [
@@ -58,4 +68,42 @@ export const ROUTES: readonly Route[] = [
   ["POST", "/exec/{id}/start", execs("start")],
   ["POST", "/exec/{id}/resize", execs("resize")],
   ["GET", "/exec/{id}/json", execs("inspect")],
+
+  ["GET", "/images/json", images("list")],
+  ["GET", "/images/search", images("search")],
+  ["GET", "/images/get", transfers("save")],
+  ["POST", "/images/create", transfers("create")],
+  ["POST", "/images/load", transfers("load")],
+  ["POST", "/images/prune", images("prune")],
+  ["GET", "/images/{name...}/json", images("inspect")],
+  ["GET", "/images/{name...}/history", images("history")],
+  ["GET", "/images/{name...}/get", transfers("save")],
+  ["POST", "/images/{name...}/tag", images("tag")],
+  ["POST", "/images/{name...}/push", transfers("push")],
+  ["DELETE", "/images/{name...}", images("remove")],
+  ["POST", "/commit", transfers("commit")],
+
+  ["GET", "/networks", networks("list")],
+  ["POST", "/networks/create", networks("create")],
+  ["POST", "/networks/prune", networks("prune")],
+  ["GET", "/networks/{id}", networks("inspect")],
+  ["DELETE", "/networks/{id}", networks("remove")],
+  ["POST", "/networks/{id}/connect", networks("connect")],
+  ["POST", "/networks/{id}/disconnect", networks("disconnect")],
+
+  ["GET", "/volumes", volumes("list")],
+  ["POST", "/volumes/create", volumes("create")],
+  ["POST", "/volumes/prune", volumes("prune")],
+  ["GET", "/volumes/{name}", volumes("inspect")],
+  ["DELETE", "/volumes/{name}", volumes("remove")],
+
+  ["GET", "/events", happened("events")],
+
+  ["POST", "/build", elsewhere("build")],
+  ["POST", "/session", elsewhere("session")],
+  ["GET", "/plugins", elsewhere("plugins")],
+  ...["swarm", "nodes", "services", "tasks", "secrets", "configs"].flatMap((name) => [
+    ...everyMethod(`/${name}`, elsewhere("swarm")),
+    ...everyMethod(`/${name}/{rest...}`, elsewhere("swarm")),
+  ]),
 ];

@@ -21,6 +21,8 @@ const STATUSES: readonly (readonly [status: number, text: RegExp])[] = [
   [403, /is a pre-defined network and cannot be removed|has active endpoints/],
   [403, /is marked read-only$/],
   [500, /^OCI runtime (create|exec) failed|^failed to create task|driver failed programming/],
+  [401, /unauthorized|authentication required|no basic auth credentials/i],
+  [500, /^Get "|^Head "|^Post "|^dial tcp/],
   [500, /^Cannot /],
 ];
 

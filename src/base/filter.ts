@@ -1,4 +1,5 @@
 import { UserError } from "./errors.ts";
+import { parseMoment } from "./time.ts";
 
 /** Values of each `--filter` key, in the order in which they were given. */
 export type Filters = ReadonlyMap<string, readonly string[]>;
@@ -111,4 +112,15 @@ export function passesLabels(
   labels: Parameters<typeof matchLabels>[1],
 ): boolean {
   return matchLabels(filters, labels) && matchNoLabels(filters, labels);
+}
+
+/** The moments of `until`, in milliseconds since 1970. Throws UserError for what is none. */
+export function untilMillis(filters: Filters): number[] {
+  return (filters.get("until") ?? []).map((text) => {
+    try {
+      return Number(parseMoment(text) / 1_000_000n);
+    } catch (error) {
+      throw new UserError((error as Error).message);
+    }
+  });
 }

@@ -1,10 +1,10 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters, parseFilter, untilMillis } from "../base/filter.ts";
 import { formatSize, parseSize } from "../base/units.ts";
 import { pruneBuildCache } from "../build/prune.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { confirm } from "./output.ts";
-import { printDeleted, untilMillis } from "./prune_output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "builder prune",

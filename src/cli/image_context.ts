@@ -1,22 +1,12 @@
-/** What all image commands share: the store, docker's error prefix, notes of events. */
+/** What all image commands share: docker's error prefix, and the store with its notes of events. */
 import { UserError } from "../base/errors.ts";
-import { rootDirectory } from "../base/places.ts";
-import { emitEvent } from "../engine/events.ts";
-import type { Digest } from "../image/digest.ts";
-import { readRecord } from "../image/records.ts";
-import { familiarName, parseReference } from "../image/reference.ts";
-import { Store } from "../image/store.ts";
+import { isRefusal } from "../engine/refusal.ts";
 
-/** The user's store of images. */
-export function imageStore(): Store {
-  return new Store(rootDirectory());
-}
+export { imageStore, labelsOf, noteImage, noteTag } from "../engine/image_notes.ts";
 
 /** Errors that docker's daemon would report get its prefix: scripts look for it. */
 export function asDaemonError(error: unknown): unknown {
-  const isRefusal = error instanceof UserError || (error instanceof Error &&
-    /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError|PlatformError)$/.test(error.name));
-  if (!isRefusal || error.message.startsWith("Error ")) return error;
+  if (!isRefusal(error) || error.message.startsWith("Error ")) return error;
   const { exitCode, hint } = error as Partial<UserError>;
   return new UserError(`Error response from daemon: ${error.message}`, exitCode ?? 1, hint);
 }
@@ -28,26 +18,6 @@ export async function daemon<T>(work: () => T | Promise<T>): Promise<T> {
   } catch (error) {
     throw asDaemonError(error);
   }
-}
-
-/** What docker tells of an image with each event. */
-type Labels = Readonly<Record<string, string>>;
-
-/** The labels of an image that is here. */
-export function labelsOf(id: Digest): Labels {
-  return readRecord(imageStore(), id)?.config.config?.Labels ?? {};
-}
-
-/** Notes in the log of events what happened to an image. */
-export function noteImage(action: string, id: string, labels: Labels = {}, name = id): void {
-  emitEvent({ Type: "image", Action: action, id, attributes: { ...labels, name } });
-}
-
-/** Notes a new name of an image; as people write it. */
-export function noteTag(id: string, fullName: string, labels: Labels = {}): string {
-  const name = familiarName(parseReference(fullName));
-  noteImage("tag", id, labels, name);
-  return name;
 }
 
 /** Does `work` for each name; errors are printed one by one and make the exit code 1. */

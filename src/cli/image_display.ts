@@ -1,5 +1,6 @@
 /** Which way layers are shown: bars on a terminal, lines elsewhere. */
-import { type LayerDisplay, plainDisplay } from "./image_pull_output.ts";
+import type { LayerDisplay } from "../engine/image_pull.ts";
+import { plainDisplay } from "./image_pull_output.ts";
 
 /** A display for stdout. `write` prints one line; `quiet` shows nothing. */
 export async function displayFor(
@@ -15,7 +16,7 @@ export async function displayFor(
       if (current > 0) progress.update(id, status, current, total);
       else progress.state(id, status);
     },
-    line: (text) => progress.message(text),
+    line: (text, id) => progress.message(id === undefined ? text : `${id}: ${text}`),
     finish() {},
   };
 }

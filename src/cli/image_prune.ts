@@ -1,12 +1,10 @@
-import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
+import { collectFilters, type Filters, parseFilter, untilMillis } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
-import { emitEvent } from "../engine/events.ts";
-import { containersUsing, tellRemoved } from "../engine/image_users.ts";
-import { pruneImages } from "../image/prune.ts";
+import { PRUNE_FILTERS, pruneUnusedImages, wantsAll } from "../engine/prune_images.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore } from "./image_context.ts";
+import { daemon } from "./engine_error.ts";
 import { confirm } from "./output.ts";
-import { printDeleted, untilMillis } from "./prune_output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "image prune",
@@ -37,30 +35,16 @@ export async function pruneAndTell(
   all: boolean,
   untilMs: readonly number[],
 ): Promise<number> {
-  const { images, bytes } = await daemon(() =>
-    pruneImages(imageStore(), {
-      all,
-      labels: filters.get("label") ?? [],
-      withoutLabels: filters.get("label!") ?? [],
-      ...(untilMs.length > 0 && { untilMs: Math.min(...untilMs) }),
-      using: containersUsing(),
-    })
-  );
-  const removals = images.flatMap((image) => image.removals);
+  const { removals, bytes } = await daemon(() => pruneUnusedImages(filters, all, untilMs));
   printDeleted("Images", removals.map(({ kind, what }) => `${kind.toLowerCase()}: ${what}`));
-  images.forEach(tellRemoved);
-  emitEvent({ Type: "image", Action: "prune", id: "", attributes: { reclaimed: String(bytes) } });
   return bytes;
 }
 
 /** `diplodock image prune`. */
 export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
-  const filters = await daemon(() =>
-    collectFilters(options.filter, ["dangling", "label", "label!", "until"])
-  );
-  const wantsAll = filters.get("dangling")?.some((value) => /^(?:0|f|false)$/i.test(value));
-  const all = options.all || wantsAll === true;
+  const filters = await daemon(() => collectFilters(options.filter, PRUNE_FILTERS));
+  const all = options.all || wantsAll(filters);
   const until = untilMillis(filters);
   if (!options.force) {
     console.log(all ? WARNING.all : WARNING.dangling);

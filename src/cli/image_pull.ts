@@ -1,16 +1,15 @@
 import { UserError } from "../base/errors.ts";
-import { openRepository } from "../image/pull.ts";
+import { pullAllTags, pullWithOutput } from "../engine/image_pull.ts";
 import {
   BadNameError,
-  familiarName,
   fullName,
   parseReference,
   type Reference,
+  withDefaultTag,
 } from "../image/reference.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { displayFor } from "./image_display.ts";
-import { pulledName, pullWithOutput } from "./image_pull_output.ts";
 
 export const spec = {
   name: "pull",
@@ -50,11 +49,6 @@ export function readReference(name: string): Reference {
   }
 }
 
-async function tagsOf(reference: Reference): Promise<Reference[]> {
-  const repository = await openRepository(reference, "pull");
-  return (await repository.tags()).map((tag) => ({ ...reference, tag }));
-}
-
 /** `diplodock pull`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: [name] } = parseArgs(spec, args);
@@ -62,27 +56,12 @@ export async function command(args: string[]): Promise<number> {
   if (options.allTags && (reference.tag !== undefined || reference.digest !== undefined)) {
     throw new UserError("tag can't be used with --all-tags/-a");
   }
-  const wanted = options.allTags ? await daemon(() => tagsOf(reference)) : [reference];
   const write = (line: string) => console.log(line);
   const platform = options.platform || Deno.env.get("DOCKER_DEFAULT_PLATFORM");
-  let isNew = false;
-  for (const one of wanted) {
-    const display = await displayFor(write, options.quiet);
-    const pulled = await daemon(() =>
-      pullWithOutput(imageStore(), one, platform, {
-        display,
-        quiet: options.quiet,
-        hasStatus: !options.allTags,
-        write,
-      })
-    );
-    isNew ||= !pulled.upToDate;
-    if (!options.allTags) console.log(pulledName(one));
-  }
-  if (options.allTags) {
-    const state = isNew ? "Downloaded newer image" : "Image is up to date";
-    if (!options.quiet) write(`Status: ${state} for ${familiarName(reference)}`);
-    console.log(fullName(reference));
-  }
+  const { quiet } = options;
+  const output = { display: await displayFor(write, quiet), quiet, write };
+  if (options.allTags) await daemon(() => pullAllTags(imageStore(), reference, platform, output));
+  else await daemon(() => pullWithOutput(imageStore(), reference, platform, output));
+  console.log(fullName(options.allTags ? reference : withDefaultTag(reference)));
   return 0;
 }

@@ -1,25 +1,5 @@
-/** A pull as the user sees it; `run` shows the same on stderr. */
-import { parsePlatform, type Platform } from "../base/platform.ts";
-import { type Digest, shortId } from "../image/digest.ts";
-import { type LayerEvent, type Pulled, pullImage } from "../image/pull.ts";
-import {
-  familiarName,
-  familiarRepository,
-  fullName,
-  type Reference,
-  withDefaultTag,
-} from "../image/reference.ts";
-import type { Store } from "../image/store.ts";
-import { noteImage } from "./image_context.ts";
-
-/** Shows lines that change: one for each layer. */
-export interface LayerDisplay {
-  /** `current` of `total` bytes; 0: only the words. */
-  update(id: string, status: string, current: number, total: number): void;
-  /** A line of its own above the layers. */
-  line(text: string): void;
-  finish(): void;
-}
+/** A pull or push without a terminal. */
+import type { LayerDisplay } from "../engine/image_pull.ts";
 
 // Moving bars mean nothing in a log.
 const BARS = ["Downloading", "Extracting", "Pushing"];
@@ -33,99 +13,7 @@ export function plainDisplay(write: (line: string) => void): LayerDisplay {
       shown.set(id, status);
       write(`${id}: ${status}`);
     },
-    line: write,
+    line: (text, id) => write(id === undefined ? text : `${id}: ${text}`),
     finish() {},
   };
-}
-
-/** How much to show. */
-export interface PullOutput {
-  display: LayerDisplay;
-  /** Only the last line. */
-  quiet: boolean;
-  /** Whether to say if anything was new; several pulls may say it together. */
-  hasStatus?: boolean;
-  /** It was not asked for: `run` has said already that the image is missing. */
-  implicit?: boolean;
-  write: (line: string) => void;
-}
-
-function showLayer(display: LayerDisplay, digest: Digest, size: number, event: LayerEvent): void {
-  const id = shortId(digest);
-  switch (event.phase) {
-    case "pending":
-      return display.update(id, "Pulling fs layer", 0, 0);
-    case "waiting":
-      return display.update(id, "Waiting", 0, 0);
-    case "downloading":
-      return display.update(id, "Downloading", event.bytes, size);
-    case "verifying":
-      return display.update(id, "Verifying Checksum", 0, 0);
-    case "there":
-      if (!event.already) display.update(id, "Download complete", 0, 0);
-      return;
-    case "unpacking":
-      return display.update(id, "Extracting", event.bytes, size);
-    case "done":
-      return display.update(id, event.already ? "Already exists" : "Pull complete", 0, 0);
-  }
-}
-
-/** Pulls, for `platform` if it is one, and shows it in docker's words. */
-export async function pullWithOutput(
-  store: Store,
-  wanted: Reference,
-  platform: Platform | string | undefined,
-  output: PullOutput,
-): Promise<Pulled> {
-  const reference = withDefaultTag(wanted);
-  const { display, quiet } = output;
-  const isBare = wanted.tag === undefined && wanted.digest === undefined;
-  if (!quiet && isBare && output.implicit !== true) {
-    output.write("Using default tag: latest");
-  }
-  const options = platform
-    ? { platform: typeof platform === "string" ? parsePlatform(platform) : platform }
-    : {};
-  try {
-    const pulled = await pullImage(
-      store,
-      reference,
-      quiet ? options : {
-        ...options,
-        onManifest: () =>
-          display.line(
-            `${reference.digest ? fullName(reference) : reference.tag}: Pulling from ${
-              shortPath(reference)
-            }`,
-          ),
-        onLayer: (digest, size, event) => showLayer(display, digest, size, event),
-      },
-    );
-    display.finish();
-    const labels = pulled.record.config.config?.Labels;
-    noteImage("pull", familiarName(reference), labels, familiarRepository(reference));
-    if (!quiet) {
-      const state = pulled.upToDate ? "Image is up to date" : "Downloaded newer image";
-      display.line(`Digest: ${pulled.digest}`);
-      if (output.hasStatus !== false) {
-        display.line(`Status: ${state} for ${familiarName(reference)}`);
-      }
-      if (pulled.warning !== undefined) display.line(`WARNING: ${pulled.warning}`);
-    }
-    return pulled;
-  } catch (error) {
-    display.finish();
-    throw error;
-  }
-}
-
-/** Docker says "library/busybox" here, and other registries' repositories without their host. */
-function shortPath(reference: Reference): string {
-  return reference.path;
-}
-
-/** The last line of a pull. */
-export function pulledName(wanted: Reference): string {
-  return fullName(withDefaultTag(wanted));
 }

@@ -1,17 +1,8 @@
 import { UserError } from "../base/errors.ts";
-import { shortId } from "../image/digest.ts";
-import { localTags, type PushEvent, pushImage } from "../image/push.ts";
-import {
-  familiarName,
-  familiarRepository,
-  fullName,
-  repositoryOf,
-  withDefaultTag,
-} from "../image/reference.ts";
+import { pushWithOutput } from "../engine/image_push.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { imageStore, labelsOf, noteImage } from "./image_context.ts";
+import { imageStore } from "./image_context.ts";
 import { readReference } from "./image_pull.ts";
-import type { LayerDisplay } from "./image_pull_output.ts";
 import { displayFor } from "./image_display.ts";
 
 export const spec = {
@@ -34,17 +25,6 @@ export const spec = {
   examples: ["diplodock push localhost:5000/app:1"],
 } as const satisfies CommandSpec;
 
-function show(display: LayerDisplay, id: string, size: number, event: PushEvent): void {
-  switch (event.phase) {
-    case "preparing":
-      return display.update(id, "Preparing", 0, 0);
-    case "pushing":
-      return display.update(id, "Pushing", event.bytes, size);
-    case "pushed":
-      return display.update(id, event.already ? "Layer already exists" : "Pushed", 0, 0);
-  }
-}
-
 /** `diplodock push`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: [name] } = parseArgs(spec, args);
@@ -60,21 +40,12 @@ export async function command(args: string[]): Promise<number> {
     if (!options.quiet) console.log(line);
   };
   if (!options.allTags && given.tag === undefined) write("Using default tag: latest");
-  const references = options.allTags ? localTags(store, given) : [withDefaultTag(given)];
-  write(`The push refers to repository [${repositoryOf(given)}]`);
-  for (const reference of references) {
-    const display = await displayFor(write, options.quiet);
-    try {
-      const { digest, size, id } = await pushImage(store, reference, {
-        onLayer: (diffId, bytes, event) => show(display, shortId(diffId), bytes, event),
-      });
-      display.finish();
-      noteImage("push", familiarName(reference), labelsOf(id), familiarRepository(reference));
-      write(`${reference.tag}: digest: ${digest} size: ${size}`);
-    } finally {
-      display.finish();
-    }
-    if (options.quiet) console.log(fullName(reference));
-  }
+  const display = await displayFor(write, options.quiet);
+  await pushWithOutput(store, given, display, {
+    all: options.allTags,
+    onPushed: (name) => {
+      if (options.quiet) console.log(name);
+    },
+  });
   return 0;
 }

@@ -1,6 +1,5 @@
-import { UserError } from "../base/errors.ts";
-import { booleanFilter, collectFilters, invalidFilter, parseFilter } from "../base/filter.ts";
-import { searchImages } from "../image/search.ts";
+import { collectFilters, parseFilter } from "../base/filter.ts";
+import { SEARCH_FILTERS, searchImages } from "../image/search.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./image_context.ts";
 import { ellipsis, type ListSpec, printList } from "./output.ts";
@@ -42,24 +41,11 @@ const LIST: ListSpec = {
 /** `diplodock search`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: [term] } = parseArgs(spec, args);
-  const filters = await daemon(() =>
-    collectFilters(options.filter, ["is-official", "is-automated", "stars"])
-  );
-  const official = await daemon(() => booleanFilter(filters, "is-official"));
-  const automated = await daemon(() => booleanFilter(filters, "is-automated"));
-  const stars = (filters.get("stars") ?? []).map((text) => {
-    if (!/^\d+$/.test(text)) throw invalidFilter("stars", text);
-    return Number(text);
+  const found = await daemon(() => {
+    const filters = collectFilters(options.filter, SEARCH_FILTERS);
+    return searchImages(term, options.limit, filters);
   });
-  if (options.limit < 1 || options.limit > 100) {
-    throw new UserError(`limit ${options.limit} is outside the range of [1, 100]`);
-  }
-  const found = await daemon(() => searchImages(term, options.limit));
-  const rows = found.filter((one) =>
-    one.stars >= Math.max(0, ...stars) && (official === undefined || one.official === official) &&
-    // Docker Hub has no automated builds any more.
-    automated !== true
-  ).map((one) => ({
+  const rows = found.map((one) => ({
     Name: one.name,
     Description: ellipsis(one.description.replaceAll(/[\r\n]/g, " "), 45, options.noTrunc),
     StarCount: String(one.stars),

@@ -1,17 +1,10 @@
 import { UserError } from "../base/errors.ts";
-import { booleanFilter, collectFilters, parseFilter } from "../base/filter.ts";
-import { formatTimeTable, humanAgo, parseMoment, parseTime, ZERO_TIME } from "../base/time.ts";
+import { collectFilters, parseFilter } from "../base/filter.ts";
+import { formatTimeTable, humanAgo, parseTime, ZERO_TIME } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
+import { IMAGE_FILTERS, imagesWanted } from "../engine/image_listing.ts";
 import { containersUsing } from "../engine/image_users.ts";
-import {
-  filterImages,
-  type ImageRow,
-  isStep,
-  type ListedImage,
-  listImages,
-  rowsOf,
-  sizeOf,
-} from "../image/list.ts";
+import { type ImageRow, type ListedImage, rowsOf, sizeOf } from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
@@ -67,8 +60,6 @@ const LIST: ListSpec = {
   typeName: "*formatter.imageContext",
 };
 
-const FILTERS = ["before", "dangling", "label", "reference", "since", "until"];
-
 /** The fields of one name of an image. */
 export function imageRow(row: ImageRow, noTrunc: boolean): Row {
   const { record } = row;
@@ -119,27 +110,9 @@ async function printTree(images: readonly ListedImage[]): Promise<number> {
 export async function command(args: string[]): Promise<number> {
   const { options, args: [pattern] } = parseArgs(spec, args);
   if (options.tree) refuseWithTree(options);
-  const filters = await daemon(() => collectFilters(options.filter, FILTERS));
-  const dangling = await daemon(() => booleanFilter(filters, "dangling"));
-  const until = filters.get("until")?.map((text) => Number(parseMoment(text) / 1_000_000n)) ?? [];
-  const store = imageStore();
   const images = await daemon(() => {
-    const found = filterImages(store, listImages(store), {
-      ...(dangling !== undefined && { dangling }),
-      labels: filters.get("label") ?? [],
-      references: [
-        ...(filters.get("reference") ?? []),
-        ...(pattern === undefined ? [] : [pattern]),
-      ],
-      before: filters.get("before") ?? [],
-      since: filters.get("since") ?? [],
-      ...(until.length > 0 && { untilMs: Math.min(...until) }),
-    });
-    const using = options.all ? undefined : containersUsing();
-    return found
-      .filter((image) =>
-        using === undefined || !isStep(image) || using(image.record.id).length > 0
-      );
+    const filters = collectFilters(options.filter, IMAGE_FILTERS);
+    return imagesWanted(imageStore(), filters, pattern, options.all);
   });
   if (options.tree) return await printTree(images);
   const rows = images.flatMap((image) => rowsOf(image, options.digests));

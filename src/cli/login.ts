@@ -3,8 +3,8 @@ import {
   configDirectory,
   type Credentials,
   findCredentials,
-  HUB_KEY,
   registryKey,
+  serverOf,
   storeCredentials,
 } from "../image/credentials.ts";
 import { Repository } from "../image/registry.ts";
@@ -27,12 +27,6 @@ export const spec = {
   },
   examples: ["diplodock login -u me --password-stdin localhost:5000 <password.txt"],
 } as const satisfies CommandSpec;
-
-/** The host of what the user typed: "https://host/v1/" is taken too. */
-export function serverOf(text: string | undefined): string {
-  if (text === undefined || text === HUB_KEY) return "docker.io";
-  return text.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
-}
 
 async function passwordFromStdin(): Promise<string> {
   const text = await new Response(Deno.stdin.readable).text();

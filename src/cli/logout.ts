@@ -1,6 +1,6 @@
-import { eraseCredentials } from "../image/credentials.ts";
+import { eraseCredentials, serverOf } from "../image/credentials.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { serverOf, shownServer } from "./login.ts";
+import { shownServer } from "./login.ts";
 
 export const spec = {
   name: "logout",

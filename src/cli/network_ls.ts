@@ -1,14 +1,6 @@
-import {
-  booleanFilter,
-  collectFilters,
-  type Filters,
-  matchAny,
-  matchLabels,
-  matchName,
-  parseFilter,
-} from "../base/filter.ts";
-import { UserError } from "../base/errors.ts";
-import { listNetworks, type NetworkRecord, usedNetworks } from "../engine/networks.ts";
+import { collectFilters, parseFilter } from "../base/filter.ts";
+import { NETWORK_FILTERS, networksWanted } from "../engine/network_listing.ts";
+import { listNetworks, type NetworkRecord } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { BrokenRecords, daemon } from "./engine_error.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
@@ -74,36 +66,12 @@ function rowOf(network: NetworkRecord, noTrunc: boolean): Row {
   };
 }
 
-const FILTERS = ["dangling", "driver", "id", "label", "name", "scope", "type"];
-
-/** Which networks `filters` let through. */
-function filterNetworks(networks: readonly NetworkRecord[], filters: Filters): NetworkRecord[] {
-  const dangling = booleanFilter(filters, "dangling");
-  const used = dangling === undefined ? undefined : usedNetworks();
-  for (const type of filters.get("type") ?? []) {
-    if (!["custom", "builtin"].includes(type)) {
-      throw new UserError(`invalid filter: 'type'='${type}'`);
-    }
-  }
-  return networks.filter((network) => {
-    const isBuiltIn = ["bridge", "host", "none"].includes(network.Name);
-    const isDangling = !isBuiltIn && !used?.has(network.Id);
-    return (dangling === undefined || dangling === isDangling) &&
-      matchAny(filters, "driver", (value) => value === network.Driver) &&
-      matchAny(filters, "scope", (value) => value === network.Scope) &&
-      matchAny(filters, "id", (value) => network.Id.startsWith(value)) &&
-      matchAny(filters, "type", (value) => (value === "builtin") === isBuiltIn) &&
-      matchName(filters, [network.Name]) &&
-      matchLabels(filters, network.Labels);
-  });
-}
-
 /** `diplodock network ls`. */
 export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
   const broken = new BrokenRecords();
   const networks = await daemon(async () =>
-    filterNetworks(await listNetworks(broken.tell), collectFilters(options.filter, FILTERS))
+    networksWanted(await listNetworks(broken.tell), collectFilters(options.filter, NETWORK_FILTERS))
   );
   await printList(networks.map((network) => rowOf(network, options.noTrunc)), LIST, {
     ...(options.format !== undefined && { format: options.format }),

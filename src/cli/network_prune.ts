@@ -1,10 +1,10 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters, parseFilter, untilMillis } from "../base/filter.ts";
 import { sweep } from "../engine/cleanup.ts";
 import { pruneNetworks } from "../engine/prune_networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
 import { confirm } from "./output.ts";
-import { printDeleted, untilMillis } from "./prune_output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "network prune",

@@ -1,5 +1,4 @@
-import { formatDuration, SECOND } from "../base/duration.ts";
-import { formatSize } from "../base/units.ts";
+import { bar } from "../base/bar.ts";
 import { cellWidth, escapeControls } from "./output.ts";
 
 /** Where progress goes: a stream, and what is behind it. */
@@ -12,9 +11,6 @@ export interface ProgressOutput {
 
 /** How often a bar moves at most, in milliseconds. */
 const REDRAW_MS = 100;
-const BAR_CELLS = 50;
-const BAR_COLUMNS = 110; // a narrower terminal has no room for the bar
-const TIME_COLUMNS = 50;
 
 /** stdout or stderr. */
 export function streamOutput(stream: typeof Deno.stdout | typeof Deno.stderr): ProgressOutput {
@@ -33,23 +29,6 @@ export function streamOutput(stream: typeof Deno.stdout | typeof Deno.stderr): P
       for (let at = 0; at < bytes.length;) at += stream.writeSync(bytes.subarray(at));
     },
   };
-}
-
-/** `[=====>     ]  12.3MB/45MB 3s`, as much of it as `columns` have room for. */
-export function bar(done: number, total: number, elapsedMs: number, columns: number): string {
-  const have = formatSize(done, 4).padStart(8);
-  if (total <= 0) return have;
-  const cells = Math.min(BAR_CELLS, Math.trunc(Math.trunc((done / total) * 100) / 2));
-  const box = columns > BAR_COLUMNS
-    ? `[${"=".repeat(cells)}>${" ".repeat(BAR_CELLS - cells)}] `
-    : "";
-  if (done > total) return box + have;
-  const counts = `${have}/${formatSize(total, 4)}`;
-  if (done <= 0 || elapsedMs <= 0 || cells >= BAR_CELLS || columns <= TIME_COLUMNS) {
-    return box + counts;
-  }
-  const leftSeconds = Math.trunc(((elapsedMs / done) * (total - done)) / 1000);
-  return `${box}${counts} ${formatDuration(BigInt(leftSeconds) * SECOND)}`;
 }
 
 /** Cuts a line so that it does not wrap: a wrapped line cannot be drawn over. */

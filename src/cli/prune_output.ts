@@ -1,11 +1,4 @@
-/** What the prune commands share: how filters are read, and how it is told what is gone. */
-import type { Filters } from "../base/filter.ts";
-import { parseMoment } from "../base/time.ts";
-
-/** The moments of `until`, in milliseconds since 1970. */
-export function untilMillis(filters: Filters): number[] {
-  return (filters.get("until") ?? []).map((text) => Number(parseMoment(text) / 1_000_000n));
-}
+/** How the prune commands tell what is gone. */
 
 /** Prints "Deleted Containers:" and the like with a line each, and nothing when there are none. */
 export function printDeleted(what: string, lines: readonly string[]): void {

@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { collectFilters, type Filters, parseFilter } from "../base/filter.ts";
+import { collectFilters, type Filters, parseFilter, untilMillis } from "../base/filter.ts";
 import { formatSize } from "../base/units.ts";
 import { sweep } from "../engine/cleanup.ts";
 import { pruneContainers } from "../engine/prune_containers.ts";
@@ -10,7 +10,7 @@ import { daemon } from "./engine_error.ts";
 import { imageStore } from "./image_context.ts";
 import { pruneAndTell } from "./image_prune.ts";
 import { confirm } from "./output.ts";
-import { printDeleted, untilMillis } from "./prune_output.ts";
+import { printDeleted } from "./prune_output.ts";
 
 export const spec = {
   name: "system prune",

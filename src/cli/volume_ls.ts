@@ -1,13 +1,7 @@
-import {
-  booleanFilter,
-  collectFilters,
-  matchAny,
-  matchLabels,
-  matchName,
-  parseFilter,
-} from "../base/filter.ts";
+import { collectFilters, parseFilter } from "../base/filter.ts";
 import { compareNatural } from "../base/natural.ts";
-import { listVolumes, volumeData, type VolumeRecord, volumeUsers } from "../engine/volumes.ts";
+import { VOLUME_FILTERS, volumesWanted } from "../engine/volume_listing.ts";
+import { volumeData, type VolumeRecord } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { BrokenRecords, daemon } from "./engine_error.ts";
 import { type ListSpec, printList, type Row } from "./output.ts";
@@ -59,8 +53,6 @@ const LIST: ListSpec = {
   raw: "name: {{.Name}}\ndriver: {{.Driver}}\n",
 };
 
-const FILTERS = ["dangling", "driver", "label", "name"];
-
 /** The fields of one volume. */
 export function volumeRow(volume: VolumeRecord): Row {
   const labels = volume.Labels ?? {};
@@ -84,14 +76,7 @@ export async function command(words: string[]): Promise<number> {
   const { options } = parseArgs(spec, words);
   const broken = new BrokenRecords();
   const found = await daemon(() => {
-    const filters = collectFilters(options.filter, FILTERS);
-    const dangling = booleanFilter(filters, "dangling");
-    const users = dangling === undefined ? undefined : volumeUsers();
-    return listVolumes(broken.tell).filter((volume) =>
-      (users === undefined || users.has(volume.Name) !== dangling) &&
-      matchAny(filters, "driver", (driver) => driver === volume.Driver) &&
-      matchLabels(filters, volume.Labels) && matchName(filters, [volume.Name])
-    );
+    return volumesWanted(collectFilters(options.filter, VOLUME_FILTERS), broken.tell);
   });
   found.sort((a, b) => compareNatural(a.Name, b.Name));
   const configured = options.format === undefined ? readUserConfig().volumesFormat : undefined;

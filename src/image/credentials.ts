@@ -11,6 +11,9 @@ export type Credentials =
   /** A token that the registry itself gave out for a password. */
   | { kind: "identity"; username: string; token: string };
 
+/** Those that a client of the API sent with its request: `null` when it sent none. */
+export type GivenCredentials = Credentials | null;
+
 interface AuthEntry {
   auth?: string;
   username?: string;
@@ -33,6 +36,12 @@ const NOT_FOUND = "credentials not found";
 /** The directory of docker's client config. */
 export function configDirectory(): string {
   return Deno.env.get("DOCKER_CONFIG") || `${Deno.env.get("HOME") ?? "/root"}/.docker`;
+}
+
+/** The host of what a user typed: "https://host/v1/" is taken too. */
+export function serverOf(text: string | undefined): string {
+  if (text === undefined || text === HUB_KEY) return "docker.io";
+  return text.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
 }
 
 /** The key under which a registry's credentials are kept. */

@@ -1,7 +1,7 @@
 /** `pull`: manifest, config, layers in parallel, unpacked in order while others still come. */
 import { UserError } from "../base/errors.ts";
 import { putDocument } from "./blobs.ts";
-import { findCredentials } from "./credentials.ts";
+import { findCredentials, type GivenCredentials } from "./credentials.ts";
 import { type Digest, shortId } from "./digest.ts";
 import {
   isIndexType,
@@ -44,6 +44,8 @@ export type LayerEvent =
 
 /** How to pull. */
 export interface PullOptions {
+  /** In place of those the user logged in with. */
+  credentials?: GivenCredentials;
   platform?: ImagePlatform;
   /** Told of each layer, first with "pending" in the manifest's order. */
   onLayer?: (digest: Digest, size: number, event: LayerEvent) => void;
@@ -64,13 +66,15 @@ export interface Pulled {
   warning?: string;
 }
 
-/** The repository of a reference with the user's credentials. */
+/** The repository of a reference, with the user's credentials unless others are given. */
 export async function openRepository(
   reference: Reference,
   access: "pull" | "pull,push",
+  given?: GivenCredentials,
 ): Promise<Repository> {
-  const credentials = await findCredentials(reference.domain);
-  return new Repository(reference.domain, reference.path, access, credentials);
+  const { domain, path } = reference;
+  const credentials = given === undefined ? await findCredentials(domain) : given ?? undefined;
+  return new Repository(domain, path, access, credentials);
 }
 
 /** Docker's texts for the refusals that users meet. */
@@ -155,7 +159,7 @@ export async function pullImage(
 ): Promise<Pulled> {
   const reference = withDefaultTag(wanted);
   try {
-    const repository = await openRepository(reference, "pull");
+    const repository = await openRepository(reference, "pull", options.credentials);
     return await pullFrom(store, repository, reference, options);
   } catch (error) {
     throw explain(error, reference);

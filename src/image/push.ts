@@ -1,4 +1,5 @@
 /** `push`: the blobs a registry lacks, then the manifest. Stored blobs go out byte for byte. */
+import type { GivenCredentials } from "./credentials.ts";
 import { UserError } from "../base/errors.ts";
 import { readDocument } from "./blobs.ts";
 import { CHUNK } from "./compression.ts";
@@ -31,6 +32,8 @@ export type PushEvent =
 
 /** How to push. */
 export interface PushOptions {
+  /** In place of those the user logged in with. */
+  credentials?: GivenCredentials;
   /** `diffId` is the layer's name for people; `size` its compressed size. */
   onLayer?: (diffId: Digest, size: number, event: PushEvent) => void;
 }
@@ -73,7 +76,7 @@ export async function pushImage(
     localTags(store, reference); // throws if it has none at all
     throw new UserError(`tag does not exist: ${familiarName(reference)}`);
   }
-  const repository = await openRepository(reference, "pull,push");
+  const repository = await openRepository(reference, "pull,push", options.credentials);
   let pushed: Pushed;
   {
     using session = await Session.open(store);

@@ -1,4 +1,6 @@
 /** `search`: Docker Hub's search; the catalog of any other registry. */
+import { UserError } from "../base/errors.ts";
+import { booleanFilter, type Filters, invalidFilter } from "../base/filter.ts";
 import { findCredentials } from "./credentials.ts";
 import { type Answer, ask } from "./http.ts";
 import { boundedBody, errorFrom, unreachable } from "./registry_error.ts";
@@ -25,12 +27,37 @@ export function splitTerm(term: string): { domain: string; term: string } {
   return { domain: "docker.io", term };
 }
 
-/** Looks for repositories; at most `limit`, most stars first. */
-export async function searchImages(text: string, limit: number): Promise<Found[]> {
+/** The filters there are. */
+export const SEARCH_FILTERS: readonly string[] = ["is-official", "is-automated", "stars"];
+
+/**
+ * Looks for repositories; of at most `limit`, most stars first, those that pass. Throws UserError
+ * for a limit or a filter that is none, RegistryError.
+ */
+export async function searchImages(
+  text: string,
+  limit: number,
+  filters: Filters,
+): Promise<Found[]> {
+  const official = booleanFilter(filters, "is-official");
+  const automated = booleanFilter(filters, "is-automated");
+  const stars = (filters.get("stars") ?? []).map((text) => {
+    if (!/^\d+$/.test(text)) throw invalidFilter("stars", text);
+    return Number(text);
+  });
+  if (limit < 1 || limit > 100) {
+    throw new UserError(`limit ${limit} is outside the range of [1, 100]`);
+  }
   const { domain, term } = splitTerm(text);
-  return domain === "docker.io"
+  const found = domain === "docker.io"
     ? await searchHub(term, limit)
     : await searchCatalog(domain, term, limit);
+  // Docker Hub has no automated builds any more.
+  return automated === true
+    ? []
+    : found.filter((one) =>
+      one.stars >= Math.max(0, ...stars) && (official === undefined || one.official === official)
+    );
 }
 
 async function searchHub(term: string, limit: number): Promise<Found[]> {

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { bar, Progress, type ProgressOutput } from "../../../src/cli/progress.ts";
+import { bar } from "../../../src/base/bar.ts";
+import { Progress, type ProgressOutput } from "../../../src/cli/progress.ts";
 
 function terminal(columns = 120, rows = 24, isTerminal = true) {
   const written: string[] = [];

@@ -52,7 +52,7 @@ Deno.test("searchImages() reads Docker Hub's answer, most stars first", async ()
   const asked = await withHub(
     () => Response.json({ num_results: 3, query: "busy box", results }),
     async () => {
-      assertEquals(await searchImages("busy box", 25), [
+      assertEquals(await searchImages("busy box", 25, new Map()), [
         { name: "busybox", description: "Busybox base image.", stars: 3400, official: true },
         { name: "a/busybox", description: "mine", stars: 2, official: false },
         { name: "bare", description: "", stars: 0, official: false },
@@ -64,9 +64,9 @@ Deno.test("searchImages() reads Docker Hub's answer, most stars first", async ()
 
 Deno.test("searchImages() finds nothing in an empty answer, and tells of a refusal", async () => {
   await withHub(() => Response.json({}), async () => {
-    assertEquals(await searchImages("x", 5), []);
+    assertEquals(await searchImages("x", 5, new Map()), []);
   });
   await withHub(() => new Response("slow down", { status: 429 }), async () => {
-    await assertRejects(() => searchImages("x", 5), Error, "toomanyrequests: slow down");
+    await assertRejects(() => searchImages("x", 5, new Map()), Error, "toomanyrequests: slow down");
   });
 });

@@ -1,0 +1,46 @@
+/** The name and password for a registry that a client sends with a request. */
+import type { GivenCredentials } from "../image/credentials.ts";
+import { fields, text } from "../image/shape.ts";
+import type { Exchange } from "./exchange.ts";
+import { ApiError } from "./http_head.ts";
+
+/** What of docker's AuthConfig is looked at. */
+export interface AuthConfig {
+  readonly username?: string;
+  readonly password?: string;
+  readonly auth?: string;
+  readonly identitytoken?: string;
+  readonly serveraddress?: string;
+}
+
+/** The shape of an AuthConfig. */
+export const AUTH_CONFIG = {
+  username: text,
+  password: text,
+  auth: text,
+  identitytoken: text,
+  serveraddress: text,
+};
+
+/** What an AuthConfig says; `null` if that is nothing. */
+export function credentialsIn(config: AuthConfig): GivenCredentials {
+  const { username = "", password = "", identitytoken = "" } = config;
+  if (identitytoken !== "") return { kind: "identity", username, token: identitytoken };
+  return username === "" ? null : { kind: "password", username, password };
+}
+
+/** The credentials of X-Registry-Auth: JSON in base64, as URLs have it. Throws ApiError 400. */
+export function givenCredentials({ head }: Exchange): GivenCredentials {
+  const header = head.headers.get("x-registry-auth") ?? "";
+  if (header === "") return null;
+  try {
+    const bytes = Uint8Array.fromBase64(header.replace(/=+$/, ""), { alphabet: "base64url" });
+    const config: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (config === null) return null;
+    const wrong = fields(AUTH_CONFIG)(config);
+    if (wrong === undefined) return credentialsIn(config as AuthConfig);
+  } catch {
+    // told below
+  }
+  throw new ApiError(400, "invalid X-Registry-Auth header: want JSON in base64url");
+}
