@@ -47,6 +47,7 @@ export const PACKAGES: readonly string[] = [
   "procps",
   // a client of the API
   "python3-docker",
+  "docker-compose",
 ];
 
 function succeeds(command: string, args: string[]): boolean {

@@ -16,6 +16,16 @@ export async function plugins(exchange: Exchange): Promise<void> {
   await exchange.json(200, []);
 }
 
+/** GET /distribution/{name}/json. */
+export function distribution(_exchange: Exchange): Promise<void> {
+  throw new ApiError(501, "registries are not asked over the API: run diplodock manifest inspect");
+}
+
+/** GET /system/df. */
+export function diskUsage(_exchange: Exchange): Promise<void> {
+  throw new ApiError(501, "disk usage is not told over the API: run diplodock system df");
+}
+
 /** POST /build. */
 export function build(_exchange: Exchange): Promise<void> {
   throw new ApiError(

@@ -23,6 +23,7 @@ const execs = group(() => import("./execs.ts"));
 const logged = group(() => import("./container_logs.ts"));
 const images = group(() => import("./images.ts"));
 const transfers = group(() => import("./image_transfers.ts"));
+const registry = group(() => import("./registry_auth.ts"));
 const networks = group(() => import("./networks.ts"));
 const volumes = group(() => import("./volumes.ts"));
 const happened = group(() => import("./events.ts"));
@@ -70,6 +71,7 @@ export const ROUTES: readonly Route[] = [
   ["GET", "/exec/{id}/json", execs("inspect")],
 
   ["GET", "/images/json", images("list")],
+  ["POST", "/auth", registry("auth")],
   ["GET", "/images/search", images("search")],
   ["GET", "/images/get", transfers("save")],
   ["POST", "/images/create", transfers("create")],
@@ -99,6 +101,8 @@ export const ROUTES: readonly Route[] = [
 
   ["GET", "/events", happened("events")],
 
+  ["GET", "/distribution/{name...}/json", elsewhere("distribution")],
+  ["GET", "/system/df", elsewhere("diskUsage")],
   ["POST", "/build", elsewhere("build")],
   ["POST", "/session", elsewhere("session")],
   ["GET", "/plugins", elsewhere("plugins")],

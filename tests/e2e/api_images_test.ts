@@ -1,0 +1,216 @@
+/** Images, networks, volumes and events over the API, by docker's client; projects by docker-compose. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { ApiService } from "../lib/api_service.ts";
+import { canServe, PASSWORD, Registry, USER } from "../lib/registry.ts";
+import { runProgram } from "../lib/oci_box.ts";
+import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
+
+const service = new ApiService();
+Deno.test.afterAll(() => service[Symbol.asyncDispose]());
+
+function test(name: string, programs: string[], fn: () => Promise<void>): void {
+  const all = ["docker", "busybox", ...programs];
+  const ready = isRoot() && all.every(hasProgram);
+  Deno.test({ name, ...skipUnless(ready, `needs root, ${all.join(", ")}`), fn });
+}
+
+/** A small image of the client's making. */
+async function imported(tag: string): Promise<void> {
+  await service.start();
+  const root = service.engine.path("small");
+  Deno.mkdirSync(`${root}/bin`, { recursive: true });
+  for (const name of ["busybox", "sh", "sleep", "wget", "cat"]) {
+    await Deno.copyFile("/bin/busybox", `${root}/bin/${name}`);
+  }
+  const archive = service.engine.path("small.tar");
+  const { code } = await runProgram(["tar", "-C", root, "-cf", archive, "."]);
+  assertEquals(code, 0);
+  await service.ok("import", "-c", 'CMD ["/bin/sh"]', archive, tag);
+}
+
+test(
+  "docker images, tag, history, inspect, save, load, commit, rmi and image prune",
+  [],
+  async () => {
+    await imported("app:1");
+    await service.ok("tag", "app:1", "other:2");
+    const format = "{{.Repository}}:{{.Tag}}";
+    assertEquals(await service.ok("images", "--format", format, "other"), "other:2");
+    assertEquals(await service.ok("inspect", "-f", "{{json .Config.Cmd}}", "app:1"), '["/bin/sh"]');
+    assertEquals(
+      await service.ok("history", "--format", "{{.Comment}}", "app:1"),
+      "Imported from -",
+    );
+    const path = service.engine.path("saved.tar");
+    await service.ok("save", "-o", path, "app:1");
+    assertEquals(await service.ok("rmi", "other:2"), "Untagged: other:2");
+    assertMatch(await service.ok("rmi", "app:1"), /^Untagged: app:1\nDeleted: sha256:/);
+    assertMatch((await service.docker(["inspect", "app:1"])).stderr, /No such object: app:1/);
+    assertEquals(await service.ok("load", "-i", path), "Loaded image: app:1");
+    await service.ok(
+      "run",
+      "--name",
+      "one",
+      "--network",
+      "none",
+      "app:1",
+      "sh",
+      "-c",
+      "echo x >/made",
+    );
+    const id = await service.ok("commit", "-c", "ENV A=b", "-m", "why", "one", "made:1");
+    assertMatch(id, /^sha256:/);
+    assertEquals(
+      await service.ok("inspect", "-f", "{{.Comment}} {{.Config.Env}}", id),
+      "why [A=b]",
+    );
+    assertEquals(
+      await service.ok("run", "--rm", "--network", "none", "made:1", "cat", "/made"),
+      "x",
+    );
+    assertMatch((await service.docker(["rmi", id])).stderr, /^$|conflict/);
+    await service.ok("rm", "one");
+    assertStringIncludes(await service.ok("image", "prune", "-af"), "Total reclaimed space:");
+    assertEquals(await service.ok("images", "-q"), "");
+  },
+);
+
+test(
+  "docker login, push and pull, with progress and without the password",
+  ["docker-registry"],
+  async () => {
+    assert(canServe());
+    await using registry = await Registry.start("basic");
+    const name = `${registry.host}/team/app:1`;
+    await imported(name);
+    assertMatch((await service.docker(["push", name])).stderr, /no basic auth credentials/);
+    const wrong = await service.docker(
+      ["login", "-u", USER, "--password-stdin", registry.host],
+      "no",
+    );
+    assertMatch(wrong.stderr, /401 Unauthorized/);
+    const args = ["login", "-u", USER, "--password-stdin", registry.host];
+    assertMatch((await service.docker(args, PASSWORD)).stdout, /Login Succeeded/);
+    assertMatch(
+      await service.ok("push", name),
+      /\nabsent: digest|1: digest: sha256:[0-9a-f]{64} size: /,
+    );
+    await service.ok("rmi", name);
+    const pulled = await service.ok("pull", name);
+    assertMatch(pulled, /^1: Pulling from team\/app\n/);
+    assertMatch(pulled, /Pull complete[^]*Digest: sha256:[^]*Status: Downloaded newer image for /);
+    const missing = await service.docker(["pull", `${registry.host}/team/app:2`]);
+    assertEquals(missing.code, 1);
+    assertMatch(missing.stderr, /manifest for .* not found: manifest unknown/);
+    await service.ok("rmi", name);
+  },
+);
+
+test("docker network and volume: made, joined, listed, removed", [], async () => {
+  await imported("app:1");
+  await service.ok("network", "create", "--subnet", "10.231.7.0/24", "--label", "a=b", "back");
+  const ipam = await service.ok("network", "inspect", "-f", "{{json .IPAM.Config}}", "back");
+  assertEquals(ipam, '[{"Subnet":"10.231.7.0/24","Gateway":"10.231.7.1"}]');
+  assertEquals(
+    await service.ok("network", "ls", "-qf", "label=a=b", "--no-trunc"),
+    await service.ok("network", "inspect", "-f", "{{.Id}}", "back"),
+  );
+  assertEquals(await service.ok("volume", "create", "--label", "a=b", "data"), "data");
+  assertEquals(await service.ok("volume", "ls", "-q", "-f", "label=a=b"), "data");
+  await service.ok(
+    "run",
+    "-d",
+    "--name",
+    "db",
+    "-v",
+    "data:/d",
+    "app:1",
+    "sh",
+    "-c",
+    "echo v >/d/f; sleep 60",
+  );
+  await service.ok("network", "connect", "--alias", "store", "--ip", "10.231.7.9", "back", "db");
+  const networks = "{{.NetworkSettings.Networks.back.IPAddress}}";
+  assertEquals(await service.ok("inspect", "-f", networks, "db"), "10.231.7.9");
+  assertMatch((await service.docker(["network", "rm", "back"])).stderr, /has active endpoints/);
+  assertMatch((await service.docker(["volume", "rm", "data"])).stderr, /volume is in use/);
+  await service.ok("network", "disconnect", "back", "db");
+  await service.ok("rm", "-f", "db");
+  await service.ok("network", "rm", "back");
+  assertMatch((await service.docker(["network", "rm", "back"])).stderr, /network back not found/);
+  await service.ok("volume", "rm", "data");
+  assertMatch((await service.docker(["volume", "rm", "data"])).stderr, /no such volume/);
+  await service.ok("network", "create", "unused");
+  assertEquals(await service.ok("network", "prune", "-f"), "Deleted Networks:\nunused\n");
+});
+
+test("docker events tells what happened and what happens", [], async () => {
+  await imported("app:1");
+  const run = ["run", "--rm", "--network", "none", "--name", "short", "app:1", "sh", "-c"];
+  assertEquals((await service.docker([...run, "exit 3"])).code, 3);
+  const format = "{{.Type}} {{.Action}}";
+  const filters = [
+    "--filter",
+    "container=short",
+    "--filter",
+    "event=create",
+    "--filter",
+    "event=die",
+  ];
+  const args = ["events", "--since", "1m", "--until", "0s", "--format", format, ...filters];
+  assertEquals(await service.ok(...args), "container create\ncontainer die");
+  const following = service.docker(["events", "--until", "2s", "--filter", "type=volume"]);
+  await service.ok("volume", "create", "seen");
+  assertMatch((await following).stdout, /volume create seen \(driver=local\)/);
+  await service.ok("volume", "rm", "seen");
+});
+
+test("what is not served says so", [], async () => {
+  assertMatch((await service.docker(["node", "ls"])).stderr, /This node is not a swarm manager/);
+  assertMatch((await service.docker(["system", "df"])).stderr, /run diplodock system df/);
+  assertEquals(await service.ok("plugin", "ls", "-q"), "");
+});
+
+const PROJECT = `version: "3"
+services:
+  db:
+    image: app:1
+    stop_signal: SIGKILL
+    command: ["/bin/sh", "-c", "mkdir -p /www; echo hello $$WHO > /www/index.html; exec /bin/busybox httpd -f -p 8080 -h /www"]
+    environment: {WHO: compose}
+    volumes: ["data:/data"]
+    ports: ["127.0.0.1:0:8080"]
+  app:
+    image: app:1
+    depends_on: [db]
+    command: ["/bin/sh", "-c", "until wget -qO- http://db:8080/; do sleep 0.1; done; exit 3"]
+volumes: {data: {}}
+`;
+
+test(
+  "docker-compose brings a project up, looks at it and takes it down",
+  ["docker-compose"],
+  async () => {
+    await imported("app:1");
+    const folder = service.engine.path("project");
+    Deno.mkdirSync(folder);
+    Deno.writeTextFileSync(`${folder}/docker-compose.yml`, PROJECT);
+    const compose = async (...args: string[]) => {
+      const argv = ["env", "COMPOSE_ANSI=never", "docker-compose", "--project-directory", folder];
+      return await service.client([...argv, "-f", `${folder}/docker-compose.yml`, ...args]);
+    };
+    const up = await compose("up", "--exit-code-from", "app");
+    assertEquals(up.code, 3, up.stderr);
+    assertStringIncludes(up.stdout, "hello compose");
+    assertEquals((await compose("up", "-d")).code, 0);
+    assertMatch((await compose("ps")).stdout, /project_db_1 .* Up .*->8080\/tcp/);
+    const { stdout } = await compose("exec", "-T", "db", "cat", "/www/index.html");
+    assertEquals(stdout, "hello compose\n");
+    const address = (await compose("port", "db", "8080")).stdout.trim();
+    assertEquals(await (await fetch(`http://${address}/`)).text(), "hello compose\n");
+    const down = await compose("down", "-v", "-t", "0");
+    assertEquals(down.code, 0, down.stderr);
+    assertEquals(await service.ok("ps", "-aq"), "");
+    assertEquals(await service.ok("volume", "ls", "-q"), "");
+  },
+);
