@@ -5,7 +5,7 @@ import { type Import, type SourceFacts, sourceFacts, sourceFiles } from "./lib/s
 const MAY_IMPORT: Record<string, readonly string[]> = {
   "main.ts": ["src/cli", "src/base"],
   "src/cli": ["src/cli", "src/api", "src/engine", "src/base"],
-  "src/api": ["src/api", "src/engine", "src/image", "src/net", "src/base"],
+  "src/api": ["src/api", "src/build", "src/engine", "src/image", "src/net", "src/base"],
   "src/build": ["src/build", "src/engine", "src/image", "src/base", "ffi"],
   "src/engine": ["src/engine", "src/runtime", "src/image", "src/net", "src/base", "ffi"],
   "src/runtime": ["src/runtime", "src/base", "ffi"],

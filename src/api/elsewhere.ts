@@ -26,15 +26,10 @@ export function diskUsage(_exchange: Exchange): Promise<void> {
   throw new ApiError(501, "disk usage is not told over the API: run diplodock system df");
 }
 
-/** POST /build. */
-export function build(_exchange: Exchange): Promise<void> {
-  throw new ApiError(
-    501,
-    "images are not built over the API: run diplodock build where the service runs",
-  );
-}
-
 /** POST /session: what docker's builder asks its client for. */
 export function session(_exchange: Exchange): Promise<void> {
-  throw new ApiError(501, "there is no session of a builder: run diplodock build instead");
+  throw new ApiError(
+    501,
+    "there is no session of a builder: set DOCKER_BUILDKIT=0, or run diplodock build",
+  );
 }

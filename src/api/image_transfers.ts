@@ -21,7 +21,7 @@ import { givenCredentials } from "./registry_auth.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The body as it comes. */
-async function* chunksOf({ body }: Exchange): AsyncGenerator<Bytes> {
+export async function* chunksOf({ body }: Exchange): AsyncGenerator<Bytes> {
   for (let part = await body.read(); part !== undefined; part = await body.read()) {
     // Who unpacks keeps a piece longer than the reader's buffer is the same.
     yield part.slice();

@@ -46,7 +46,9 @@ export class ProgressAnswer implements LayerDisplay {
       await work();
     } catch (error) {
       if (!(error instanceof Error) || await this.#last === undefined) throw error;
-      this.send({ errorDetail: { message: error.message }, error: error.message });
+      const { message, code } = error as Error & { readonly code?: unknown };
+      const known = typeof code === "number" ? { code } : {};
+      this.send({ errorDetail: { ...known, message }, error: message });
     }
     const answer = await this.#last ?? await this.exchange.start(200, JSON_TYPE);
     await answer.end();

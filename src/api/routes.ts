@@ -27,6 +27,7 @@ const registry = group(() => import("./registry_auth.ts"));
 const networks = group(() => import("./networks.ts"));
 const volumes = group(() => import("./volumes.ts"));
 const happened = group(() => import("./events.ts"));
+const builds = group(() => import("./build.ts"));
 const elsewhere = group(() => import("./elsewhere.ts"));
 
 /** Any path of a group of docker's that is not here. */
@@ -103,7 +104,7 @@ export const ROUTES: readonly Route[] = [
 
   ["GET", "/distribution/{name...}/json", elsewhere("distribution")],
   ["GET", "/system/df", elsewhere("diskUsage")],
-  ["POST", "/build", elsewhere("build")],
+  ["POST", "/build", builds("build")],
   ["POST", "/session", elsewhere("session")],
   ["GET", "/plugins", elsewhere("plugins")],
   ...["swarm", "nodes", "services", "tasks", "secrets", "configs"].flatMap((name) => [

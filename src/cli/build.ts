@@ -69,11 +69,12 @@ function isClassic(): boolean {
 }
 
 async function displayFor(options: Options): Promise<BuildDisplay> {
-  const { ClassicProgress, PlainProgress, QuietProgress } = await import("./build_progress.ts");
+  const { PlainProgress, QuietProgress } = await import("./build_progress.ts");
   const tell = (line: string) => console.error(line);
   const progress = options.progress ?? Deno.env.get("BUILDKIT_PROGRESS") ?? "auto";
   if (options.quiet || progress === "quiet") return new QuietProgress(tell);
   if (isClassic()) {
+    const { ClassicProgress } = await import("../build/classic_output.ts");
     const { writeSync } = Deno.stdout;
     return new ClassicProgress((chunk) => {
       for (let at = 0; at < chunk.length;) at += writeSync.call(Deno.stdout, chunk.subarray(at));

@@ -1,6 +1,7 @@
 /** The words for a build that failed: docker's, with the lines of the Dockerfile. */
 import { firstError, UserError } from "../base/errors.ts";
 import { escapeLines } from "../base/controls.ts";
+import { classicFailure } from "../build/classic_output.ts";
 import { isRefusal } from "./engine_error.ts";
 import type { BuildDisplay } from "./build_progress.ts";
 
@@ -22,7 +23,12 @@ export function buildFailure(
       /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError)$/.test(error.name);
   if (!isKnown) return error;
   const message = error.message.replace(/^Error response from daemon: /, "");
-  if (isClassic) return classicFailure(message);
+  if (isClassic) {
+    const { code, message: text } = classicFailure(message);
+    return code === undefined
+      ? new UserError(`Error response from daemon: ${text}`)
+      : new UserError(text, code);
+  }
   if (display.failure !== undefined) {
     const { title, lines } = display.failure;
     const text = ["------", ` > ${title}:`, ...lines, "------"].join("\n");
@@ -33,14 +39,6 @@ export function buildFailure(
     console.error(escapeLines(excerpt(dockerfile, first, last!)));
   }
   return new UserError(`ERROR: failed to solve: ${message}`);
-}
-
-/** The classic builder's error, and the exit code of the command. */
-function classicFailure(message: string): UserError {
-  const failed = /^process "(.*)" did not complete successfully: exit code: (\d+)$/s.exec(message);
-  if (failed === null) return new UserError(`Error response from daemon: ${message}`);
-  const [, words, code] = failed;
-  return new UserError(`The command '${words}' returned a non-zero code: ${code}`, Number(code));
 }
 
 /** The lines that an error is about, marked, with two before and after. */

@@ -1,4 +1,5 @@
 /** How a build is shown: BuildKit's plain progress, or the output of docker's classic builder. */
+import { SILENT } from "../build/classic_output.ts";
 import type { BuildEvents, Work, WorkKind } from "../build/events.ts";
 import { escapeControls } from "./output.ts";
 
@@ -91,15 +92,6 @@ export class PlainProgress implements BuildDisplay {
   end(): void {}
 }
 
-const SILENT: Work = {
-  output() {},
-  note() {},
-  running() {},
-  cached() {},
-  done() {},
-  failed() {},
-};
-
 /** Nothing, but what failed is remembered. */
 export class QuietProgress extends PlainProgress {
   constructor(readonly tell: (line: string) => void) {
@@ -109,45 +101,4 @@ export class QuietProgress extends PlainProgress {
   override warn(text: string): void {
     this.tell(`WARNING: ${text}`);
   }
-}
-
-/** `Step 1/3 : FROM x`, ` ---> 0123456789ab`: docker's builder before BuildKit, on stdout. */
-export class ClassicProgress implements BuildDisplay {
-  readonly wantsIds = true;
-  readonly failure = undefined;
-
-  constructor(readonly write: (bytes: Uint8Array<ArrayBuffer>) => void) {}
-
-  #line(text: string): void {
-    this.write(new TextEncoder().encode(`${text}\n`));
-  }
-
-  begin(kind: WorkKind): Work {
-    if (kind.kind === "internal") return SILENT;
-    this.#line(`Step ${kind.number}/${kind.total} : ${kind.text}`);
-    let isCached = false;
-    let container: string | undefined;
-    return {
-      output: (bytes) => this.write(bytes),
-      note: () => {},
-      running: (id) => {
-        container = id.slice(0, 12);
-        this.#line(` ---> Running in ${container}`);
-      },
-      cached: () => isCached = true,
-      done: (image) => {
-        if (container !== undefined) this.#line(`Removing intermediate container ${container}`);
-        const isFrom = /^FROM\s/i.test(kind.text);
-        if (isCached && !isFrom) this.#line(" ---> Using cache");
-        this.#line(image === undefined ? " ---> " : ` ---> ${image.slice(7, 19)}`);
-      },
-      failed: () => {},
-    };
-  }
-
-  warn(text: string): void {
-    this.#line(`[Warning] ${text}`);
-  }
-
-  end(): void {}
 }

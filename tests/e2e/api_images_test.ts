@@ -167,6 +167,34 @@ test("docker events tells what happened and what happens", [], async () => {
   await service.ok("volume", "rm", "seen");
 });
 
+test("docker build, with the client's classic builder", [], async () => {
+  await imported("app:1");
+  const folder = service.engine.path("build");
+  Deno.mkdirSync(folder);
+  const lines = ["FROM app:1", "ARG WHO", "COPY word /word", "RUN echo $WHO >>/word", "ENV A=b"];
+  Deno.writeTextFileSync(`${folder}/Dockerfile.own`, lines.join("\n"));
+  Deno.writeTextFileSync(`${folder}/word`, "from\n");
+  const build = async (...args: string[]) =>
+    await service.client(["env", "DOCKER_BUILDKIT=0", "docker", "build", ...args, folder]);
+  const file = ["-f", `${folder}/Dockerfile.own`];
+  const built = await build("-t", "built:1", "--network", "none", "--build-arg", "WHO=me", ...file);
+  assertEquals(built.code, 0, built.stderr);
+  assertMatch(built.stdout, /Step 4\/5 : RUN echo[^]*Successfully built [0-9a-f]{12}\n/);
+  assertStringIncludes(built.stdout, "Successfully tagged built:1\n");
+  const run = ["run", "--rm", "--network", "none", "built:1", "cat", "/word"];
+  assertEquals(await service.ok(...run), "from\nme");
+  const again = await build("-q", "--network", "none", "--build-arg", "WHO=me", ...file);
+  assertEquals(again.stdout.trim(), await service.ok("inspect", "-f", "{{.Id}}", "built:1"));
+  Deno.writeTextFileSync(`${folder}/Dockerfile`, "FROM app:1\nRUN exit 5\n");
+  const failed = await build("--network", "none");
+  assertEquals(failed.code, 5);
+  assertMatch(failed.stderr, /The command '\/bin\/sh -c exit 5' returned a non-zero code: 5/);
+  Deno.writeTextFileSync(`${folder}/Dockerfile`, "FROM app:1\nWRONG x\n");
+  assertMatch((await build()).stderr, /unknown instruction: WRONG/);
+  assertEquals(await service.ok("ps", "-aq"), "");
+  await service.ok("rmi", "built:1");
+});
+
 test("what is not served says so", [], async () => {
   assertMatch((await service.docker(["node", "ls"])).stderr, /This node is not a swarm manager/);
   assertMatch((await service.docker(["system", "df"])).stderr, /run diplodock system df/);
@@ -183,7 +211,7 @@ services:
     volumes: ["data:/data"]
     ports: ["127.0.0.1:0:8080"]
   app:
-    image: app:1
+    build: .
     depends_on: [db]
     command: ["/bin/sh", "-c", "until wget -qO- http://db:8080/; do sleep 0.1; done; exit 3"]
 volumes: {data: {}}
@@ -197,6 +225,7 @@ test(
     const folder = service.engine.path("project");
     Deno.mkdirSync(folder);
     Deno.writeTextFileSync(`${folder}/docker-compose.yml`, PROJECT);
+    Deno.writeTextFileSync(`${folder}/Dockerfile`, "FROM app:1\nENV BUILT=yes\n");
     const compose = async (...args: string[]) => {
       const argv = ["env", "COMPOSE_ANSI=never", "docker-compose", "--project-directory", folder];
       return await service.client([...argv, "-f", `${folder}/docker-compose.yml`, ...args]);

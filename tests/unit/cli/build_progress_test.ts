@@ -1,6 +1,7 @@
 /** How builds are shown. */
 import { assertEquals } from "@std/assert";
-import { ClassicProgress, PlainProgress } from "../../../src/cli/build_progress.ts";
+import { ClassicProgress } from "../../../src/build/classic_output.ts";
+import { PlainProgress } from "../../../src/cli/build_progress.ts";
 import { BuildScreen } from "../../../src/cli/build_screen.ts";
 import type { BuildEvents, WorkKind } from "../../../src/build/events.ts";
 
