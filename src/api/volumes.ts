@@ -1,7 +1,7 @@
 /** Volumes: listed, looked at, made, removed. */
 import { booleanFilter } from "../base/filter.ts";
 import { newId } from "../engine/containers.ts";
-import { emitEvent } from "../engine/events.ts";
+import { emitVolumeEvent } from "../engine/events.ts";
 import { inspectVolume, shownVolume } from "../engine/inspect_volume.ts";
 import { pruneVolumes } from "../engine/prune_volumes.ts";
 import { VOLUME_FILTERS, volumesWanted } from "../engine/volume_listing.ts";
@@ -49,9 +49,7 @@ export async function create(exchange: Exchange): Promise<void> {
     labels: body.Labels ?? {},
     anonymous: !body.Name,
   });
-  if (isNew) {
-    emitEvent({ Type: "volume", Action: "create", id: name, attributes: { driver: "local" } });
-  }
+  if (isNew) emitVolumeEvent(name, "create");
   await exchange.json(201, inspectVolume(name));
 }
 
@@ -60,7 +58,7 @@ export async function remove(exchange: Exchange): Promise<void> {
   const { parts: { name }, query } = exchange;
   if (!query.flag("force") || findVolume(name) !== undefined) {
     await removeVolume(name);
-    emitEvent({ Type: "volume", Action: "destroy", id: name, attributes: { driver: "local" } });
+    emitVolumeEvent(name, "destroy");
   }
   await exchange.empty(204);
 }

@@ -1,6 +1,6 @@
 import { UserError } from "../base/errors.ts";
 import { newId } from "../engine/containers.ts";
-import { emitEvent } from "../engine/events.ts";
+import { emitVolumeEvent } from "../engine/events.ts";
 import { createVolume } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { parseLabel } from "./flags/env.ts";
@@ -57,9 +57,7 @@ export async function command(words: string[]): Promise<number> {
       anonymous: given === "",
     })
   );
-  if (isNew) {
-    emitEvent({ Type: "volume", Action: "create", id: name, attributes: { driver: "local" } });
-  }
+  if (isNew) emitVolumeEvent(name, "create");
   console.log(name);
   return 0;
 }

@@ -1,4 +1,4 @@
-import { emitEvent } from "../engine/events.ts";
+import { emitVolumeEvent } from "../engine/events.ts";
 import { findVolume, removeVolume } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
@@ -24,6 +24,6 @@ export async function command(words: string[]): Promise<number> {
   return await forEach(args, async (name) => {
     if (force && findVolume(name) === undefined) return;
     await removeVolume(name);
-    emitEvent({ Type: "volume", Action: "destroy", id: name, attributes: { driver: "local" } });
+    emitVolumeEvent(name, "destroy");
   });
 }

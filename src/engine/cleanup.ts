@@ -17,7 +17,7 @@ import {
   sweepOrphans,
   writeRecord,
 } from "./containers.ts";
-import { emitContainerEvent, emitEvent } from "./events.ts";
+import { emitContainerEvent, emitVolumeEvent } from "./events.ts";
 import { mendHealthChecks } from "./health_mend.ts";
 import { hasHealthCheck, keepHealth } from "./health_state.ts";
 import { emitDied } from "./life_events.ts";
@@ -138,7 +138,7 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
       if (error instanceof UserError) continue; // another container has it
       throw error;
     }
-    emitEvent({ Type: "volume", Action: "destroy", id: Name!, attributes: { driver: "local" } });
+    emitVolumeEvent(Name!, "destroy");
   }
 }
 

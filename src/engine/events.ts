@@ -123,3 +123,8 @@ function rotate(): void {
   if (lock === undefined || Deno.statSync(eventLogPath()).size <= MAX_BYTES) return;
   Deno.renameSync(eventLogPath(), oldEventLogPath());
 }
+
+/** Notes that a volume was made or is gone. */
+export function emitVolumeEvent(name: string, action: "create" | "destroy"): void {
+  emitEvent({ Type: "volume", Action: action, id: name, attributes: { driver: "local" } });
+}

@@ -3,7 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories } from "../base/files.ts";
 import type { LocatedMount } from "./bundle_context.ts";
 import { newId } from "./containers.ts";
-import { emitEvent } from "./events.ts";
+import { emitVolumeEvent } from "./events.ts";
 import { type PlannedMount, toMountPoint } from "./mount_plan.ts";
 import type { MountPoint } from "./types.ts";
 import { ensureVolume, fillVolume, volumeData } from "./volumes.ts";
@@ -81,9 +81,7 @@ async function prepareVolume(
     labels: mount.labels,
     anonymous,
   });
-  if (isNew) {
-    emitEvent({ Type: "volume", Action: "create", id: name, attributes: { driver: "local" } });
-  }
+  if (isNew) emitVolumeEvent(name, "create");
   if (isNew && !mount.noCopy) await fillVolume(mountpoint, lower, mount.target);
   return { ...mount, source: name, hostPath: mountpoint };
 }

@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { type Filters, passesLabels } from "../base/filter.ts";
 import { treeSize } from "./disk_usage.ts";
-import { emitEvent } from "./events.ts";
+import { emitEvent, emitVolumeEvent } from "./events.ts";
 import {
   isAnonymous,
   listVolumes,
@@ -37,12 +37,7 @@ export async function pruneVolumes(
       if (error instanceof UserError) continue; // a container got it meanwhile
       throw error;
     }
-    emitEvent({
-      Type: "volume",
-      Action: "destroy",
-      id: volume.Name,
-      attributes: { driver: "local" },
-    });
+    emitVolumeEvent(volume.Name, "destroy");
     names.push(volume.Name);
     bytes += size;
   }
