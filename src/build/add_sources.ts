@@ -9,9 +9,8 @@ import { decompress } from "../image/compression.ts";
 import type { Digest } from "../image/digest.ts";
 import { Hasher } from "../image/hash.ts";
 import type { Session } from "../image/session.ts";
-import { TarError, TarReader, type TarSink } from "../image/tar.ts";
 import { BLOCK } from "../image/tar_header.ts";
-import { atLeast, isArchive } from "./context.ts";
+import { atLeast, isArchive } from "./archives.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -109,17 +108,5 @@ async function* contentOf(file: Fd): AsyncGenerator<Bytes> {
     const count = readInto(file, chunk);
     if (count <= 0) return;
     yield chunk.subarray(0, count);
-  }
-}
-
-/** Reads an archive into `sink`. Throws UserError. */
-export async function unpackInto(chunks: AsyncIterable<Bytes>, sink: TarSink): Promise<void> {
-  const reader = new TarReader(sink);
-  try {
-    for await (const chunk of chunks) reader.push(chunk);
-    reader.finish();
-  } catch (error) {
-    if (error instanceof TarError) throw new UserError(error.message);
-    throw error;
   }
 }

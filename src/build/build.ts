@@ -1,14 +1,15 @@
 /** A whole build: context, stages, the image. */
 import type { ImageRecord } from "../image/records.ts";
 import { orCollect } from "../image/gc.ts";
+import { registerNew } from "../image/make.ts";
 import { Session } from "../image/session.ts";
 import type { Store } from "../image/store.ts";
 import { Builder } from "./builder.ts";
 import type { BuildRequest } from "./build_request.ts";
 import { type ContextWish, openContext } from "./context.ts";
 import { exportTree } from "./export_tree.ts";
-import { registerBuilt } from "./finish.ts";
 import { sweepBuilds } from "./run_step.ts";
+import { imageConfig } from "./stage_state.ts";
 
 /** What buildImage() is told. */
 export interface BuildWish extends Omit<BuildRequest, "opened"> {
@@ -60,7 +61,8 @@ async function buildIn(store: Store, wish: BuildWish): Promise<ImageRecord | und
     return undefined;
   }
   const exporting = events.begin({ kind: "internal", name: "exporting to image" });
-  const record = await registerBuilt(session, state, wish.names);
+  const layers = state.layers.map(({ descriptor }) => descriptor);
+  const record = await registerNew(session, imageConfig(state), layers, wish.names);
   exporting.note("exporting layers done");
   exporting.note(`writing image ${record.id} done`);
   for (const one of wish.names) exporting.note(`naming to ${one} done`);

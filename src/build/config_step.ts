@@ -1,5 +1,6 @@
 /** Instructions that change the image's config and no file. */
 import { applyChanges } from "../image/changes.ts";
+import { shellCommand, withEnv } from "../image/instruction_parts.ts";
 import type { ImageRunConfig } from "../image/types.ts";
 import { expand, expandWords, type Lookup } from "./expand.ts";
 import type { Command, Instruction } from "./instruction.ts";
@@ -20,27 +21,10 @@ export interface ConfigContext {
   readonly hasCmd: boolean;
 }
 
-/** Sets a variable where it stands, or at the end. */
-export function withEnv(env: readonly string[], key: string, value: string): string[] {
-  const word = `${key}=${value}`;
-  const at = env.findIndex((entry) => entry.split("=", 1)[0] === key);
-  return at < 0 ? [...env, word] : env.with(at, word);
-}
-
-/** A working directory as WORKDIR makes it of the one before. */
-export function joinWorkdir(before: string | undefined, path: string): string {
-  const parts: string[] = [];
-  for (const part of (path.startsWith("/") ? path : `${before ?? ""}/${path}`).split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return `/${parts.join("/")}`;
-}
-
 /** The words of a command. */
 export function commandWords(command: Command, shell: readonly string[] | undefined): string[] {
   if (command.form === "exec") return [...command.words];
-  return command.line === "" ? [] : [...(shell ?? ["/bin/sh", "-c"]), command.line];
+  return shellCommand(command.line, shell);
 }
 
 const quoted = (words: readonly string[]): string =>

@@ -5,8 +5,8 @@ import { openDirectory } from "../../ffi/fd.ts";
 import { decompress } from "../image/compression.ts";
 import { readLayeredFile } from "../engine/root_files.ts";
 import type { Session } from "../image/session.ts";
-import { TarError, TarReader } from "../image/tar.ts";
-import { BLOCK, parseHeader } from "../image/tar_header.ts";
+import { BLOCK } from "../image/tar_header.ts";
+import { atLeast, isArchive, unpackInto } from "./archives.ts";
 import { ignoreLines, IgnoreList } from "./ignore.ts";
 import type { SourceTree } from "./source_tree.ts";
 
@@ -166,41 +166,8 @@ function textIn(directory: string, name: string): string | undefined {
 async function unpackContext(chunks: AsyncIterable<Bytes>, directory: string): Promise<void> {
   using root = openDirectory(directory);
   using writer = new TreeWriter(root, "", { owners: false });
-  const reader = new TarReader(writer);
-  try {
-    for await (const chunk of chunks) reader.push(chunk);
-    reader.finish();
-  } catch (error) {
-    if (error instanceof TarError) throw new UserError(error.message);
-    throw error;
-  }
+  await unpackInto(chunks, writer);
   writer.finish();
-}
-
-/** Whether bytes begin as an archive does. */
-export function isArchive(head: Uint8Array): boolean {
-  if (head.length < BLOCK) return false;
-  try {
-    parseHeader(head.subarray(0, BLOCK));
-    return true;
-  } catch (error) {
-    if (error instanceof TarError) return false;
-    throw error;
-  }
-}
-
-/** The first bytes of a stream, as many as asked for if there are. */
-export async function atLeast(source: AsyncIterator<Bytes>, count: number): Promise<Bytes> {
-  let head: Bytes = new Uint8Array(0);
-  while (head.length < count) {
-    const next = await source.next();
-    if (next.done) break;
-    const joined: Bytes = new Uint8Array(head.length + next.value.length);
-    joined.set(head);
-    joined.set(next.value, head.length);
-    head = joined;
-  }
-  return head;
 }
 
 async function textOf(source: AsyncIterable<Bytes>): Promise<string> {

@@ -1,12 +1,14 @@
 /** COPY and ADD: what their words mean, what identifies it, and the layer that it makes. */
 import { UserError } from "../base/errors.ts";
+import { cleanPath } from "../base/paths.ts";
 import { fromText, toText } from "../image/byte_string.ts";
 import type { Digest } from "../image/digest.ts";
 import { expectMuch, Hasher } from "../image/hash.ts";
+import { joinWorkdir } from "../image/instruction_parts.ts";
 import type { Session } from "../image/session.ts";
 import { ownerIn } from "../engine/file_owner.ts";
-import { joinWorkdir } from "./config_step.ts";
-import { addedArchive, download, type Downloaded, isAddress, unpackInto } from "./add_sources.ts";
+import { addedArchive, download, type Downloaded, isAddress } from "./add_sources.ts";
+import { unpackInto } from "./archives.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { fileMode } from "./file_mode.ts";
 import { IgnoreList } from "./ignore.ts";
@@ -90,7 +92,7 @@ function pathParts(tree: SourceTree, source: string, parents: boolean): CopyPart
 }
 
 function notFound(source: string): UserError {
-  const path = `/${sourceNames(source).join("/")}`;
+  const path = cleanPath(source);
   return new UserError(
     `failed to compute cache key: failed to calculate checksum of ref: "${path}": not found`,
   );

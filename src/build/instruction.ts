@@ -1,8 +1,9 @@
 /** The instructions of a Dockerfile, each with its words. Source: Dockerfile reference. */
+import { checkTrigger, jsonWords, need, pairs, shellWords } from "../image/instruction_parts.ts";
 import { type Dockerfile, DockerfileError, type Line } from "./dockerfile.ts";
 import { type Flags, takeFlags } from "./instruction_flags.ts";
 import type { Heredoc } from "./heredoc.ts";
-import { jsonWords, rawWords } from "./words.ts";
+import { rawWords } from "./words.ts";
 
 /** A command: JSON words as they are, or a line for the shell. */
 export type Command =
@@ -88,32 +89,14 @@ const FLAGS: Record<string, readonly string[]> = {
   ADD: ["chown", "chmod", "link?", "checksum", "keep-git-dir?", "unpack?", "exclude*"],
 };
 
-function need(rest: string, name: string): void {
-  if (rest === "") throw new Error(`${name} requires at least one argument`);
-}
-
 function command(rest: string): Command {
   const words = jsonWords(rest);
   return words === undefined ? { form: "shell", line: rest } : { form: "exec", words };
 }
 
-/** "K=V K2=V2", or the old "K V" with the rest of the line as value. */
-function pairs(rest: string, name: string, escape: string): [string, string][] {
-  need(rest, name);
-  const words = rawWords(rest, escape);
-  if (!words[0].includes("=")) {
-    const match = /^(\S+)\s+(.*)$/s.exec(rest);
-    if (match === null) throw new Error(`${name} must have two arguments`);
-    return [[match[1], match[2]]];
-  }
-  return words.map((word) => {
-    const equals = word.indexOf("=");
-    if (equals < 0) {
-      throw new Error(`Syntax error - can't find = in "${word}". Must be of the form: name=value`);
-    }
-    if (equals === 0) throw new Error(`${name} names can not be blank`);
-    return [word.slice(0, equals), word.slice(equals + 1)];
-  });
+/** Names and values, not expanded yet: quotes and escapes stay. */
+function rawPairs(rest: string, name: string, escape: string): [string, string][] {
+  return pairs(rest, name, (text) => rawWords(text, escape), (text) => text);
 }
 
 function from({ rest }: Line): Parsed {
@@ -187,22 +170,15 @@ function text(kind: TextInstruction["kind"], words?: number): Parse {
 }
 
 function onbuild({ rest }: Line): Parsed {
-  need(rest, "ONBUILD");
-  const word = rest.split(/\s/, 1)[0].toUpperCase();
-  if (word === "ONBUILD") {
-    throw new Error("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-  }
-  if (word === "FROM" || word === "MAINTAINER") {
-    throw new Error(`${word} isn't allowed as an ONBUILD trigger`);
-  }
+  checkTrigger(rest);
   return { kind: "onbuild", text: rest };
 }
 
 const PARSERS: Record<string, Parse> = {
   FROM: from,
   ARG: arg,
-  ENV: ({ rest }, escape) => ({ kind: "env", pairs: pairs(rest, "ENV", escape) }),
-  LABEL: ({ rest }, escape) => ({ kind: "label", pairs: pairs(rest, "LABEL", escape) }),
+  ENV: ({ rest }, escape) => ({ kind: "env", pairs: rawPairs(rest, "ENV", escape) }),
+  LABEL: ({ rest }, escape) => ({ kind: "label", pairs: rawPairs(rest, "LABEL", escape) }),
   COPY: copy,
   ADD: copy,
   RUN: run,
@@ -221,12 +197,7 @@ const PARSERS: Record<string, Parse> = {
     if (paths.includes("")) throw new Error("VOLUME specified can not be an empty string");
     return { kind: "volume", paths };
   },
-  SHELL: ({ rest }) => {
-    const words = jsonWords(rest);
-    if (words === undefined) throw new Error("SHELL requires the arguments to be in JSON form");
-    if (words.length === 0) throw new Error("SHELL requires at least one argument");
-    return { kind: "shell", words };
-  },
+  SHELL: ({ rest }) => ({ kind: "shell", words: shellWords(rest) }),
 };
 
 /** The instruction of a line. Throws DockerfileError. */

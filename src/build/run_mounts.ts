@@ -1,7 +1,7 @@
 /** `RUN --mount=…`: what it says. Source: Dockerfile reference, "RUN --mount". */
 import { UserError } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
-import { joinWorkdir } from "./config_step.ts";
+import { joinWorkdir } from "../image/instruction_parts.ts";
 
 /** One mount, every default written out. */
 export type RunMount =

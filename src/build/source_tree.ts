@@ -1,4 +1,5 @@
 /** What COPY and ADD read: the build context, a stage or an image, never left by a link. */
+import { cleanPath } from "../base/paths.ts";
 import { entryOf } from "../engine/tree_writer.ts";
 import { lookUp, type MergedDirectory, namesOf } from "../engine/layer_view.ts";
 import { locate, type Located } from "../engine/locate.ts";
@@ -24,14 +25,9 @@ export interface SourceTree {
 
 const isPattern = (name: string): boolean => /[*?[\\]/.test(name);
 
-/** A path without "." and "..", which may not lead above the root: as in docker. */
+/** The names of a path without "." and "..", which may not lead above the root: as in docker. */
 export function sourceNames(path: string): string[] {
-  const names: string[] = [];
-  for (const name of path.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  return names;
+  return cleanPath(path).split("/").filter(Boolean);
 }
 
 /** The paths that a source of COPY means, without leading slash, sorted; "" is the root. */

@@ -2,10 +2,11 @@
 import { UserError } from "../base/errors.ts";
 import { digestOf } from "../image/hash.ts";
 import type { Digest } from "../image/digest.ts";
+import { joinWorkdir } from "../image/instruction_parts.ts";
 import { type CachedStep, findStep, keepStep } from "../image/build_cache.ts";
 import type { Session } from "../image/session.ts";
 import type { BuildRequest } from "./build_request.ts";
-import { commandWords, configStep, joinWorkdir } from "./config_step.ts";
+import { commandWords, configStep } from "./config_step.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { copyDigest, copyStep, planCopy } from "./copy_step.ts";
 import type { Work } from "./events.ts";

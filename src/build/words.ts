@@ -34,15 +34,3 @@ export function unquote(word: string, escape: string): string {
   }
   return out;
 }
-
-/** `["a", "b"]` as a list of words; undefined: not JSON, so it is another form. */
-export function jsonWords(text: string): string[] | undefined {
-  if (!text.trimStart().startsWith("[")) return undefined;
-  try {
-    const list: unknown = JSON.parse(text);
-    const isList = Array.isArray(list) && list.every((word) => typeof word === "string");
-    return isList ? list : undefined;
-  } catch {
-    return undefined;
-  }
-}

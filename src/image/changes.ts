@@ -5,59 +5,26 @@
 import { parseDuration } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
 import { words } from "./change_words.ts";
+import {
+  checkTrigger,
+  joinWorkdir,
+  jsonWords,
+  need,
+  pairs,
+  shellCommand,
+  shellWords,
+  withEnv,
+} from "./instruction_parts.ts";
 import type { ImageRunConfig } from "./types.ts";
+
+/** A text without its quotes and escapes. */
+const plain = (text: string): string => words(text).join(" ");
 
 type Apply = (config: ImageRunConfig, rest: string, line: string) => void;
 
-/** `["a", "b"]` as a list of words; undefined: not JSON, so it is the shell form. */
-function jsonForm(text: string): string[] | undefined {
-  if (!text.startsWith("[")) return undefined;
-  try {
-    const list: unknown = JSON.parse(text);
-    const isList = Array.isArray(list) && list.every((word) => typeof word === "string");
-    return isList ? list : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** A command line: JSON as it is, anything else for the shell. */
 function commandForm(config: ImageRunConfig, rest: string): string[] {
-  const shell = config.Shell ?? ["/bin/sh", "-c"];
-  return jsonForm(rest) ?? (rest === "" ? [] : [...shell, rest]);
-}
-
-function need(rest: string, name: string): void {
-  if (rest === "") throw new UserError(`${name} requires at least one argument`);
-}
-
-/** "K=V K2=V2", or the old "K V" with the rest of the line as value. */
-function pairs(rest: string, name: string): [key: string, value: string][] {
-  need(rest, name);
-  const list = words(rest);
-  if (!list[0].includes("=")) {
-    const match = /^(\S+)\s+(.*)$/s.exec(rest);
-    if (match === null) throw new UserError(`${name} must have two arguments`);
-    return [[words(match[1])[0], words(match[2]).join(" ")]];
-  }
-  return list.map((word) => {
-    const equals = word.indexOf("=");
-    if (equals < 0) {
-      throw new UserError(
-        `Syntax error - can't find = in "${word}". Must be of the form: name=value`,
-      );
-    }
-    if (equals === 0) throw new UserError(`${name} names can not be blank`);
-    return [word.slice(0, equals), word.slice(equals + 1)];
-  });
-}
-
-function setEnv(config: ImageRunConfig, key: string, value: string): void {
-  const env = [...(config.Env ?? [])];
-  const at = env.findIndex((entry) => entry.split("=", 1)[0] === key);
-  if (at < 0) env.push(`${key}=${value}`);
-  else env[at] = `${key}=${value}`;
-  config.Env = env;
+  return jsonWords(rest) ?? shellCommand(rest, config.Shell);
 }
 
 function expose(config: ImageRunConfig, rest: string): void {
@@ -79,7 +46,7 @@ function expose(config: ImageRunConfig, rest: string): void {
 function volume(config: ImageRunConfig, rest: string): void {
   need(rest, "VOLUME");
   const volumes = { ...config.Volumes };
-  for (const path of jsonForm(rest) ?? words(rest)) {
+  for (const path of jsonWords(rest) ?? words(rest)) {
     if (path.trim() === "") throw new UserError("VOLUME specified can not be an empty string");
     volumes[path.trim()] = {};
   }
@@ -88,14 +55,7 @@ function volume(config: ImageRunConfig, rest: string): void {
 
 function workdir(config: ImageRunConfig, rest: string): void {
   need(rest, "WORKDIR");
-  const path = words(rest).join(" ");
-  const joined = path.startsWith("/") ? path : `${config.WorkingDir || ""}/${path}`;
-  const parts: string[] = [];
-  for (const part of joined.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  config.WorkingDir = `/${parts.join("/")}`;
+  config.WorkingDir = joinWorkdir(config.WorkingDir, plain(rest));
 }
 
 /** Go's duration text in nanoseconds. */
@@ -133,7 +93,7 @@ function healthcheck(config: ImageRunConfig, rest: string): void {
     throw new UserError(`Unknown type "${kind ?? ""}" in HEALTHCHECK (try CMD)`);
   }
   need(match![2], "HEALTHCHECK CMD");
-  const list = jsonForm(match![2]);
+  const list = jsonWords(match![2]);
   config.Healthcheck = {
     Test: list === undefined ? ["CMD-SHELL", match![2]] : ["CMD", ...list],
     ...check,
@@ -149,22 +109,17 @@ const INSTRUCTIONS: Record<string, Apply> = {
     config.Entrypoint = commandForm(config, rest);
   },
   ENV: (config, rest) => {
-    for (const [key, value] of pairs(rest, "ENV")) setEnv(config, key, value);
+    for (const [key, value] of pairs(rest, "ENV", words, plain)) {
+      config.Env = withEnv(config.Env ?? [], key, value);
+    }
   },
   EXPOSE: expose,
   HEALTHCHECK: healthcheck,
   LABEL: (config, rest) => {
-    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs(rest, "LABEL")) };
+    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs(rest, "LABEL", words, plain)) };
   },
   ONBUILD: (config, rest) => {
-    need(rest, "ONBUILD");
-    const word = rest.split(/\s/, 1)[0].toUpperCase();
-    if (word === "ONBUILD") {
-      throw new UserError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed");
-    }
-    if (word === "FROM" || word === "MAINTAINER") {
-      throw new UserError(`${word} isn't allowed as an ONBUILD trigger`);
-    }
+    checkTrigger(rest);
     config.OnBuild = [...(config.OnBuild ?? []), rest];
   },
   STOPSIGNAL: (config, rest) => {
@@ -175,14 +130,11 @@ const INSTRUCTIONS: Record<string, Apply> = {
     config.StopSignal = rest;
   },
   SHELL: (config, rest) => {
-    const list = jsonForm(rest);
-    if (list === undefined) throw new UserError("SHELL requires the arguments to be in JSON form");
-    if (list.length === 0) throw new UserError("SHELL requires at least one argument");
-    config.Shell = list;
+    config.Shell = shellWords(rest);
   },
   USER: (config, rest) => {
     need(rest, "USER");
-    config.User = words(rest).join(" ");
+    config.User = plain(rest);
   },
   VOLUME: volume,
   WORKDIR: workdir,

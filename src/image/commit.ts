@@ -74,7 +74,8 @@ export async function commitContainer(store: Store, options: CommitOptions): Pro
       history: [...(parent?.config.history ?? []), step],
     },
     layer === undefined ? layers : [...layers, layer],
-    options,
+    options.name === undefined ? [] : [options.name],
+    options.parent,
   );
 }
 

@@ -52,7 +52,7 @@ async function importWith(
       history: [{ created, comment: options.message }],
     },
     [{ mediaType: OCI_LAYER, digest, size }],
-    options,
+    options.name === undefined ? [] : [options.name],
   );
 }
 

@@ -21,12 +21,13 @@ export interface MakeOptions {
   name?: string;
 }
 
-/** Stores the documents of an image whose layers are stored, and makes it known. Its record. */
+/** Stores the documents of an image whose layers are stored, and makes it known under full names. */
 export async function registerNew(
   session: Session,
   config: ImageConfig,
   layers: Descriptor[],
-  options: MakeOptions & { parent?: Digest },
+  names: readonly string[],
+  parent?: Digest,
 ): Promise<ImageRecord> {
   const manifest: Manifest = {
     schemaVersion: 2,
@@ -37,7 +38,7 @@ export async function registerNew(
   return await register(session, {
     manifest: { mediaType: OCI_MANIFEST, ...putDocument(session, JSON.stringify(manifest)) },
     made: { manifest, config },
-    names: options.name === undefined ? [] : [options.name],
-    ...(options.parent && { parent: options.parent }),
+    names,
+    ...(parent && { parent }),
   });
 }
