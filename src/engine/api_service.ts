@@ -15,7 +15,7 @@ import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories, readIfThere } from "../base/files.ts";
 import { runDirectory } from "../base/places.ts";
 import { ownCommand } from "../base/self.ts";
-import { become } from "../runtime/execute.ts";
+import { becomeGenerated } from "../runtime/become.ts";
 import { listenerProgram } from "../runtime/listener_program.ts";
 
 /** The first descriptor that systemd passes on. sd_listen_fds(3). */
@@ -57,7 +57,7 @@ export function serveSocket(path: string): never {
     path: passed === undefined ? path : undefined,
   });
   const name = passed === undefined ? path : "systemd";
-  become(executable(program).bytes, [listener.raw], ["diplodock-api", name]);
+  becomeGenerated(executable(program).bytes, [listener.raw], ["diplodock-api", name]);
 }
 
 function passedSocket(): Fd | undefined {

@@ -24,5 +24,5 @@ function countNames(directory: string, limit: number): number {
 export async function startAnewForMany(directory: string): Promise<void> {
   const usual = usualCommand(Deno.args);
   if (usual === undefined || countNames(directory, MANY_FILES) < MANY_FILES) return;
-  (await import("../runtime/become.ts")).become(usual);
+  (await import("../runtime/become.ts")).becomeCommand(usual);
 }

@@ -4,16 +4,8 @@
  * the container it was started for. Pure.
  */
 import { StructWriter } from "../../ffi/bytes.ts";
-import {
-  CLONE_VFORK,
-  CLONE_VM,
-  CLOSE_RANGE_CLOEXEC,
-  MSG_DONTWAIT,
-  POLLIN,
-  PR_SET_NAME,
-  SIGCHLD,
-  WALL,
-} from "../../ffi/constants.ts";
+import { MSG_DONTWAIT, POLLIN, PR_SET_NAME, WALL } from "../../ffi/constants.ts";
+import { launchSteps } from "../../ffi/launch_steps.ts";
 import { encodeBatch } from "../../ffi/netlink_message.ts";
 import {
   addressIn,
@@ -24,9 +16,7 @@ import {
   type Program,
   slot,
   type Step,
-  stringArray,
 } from "../../ffi/program.ts";
-import { cloneArgs, restoreSignals } from "../../ffi/spawn.ts";
 import { askGeneration, SEEN_AT } from "./rules_mark.ts";
 
 /** What decides the program. Descriptors are numbers as in the process that starts it. */
@@ -145,20 +135,10 @@ function ownSteps({ questions, seen }: WatchPlan): Step[] {
   ];
 }
 
-function repairSteps({ repair: { file, argv, env } }: WatchPlan): Step[] {
-  const clone = cloneArgs({ flags: BigInt(CLONE_VM | CLONE_VFORK), exitSignal: SIGCHLD });
+function repairSteps({ repair }: WatchPlan): Step[] {
   const goal = "have the rules looked at";
   return [
-    {
-      call: "clone3",
-      args: [addressIn(clone), clone.bytes.length],
-      goal,
-      onNegative: "@wait",
-      onPositive: "@started",
-    },
-    { call: "close_range", args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], goal },
-    ...restoreSignals(),
-    { call: "execve", args: [file, stringArray("argv", argv), stringArray("envp", env)], goal },
+    ...launchSteps(repair, goal, { failed: "@wait", started: "@started" }),
     { call: "wait4", args: [-1, 0, WALL, 0], goal, label: "started", ...ANYWAY },
   ];
 }

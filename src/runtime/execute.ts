@@ -3,7 +3,7 @@ import { AT_EMPTY_PATH, CLOSE_RANGE_CLOEXEC, F_SETFD } from "../../ffi/constants
 import { type Fd, sealedMemfd } from "../../ffi/fd.ts";
 import { heedChildrenStep } from "../../ffi/ignored_signals.ts";
 import { type Step, stringArray } from "../../ffi/program.ts";
-import { run, spawn, type SpawnOptions } from "../../ffi/spawn.ts";
+import { spawn, type SpawnOptions } from "../../ffi/spawn.ts";
 
 /**
  * Executes an ELF file that exists in memory only, in a session of its own, with all signals
@@ -30,6 +30,19 @@ export function executeFile(
   const child = spawn([
     { call: "setsid", args: [], goal: "start a session" },
     heedChildrenStep(),
+    ...executeSteps(file, inherited, argv),
+  ], options);
+  child.pidfd[Symbol.dispose]();
+  return child.pid;
+}
+
+/** Executes an ELF file with the standard streams and the descriptors `inherited`. */
+export function executeSteps(
+  file: Fd,
+  inherited: readonly number[],
+  argv: readonly string[],
+): Step[] {
+  return [
     {
       call: "close_range",
       args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC],
@@ -45,39 +58,5 @@ export function executeFile(
       args: [file.raw, "", stringArray("argv", argv), stringArray("envp", []), AT_EMPTY_PATH],
       goal: `start ${argv[0]}`,
     },
-  ], options);
-  child.pidfd[Symbol.dispose]();
-  return child.pid;
-}
-
-/**
- * This process becomes an ELF file that exists in memory only; of its descriptors the standard
- * streams and `inherited` stay. Throws SyscallError if the kernel does not start it.
- */
-export function become(
-  bytes: Uint8Array<ArrayBuffer>,
-  inherited: readonly number[],
-  argv: readonly string[],
-): never {
-  using file = sealedMemfd(argv[0], bytes);
-  const { error } = run({
-    steps: [
-      {
-        call: "close_range",
-        args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC],
-        goal: `keep descriptors from ${argv[0]}`,
-      },
-      ...inherited.map((fd): Step => ({
-        call: "fcntl",
-        args: [fd, F_SETFD, 0],
-        goal: `give ${argv[0]} a descriptor`,
-      })),
-      {
-        call: "execveat",
-        args: [file.raw, "", stringArray("argv", argv), stringArray("envp", []), AT_EMPTY_PATH],
-        goal: `start ${argv[0]}`,
-      },
-    ],
-  });
-  throw error ?? new Error(`Cannot start ${argv[0]}: execveat returned`);
+  ];
 }

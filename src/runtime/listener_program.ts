@@ -6,9 +6,6 @@
 import {
   AT_FDCWD,
   CLOCK_MONOTONIC,
-  CLONE_VFORK,
-  CLONE_VM,
-  CLOSE_RANGE_CLOEXEC,
   O_CLOEXEC,
   O_NONBLOCK,
   POLLIN,
@@ -20,6 +17,7 @@ import {
   SOCK_CLOEXEC,
 } from "../../ffi/constants.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
+import { launchSteps } from "../../ffi/launch_steps.ts";
 import {
   addressIn,
   block,
@@ -29,9 +27,8 @@ import {
   type Program,
   slot,
   type Step,
-  stringArray,
 } from "../../ffi/program.ts";
-import { cloneArgs, restoreSignals } from "../../ffi/spawn.ts";
+import { restoreSignals } from "../../ffi/spawn.ts";
 import type { Command } from "../base/self.ts";
 import { SIGSET_BYTES } from "./monitor_step.ts";
 
@@ -136,23 +133,14 @@ function waitSteps(listener: number, signals: Place): Step[] {
   ];
 }
 
-/** Starts a process for the client, which shares our memory until it has become the command. */
-function serveSteps({ file, argv, env }: Command, client: Place): Step[] {
-  const clone = cloneArgs({ flags: BigInt(CLONE_VM | CLONE_VFORK), exitSignal: SIGCHLD });
+/** Starts a process for the client. */
+function serveSteps(command: Command, client: Place): Step[] {
   const goal = "start a process for a connection";
   return [
-    {
-      call: "clone3",
-      args: [addressIn(clone), clone.bytes.length],
-      goal,
-      onNegative: "@leave",
-      onPositive: "@leave",
-    },
-    { call: "dup3", args: [client, 0, 0], goal },
-    { call: "dup3", args: [client, 1, 0], goal },
-    { call: "close_range", args: [3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC], goal },
-    ...restoreSignals(),
-    { call: "execve", args: [file, stringArray("argv", argv), stringArray("envp", env)], goal },
+    ...launchSteps(command, goal, { failed: "@leave", started: "@leave" }, [
+      { call: "dup3", args: [client, 0, 0], goal },
+      { call: "dup3", args: [client, 1, 0], goal },
+    ]),
     { call: "close", args: [client], goal: "leave it the connection", label: "leave", ...ANYWAY },
   ];
 }
