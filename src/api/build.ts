@@ -3,16 +3,15 @@ import { buildImage } from "../build/build.ts";
 import { checkPlatform } from "../build/base_image.ts";
 import { classicFailure, ClassicProgress } from "../build/classic_output.ts";
 import { firstError, UserError } from "../base/errors.ts";
-import { imageStore, noteImage, noteTag } from "../engine/image_notes.ts";
+import { imageStore, noteBuilt } from "../engine/image_notes.ts";
 import { pullWithOutput } from "../engine/image_pull.ts";
-import { isRefusal } from "../engine/refusal.ts";
+import { isImageRefusal } from "../engine/refusal.ts";
 import type { HostConfig, Ulimit } from "../engine/types.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference } from "../image/reference.ts";
 import { fields, list, map, number, text } from "../image/shape.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
-import { chunksOf } from "./image_transfers.ts";
 import { ProgressAnswer } from "./progress_answer.ts";
 import { registryCredentials } from "./registry_auth.ts";
 
@@ -102,7 +101,7 @@ export async function build(exchange: Exchange): Promise<void> {
         source: {
           context: "-",
           ...(file !== "" && { file }),
-          stdin: () => chunksOf(exchange),
+          stdin: () => exchange.body.chunks(),
         },
         names,
         buildArgs: new Map(buildArgs),
@@ -120,9 +119,7 @@ export async function build(exchange: Exchange): Promise<void> {
       })
     );
     if (record === undefined) return;
-    const own = record.config.config?.Labels;
-    const shown = names.map((name) => noteTag(record.id, name, own));
-    noteImage("build", record.id, own);
+    const shown = noteBuilt(record, names);
     display.send({ aux: { ID: record.id } });
     if (isQuiet) return display.send({ stream: `${record.id}\n` });
     display.send({ stream: `Successfully built ${record.id.slice(7, 19)}\n` });
@@ -148,7 +145,7 @@ async function stopping<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (thrown) {
     const error = firstError(thrown);
-    if (!isRefusal(error)) throw error;
+    if (!isImageRefusal(error)) throw error;
     const { message, code } = classicFailure(error.message);
     throw code === undefined ? error : new StoppedError(message, code);
   }

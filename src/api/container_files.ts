@@ -71,10 +71,7 @@ export async function read(exchange: Exchange): Promise<void> {
 export async function write(exchange: Exchange): Promise<void> {
   const { body, query } = exchange;
   const to = { container: containerId(exchange), path: pathOf(exchange) };
-  async function* chunks(): AsyncGenerator<Bytes> {
-    for (let part = await body.read(); part !== undefined; part = await body.read()) yield part;
-  }
-  await unpackInto(chunks(), to, { archive: query.flag("copyUIDGID"), followLink: false });
+  await unpackInto(body.chunks(), to, { archive: query.flag("copyUIDGID"), followLink: false });
   await exchange.empty(200);
 }
 

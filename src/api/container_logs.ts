@@ -2,13 +2,11 @@
 import { readRecord } from "../engine/containers.ts";
 import { type LogSink, type LogsOptions, parseTail, showLogs } from "../engine/logs.ts";
 import type { ContainerRecord } from "../engine/types.ts";
-import { parseMoment } from "../base/time.ts";
 import { streamType } from "./container_attach.ts";
 import { containerId } from "./containers.ts";
 import type { Exchange } from "./exchange.ts";
 import { frame, STDERR_STREAM, STDOUT_STREAM } from "./frames.ts";
 import { ApiError } from "./http_head.ts";
-import type { Query } from "./query.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -67,16 +65,6 @@ export async function replayLog(record: ContainerRecord, sink: LogSink): Promise
   }, sink);
 }
 
-function moment(query: Query, name: string): bigint | undefined {
-  const text = query.text(name);
-  if (text === "" || text === "0") return undefined;
-  try {
-    return parseMoment(text);
-  } catch (error) {
-    throw new ApiError(400, `invalid value for "${name}": ${(error as Error).message}`);
-  }
-}
-
 /** GET /containers/{id}/logs. */
 export async function logs(exchange: Exchange): Promise<void> {
   const { query } = exchange;
@@ -90,8 +78,8 @@ export async function logs(exchange: Exchange): Promise<void> {
     timestamps: query.flag("timestamps"),
     details: query.flag("details"),
     tail: parseTail(query.text("tail")),
-    sinceNs: moment(query, "since"),
-    untilNs: moment(query, "until"),
+    sinceNs: query.moment("since", 'invalid value for "since": '),
+    untilNs: query.moment("until", 'invalid value for "until": '),
   };
   if (record.HostConfig.LogConfig.Type === "none") {
     throw new ApiError(501, "configured logging driver does not support reading");

@@ -52,6 +52,11 @@ export class Body {
     return bytes;
   }
 
+  /** The pieces of it, each in memory of its own. Throws ApiError. */
+  async *chunks(): AsyncGenerator<Bytes> {
+    for (let part = await this.read(); part !== undefined; part = await this.read()) yield part;
+  }
+
   async #line(): Promise<string> {
     const line = await this.reader.line(LINE_BYTES, 400);
     if (line === undefined) throw cutOff();
@@ -78,7 +83,7 @@ export class Body {
   async all(max: number): Promise<Bytes> {
     const parts: Bytes[] = [];
     let length = 0;
-    for (let part = await this.read(); part !== undefined; part = await this.read()) {
+    for await (const part of this.chunks()) {
       length += part.length;
       if (length > max) throw new ApiError(413, `request body is larger than ${max} bytes`);
       parts.push(part);

@@ -1,13 +1,12 @@
 /** Images that come and go: pulled, pushed, loaded, saved, imported, made of containers. */
 import { commit as commitContainer } from "../engine/commit.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
-import { imageStore, labelsOf, noteImage, noteTag } from "../engine/image_notes.ts";
+import { importImage, loadImages } from "../engine/image_archives.ts";
+import { imageStore, noteSaved } from "../engine/image_notes.ts";
 import { pullAllTags, pullWithOutput } from "../engine/image_pull.ts";
 import { pushWithOutput } from "../engine/image_push.ts";
 import type { ContainerConfig } from "../engine/types.ts";
 import { parsePlatform } from "../base/platform.ts";
-import { importArchive } from "../image/import.ts";
-import { loadArchive } from "../image/load.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
 import { saveArchive } from "../image/save.ts";
@@ -17,16 +16,6 @@ import { ApiError } from "./http_head.ts";
 import { nameIn } from "./images.ts";
 import { ProgressAnswer } from "./progress_answer.ts";
 import { givenCredentials } from "./registry_auth.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
-
-/** The body as it comes. */
-export async function* chunksOf({ body }: Exchange): AsyncGenerator<Bytes> {
-  for (let part = await body.read(); part !== undefined; part = await body.read()) {
-    // Who unpacks keeps a piece longer than the reader's buffer is the same.
-    yield part.slice();
-  }
-}
 
 const platformOf = ({ query }: Exchange) => query.text("platform") || undefined;
 
@@ -70,15 +59,12 @@ async function importBody(exchange: Exchange): Promise<void> {
   const platform = platformOf(exchange);
   const display = new ProgressAnswer(exchange);
   await display.during(async () => {
-    const record = await importArchive(imageStore(), chunksOf(exchange), {
+    const record = await importImage(exchange.body.chunks(), {
       changes: query.all("changes"),
       message: query.text("message") || "Imported from -",
       ...(target !== undefined && { name: target }),
       ...(platform !== undefined && { platform: parsePlatform(platform) }),
     });
-    const labels = record.config.config?.Labels;
-    if (target !== undefined) noteTag(record.id, target, labels);
-    noteImage("import", record.id, labels);
     display.line(record.id);
   });
 }
@@ -109,10 +95,10 @@ export async function save(exchange: Exchange): Promise<void> {
   const ids = await saveArchive(imageStore(), names, "docker-archive", async (chunk) => {
     // Not before it is known that all are there.
     answer ??= await exchange.start(200, "application/x-tar");
-    await answer.write(chunk.slice());
+    await answer.write(chunk);
   });
   await answer?.end();
-  for (const id of ids) noteImage("save", id, labelsOf(id));
+  noteSaved(ids);
 }
 
 /** POST /images/load. */
@@ -120,20 +106,10 @@ export async function load(exchange: Exchange): Promise<void> {
   const platform = platformOf(exchange);
   const display = new ProgressAnswer(exchange);
   await display.during(async () => {
-    const images = await loadArchive(imageStore(), chunksOf(exchange), {
+    const lines = await loadImages(exchange.body.chunks(), {
       ...(platform !== undefined && { platform: parsePlatform(platform) }),
     });
-    for (const { record, names, taken } of images) {
-      noteImage("load", record.id, record.config.config?.Labels);
-      for (const { name, from } of taken) {
-        const text = `The image ${name} already exists, renaming the old one with ID ${from} to`;
-        display.send({ stream: `${text} empty string\n` });
-      }
-      const lines = names.length > 0
-        ? names.map((name) => `Loaded image: ${name}\n`)
-        : [`Loaded image ID: ${record.id}\n`];
-      for (const stream of lines) display.send({ stream });
-    }
+    for (const line of lines) display.send({ stream: `${line}\n` });
   });
 }
 

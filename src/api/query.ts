@@ -1,5 +1,6 @@
 /** The words behind "?" of a request, read as docker's daemon reads them. Pure. */
 import { collectFilters, type Filters } from "../base/filter.ts";
+import { parseMoment } from "../base/time.ts";
 import { ApiError } from "./http_head.ts";
 
 /** What counts as no in a query; every other text is a yes. */
@@ -36,6 +37,17 @@ export class Query {
     if (text === "") return undefined;
     if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
     throw new ApiError(400, `strconv.ParseInt: parsing "${text}": invalid syntax`);
+  }
+
+  /** A moment; undefined without one. Throws ApiError 400, whose text begins with `refusal`. */
+  moment(name: string, refusal = ""): bigint | undefined {
+    const text = this.text(name);
+    if (text === "" || text === "0") return undefined;
+    try {
+      return parseMoment(text);
+    } catch (error) {
+      throw new ApiError(400, refusal + (error as Error).message);
+    }
   }
 
   /**

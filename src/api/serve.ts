@@ -1,7 +1,7 @@
 /** Serves one connection: request after request, until the client is done. */
 import { firstError, type UserError } from "../base/errors.ts";
 import { API_VERSION, VERSION } from "../base/version.ts";
-import { isRefusal } from "../engine/refusal.ts";
+import { isImageRefusal } from "../engine/refusal.ts";
 import { ByteReader, type ByteStream } from "./byte_stream.ts";
 import { Exchange, headBytes, JSON_TYPE, type Wire } from "./exchange.ts";
 import { Body } from "./http_body.ts";
@@ -99,7 +99,7 @@ async function refuse(stream: ByteStream, error: unknown): Promise<void> {
 
 function problemOf(error: unknown): { status: number; message: string } {
   if (error instanceof ApiError) return error;
-  if (isRefusal(error)) {
+  if (isImageRefusal(error)) {
     const { hint } = error as Partial<UserError>;
     const message = hint === undefined ? error.message : `${error.message} ${hint}`;
     return { status: statusOf(message), message };

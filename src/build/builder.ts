@@ -1,5 +1,6 @@
 /** Builds the stages that a target needs, in order. */
 import { UserError } from "../base/errors.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { expectSome } from "../image/hash.ts";
 import type { Session } from "../image/session.ts";
 import { BaseImages, checkPlatform } from "./base_image.ts";
@@ -194,8 +195,8 @@ export class Builder {
 /** An error of an instruction, with its lines. */
 function located(error: unknown, { line }: Instruction): unknown {
   if (error instanceof BuildError || error instanceof DockerfileError) return error;
-  const isRefusal = error instanceof Error &&
-    (error instanceof UserError || /^(?:SyscallError|RegistryError|TarError)$/.test(error.name));
-  if (!isRefusal) return error;
+  const isKnown = isRefusal(error) ||
+    error instanceof Error && /^(?:RegistryError|TarError)$/.test(error.name);
+  if (!isKnown) return error;
   return new BuildError(error.message, line.first, line.last);
 }

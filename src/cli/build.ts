@@ -1,9 +1,10 @@
 import { UserError } from "../base/errors.ts";
 import type { BuildWish } from "../build/build.ts";
+import { noteBuilt } from "../engine/image_notes.ts";
 import type { ImageRecord } from "../image/records.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import type { BuildDisplay } from "./build_progress.ts";
-import { imageStore, noteImage, noteTag } from "./image_context.ts";
+import { imageStore } from "./image_context.ts";
 import {
   BUILD_FLAGS,
   checkAccepted,
@@ -185,14 +186,9 @@ function onInterrupt(): Disposable & { readonly signal: AbortSignal } {
 }
 
 /** What a script wants to know of the image that is built. */
-function tell(
-  { id, config }: ImageRecord,
-  names: readonly string[],
-  options: Options,
-): void {
-  const labels = config.config?.Labels;
-  const shown = names.map((name) => noteTag(id, name, labels));
-  noteImage("build", id, labels);
+function tell(record: ImageRecord, names: readonly string[], options: Options): void {
+  const { id } = record;
+  const shown = noteBuilt(record, names);
   if (options.iidfile) Deno.writeTextFileSync(options.iidfile, id);
   if (options.quiet) return console.log(id);
   if (!isClassic()) return;

@@ -2,7 +2,7 @@
 import { firstError, UserError } from "../base/errors.ts";
 import { escapeLines } from "../base/controls.ts";
 import { classicFailure } from "../build/classic_output.ts";
-import { isRefusal } from "./engine_error.ts";
+import { isImageRefusal, isRefusal } from "../engine/refusal.ts";
 import type { BuildDisplay } from "./build_progress.ts";
 
 /** Where an error is; members of those that know. */
@@ -19,9 +19,7 @@ export function buildFailure(
   isClassic: boolean,
 ): unknown {
   const error = firstError(thrown);
-  const isKnown = isRefusal(error) || error instanceof Error &&
-      /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError)$/.test(error.name);
-  if (!isKnown) return error;
+  if (!isRefusal(error) && !isImageRefusal(error)) return error;
   const message = error.message.replace(/^Error response from daemon: /, "");
   if (isClassic) {
     const { code, message: text } = classicFailure(message);

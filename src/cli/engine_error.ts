@@ -1,13 +1,8 @@
 /** The engine's refusals in the words of docker's daemon: scripts look for the prefix. */
 import { firstError, UserError } from "../base/errors.ts";
+import { isRefusal } from "../engine/refusal.ts";
 
 const PREFIX = "Error response from daemon: ";
-
-/** Whether an error tells of what was asked, and not of a bug. */
-export function isRefusal(error: unknown): error is Error {
-  // Told by name: the class of kernel errors would load the kernel boundary.
-  return error instanceof UserError || (error instanceof Error && error.name === "SyscallError");
-}
 
 /** An engine's refusal as docker's daemon would report it; other errors pass. */
 export function asDaemonError(thrown: unknown): unknown {

@@ -1,12 +1,12 @@
 /** What all image commands share: docker's error prefix, and the store with its notes of events. */
 import { UserError } from "../base/errors.ts";
-import { isRefusal } from "../engine/refusal.ts";
+import { isImageRefusal } from "../engine/refusal.ts";
 
 export { imageStore, labelsOf, noteImage, noteTag } from "../engine/image_notes.ts";
 
 /** Errors that docker's daemon would report get its prefix: scripts look for it. */
 export function asDaemonError(error: unknown): unknown {
-  if (!isRefusal(error) || error.message.startsWith("Error ")) return error;
+  if (!isImageRefusal(error) || error.message.startsWith("Error ")) return error;
   const { exitCode, hint } = error as Partial<UserError>;
   return new UserError(`Error response from daemon: ${error.message}`, exitCode ?? 1, hint);
 }

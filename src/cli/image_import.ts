@@ -1,10 +1,10 @@
 import { UserError } from "../base/errors.ts";
+import { importImage } from "../engine/image_archives.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
-import { importArchive } from "../image/import.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteImage, noteTag } from "./image_context.ts";
+import { daemon } from "./image_context.ts";
 
 export const spec = {
   name: "import",
@@ -51,16 +51,13 @@ export async function command(args: string[]): Promise<number> {
   const platform = options.platform ? await daemon(() => parsePlatform(options.platform!)) : null;
   const archive = await open(source);
   const record = await daemon(() =>
-    importArchive(imageStore(), archive, {
+    importImage(archive, {
       changes: options.change,
       message: options.message ?? `Imported from ${isAddress(source) ? source : "-"}`,
       ...(target && { name: target }),
       ...(platform && { platform }),
     })
   );
-  const labels = record.config.config?.Labels;
-  if (target !== undefined) noteTag(record.id, target, labels);
-  noteImage("import", record.id, labels);
   console.log(record.id);
   return 0;
 }

@@ -1,10 +1,10 @@
 import { UserError } from "../base/errors.ts";
+import { loadImages } from "../engine/image_archives.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
-import { loadArchive } from "../image/load.ts";
 import { shortId } from "../image/digest.ts";
 import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { daemon, imageStore, noteImage } from "./image_context.ts";
+import { daemon } from "./image_context.ts";
 import { displayFor } from "./image_display.ts";
 
 export const spec = {
@@ -49,8 +49,8 @@ export async function command(args: string[]): Promise<number> {
   const { platform } = options;
   // As docker has it: bars on a terminal, no lines elsewhere.
   const display = await displayFor(console.log, options.quiet || !Deno.stdout.isTerminal());
-  const images = await daemon(() =>
-    loadArchive(imageStore(), source, {
+  const lines = await daemon(() =>
+    loadImages(source, {
       ...(platform && { platform }),
       onLayer(digest, size, event) {
         if (event === "done") return;
@@ -59,15 +59,6 @@ export async function command(args: string[]): Promise<number> {
     })
   );
   display.finish();
-  for (const { record, names, taken } of images) {
-    noteImage("load", record.id, record.config.config?.Labels);
-    for (const { name, from } of taken) {
-      console.log(
-        `The image ${name} already exists, renaming the old one with ID ${from} to empty string`,
-      );
-    }
-    if (names.length === 0) console.log(`Loaded image ID: ${record.id}`);
-    for (const name of names) console.log(`Loaded image: ${name}`);
-  }
+  for (const line of lines) console.log(line);
   return 0;
 }

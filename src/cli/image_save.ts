@@ -1,9 +1,10 @@
 import { UserError } from "../base/errors.ts";
+import { noteSaved } from "../engine/image_notes.ts";
 import { writeAll } from "../image/blobs.ts";
 import { type ArchiveFormat, saveArchive } from "../image/save.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { checkOutputPath } from "./output_path.ts";
-import { daemon, imageStore, labelsOf, noteImage } from "./image_context.ts";
+import { daemon, imageStore } from "./image_context.ts";
 
 function parseFormat(text: string): ArchiveFormat {
   if (text === "docker-archive" || text === "oci-archive") return text;
@@ -49,7 +50,7 @@ async function saveTo(
       writeAll(file, chunk, path);
     });
     if (!isSpecial) Deno.renameSync(target, path);
-    for (const id of ids) noteImage("save", id, labelsOf(id));
+    noteSaved(ids);
   } catch (error) {
     if (!isSpecial) Deno.removeSync(target);
     throw error;
@@ -83,6 +84,6 @@ export async function command(args: string[]): Promise<number> {
       for (let at = 0; at < chunk.length;) at += await Deno.stdout.write(chunk.subarray(at));
     })
   );
-  for (const id of ids) noteImage("save", id, labelsOf(id));
+  noteSaved(ids);
   return 0;
 }

@@ -1,5 +1,5 @@
 /** The output that all `inspect` commands share: an array, or a template on each element. */
-import { isRefusal } from "./engine_error.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { writeOut } from "./output.ts";
 
 /** Finds what a reference names. */

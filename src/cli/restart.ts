@@ -1,9 +1,9 @@
 import { UserError } from "../base/errors.ts";
 import { resolveContainer } from "../engine/containers.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { restartContainer } from "../engine/restart.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { forEach } from "./each.ts";
-import { isRefusal } from "./engine_error.ts";
 
 export const spec = {
   name: "restart",

@@ -1,7 +1,8 @@
 import { resolveContainer } from "../engine/containers.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { waitForExit } from "../engine/wait.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { asDaemonError, isRefusal } from "./engine_error.ts";
+import { asDaemonError } from "./engine_error.ts";
 
 export const spec = {
   name: "wait",

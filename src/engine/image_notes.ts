@@ -1,7 +1,7 @@
 /** The store of images, and notes of what happened to them in the log of events. */
 import { rootDirectory } from "../base/places.ts";
 import type { Digest } from "../image/digest.ts";
-import { readRecord } from "../image/records.ts";
+import { type ImageRecord, readRecord } from "../image/records.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import { Store } from "../image/store.ts";
 import { emitEvent } from "./events.ts";
@@ -29,4 +29,17 @@ export function noteTag(id: string, fullName: string, labels: Labels = {}): stri
   const name = familiarName(parseReference(fullName));
   noteImage("tag", id, labels, name);
   return name;
+}
+
+/** Notes that images were written to an archive. */
+export function noteSaved(ids: readonly Digest[]): void {
+  for (const id of ids) noteImage("save", id, labelsOf(id));
+}
+
+/** Notes that an image was built under full names; as people write them. */
+export function noteBuilt({ id, config }: ImageRecord, names: readonly string[]): string[] {
+  const labels = config.config?.Labels;
+  const shown = names.map((name) => noteTag(id, name, labels));
+  noteImage("build", id, labels);
+  return shown;
 }

@@ -4,7 +4,7 @@ import { formatTimePadded, nowNanoseconds, ZERO_TIME } from "../base/time.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
 import { type BlockEntry, type Figures, readFigures } from "../runtime/oci_stats.ts";
 import { type RunState, stateOf } from "./state.ts";
-import { memoryTotal } from "./stats.ts";
+import { interfaceFigures, memoryTotal } from "./stats.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** Nanoseconds of a tick of /proc/stat: USER_HZ is 100 everywhere. */
@@ -139,15 +139,14 @@ function networkStats({ pid }: RunState): Record<string, unknown> {
   return interfaceStats(readIfThere(`/proc/${pid}/net/dev`) ?? "");
 }
 
-/** All interfaces but lo, of the text of /proc/PID/net/dev. Pure. */
+/** As docker's API names them, of the text of /proc/PID/net/dev. Pure. */
 export function interfaceStats(text: string): Record<string, Record<string, number>> {
-  const found: Record<string, Record<string, number>> = {};
-  for (const [, name, figures] of text.matchAll(/^ *([^\s:]+): *(.*)$/gm)) {
-    if (name === "lo") continue;
-    const values = figures.trim().split(/\s+/).map(Number);
-    found[name] = Object.fromEntries(
-      NETWORK_FIELDS.map((field, i) => [field, values[i] || 0]).filter(([field]) => field !== ""),
-    );
-  }
-  return found;
+  return Object.fromEntries(
+    interfaceFigures(text).map(([name, values]) => [
+      name,
+      Object.fromEntries(
+        NETWORK_FIELDS.map((field, i) => [field, values[i] || 0]).filter(([field]) => field !== ""),
+      ),
+    ]),
+  );
 }

@@ -1,9 +1,16 @@
 /** Which errors are answers to what a user asked, and not faults of the program. */
 import { UserError } from "../base/errors.ts";
 
-const REFUSALS = /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError|PlatformError)$/;
+// Told by name: the classes would load what they belong to.
+const named = (error: unknown, names: RegExp): error is Error =>
+  error instanceof UserError || (error instanceof Error && names.test(error.name));
 
-/** Whether `error` says, in words for the user, why something cannot be. */
+/** Whether an error tells of what was asked, and not of a bug. */
 export function isRefusal(error: unknown): error is Error {
-  return error instanceof UserError || (error instanceof Error && REFUSALS.test(error.name));
+  return named(error, /^SyscallError$/);
+}
+
+/** The same for work with images: registries, archives and names have refusals of their own. */
+export function isImageRefusal(error: unknown): error is Error {
+  return named(error, /^(?:RegistryError|TarError|AmbiguousIdError|BadNameError|PlatformError)$/);
 }

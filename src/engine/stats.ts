@@ -35,14 +35,20 @@ export interface ContainerUsage {
 /** Sums what all interfaces but lo received and sent, of the text of /proc/PID/net/dev. Pure. */
 export function networkBytes(text: string): { receivedBytes: number; sentBytes: number } {
   let receivedBytes = 0, sentBytes = 0;
-  // Interface: eight figures of what came in (bytes first), eight of what went out. proc_pid_net(5).
-  for (const [, name, figures] of text.matchAll(/^ *([^\s:]+): *(.*)$/gm)) {
-    if (name === "lo") continue;
-    const numbers = figures.trim().split(/\s+/).map(Number);
+  for (const [, numbers] of interfaceFigures(text)) {
     receivedBytes += numbers[0] || 0;
     sentBytes += numbers[8] || 0;
   }
   return { receivedBytes, sentBytes };
+}
+
+/**
+ * All interfaces but lo, of the text of /proc/PID/net/dev: eight figures of what came in (bytes
+ * first), eight of what went out. proc_pid_net(5). Pure.
+ */
+export function interfaceFigures(text: string): [name: string, figures: number[]][] {
+  return [...text.matchAll(/^ *([^\s:]+): *(.*)$/gm)].filter(([, name]) => name !== "lo")
+    .map(([, name, figures]) => [name, figures.trim().split(/\s+/).map(Number)]);
 }
 
 /** Of the machine, bytes. */
