@@ -1,4 +1,5 @@
 /** A route netlink socket: sends requests, matches the acks, turns refusals into SyscallErrors. */
+import { AF_NETLINK } from "./constants.ts";
 import { EINTR, EMSGSIZE, SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
@@ -12,7 +13,6 @@ import {
 import { type Link, parseLink, parseRoute, type Route } from "./rtnetlink.ts";
 import { getLink, type LinkRef, listLinks, listRoutes } from "./rtnetlink.ts";
 
-export const AF_NETLINK = 16;
 export const NETLINK_ROUTE = 0;
 export const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_NETLINK = 270;

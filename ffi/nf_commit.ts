@@ -1,9 +1,9 @@
 /** Changing the rules of nf_tables: one transaction, all or nothing. */
-import { MSG_DONTWAIT } from "./constants.ts";
+import { AF_NETLINK, MSG_DONTWAIT } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
-import { AF_NETLINK, Netlink, sendWhole, SOCK_RAW_CLOEXEC } from "./netlink.ts";
+import { Netlink, sendWhole, SOCK_RAW_CLOEXEC } from "./netlink.ts";
 import { decodeReplies, encodeBatch, type Message, refusalOf } from "./netlink_message.ts";
 import { beginBatch, type ChainRef, endBatch, listRules, ruleText } from "./nf_tables.ts";
 

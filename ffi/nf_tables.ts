@@ -3,7 +3,7 @@
  * so that it lists them as its own. Pure; `nf_commit.ts` sends them. Source:
  * linux/netfilter/nf_tables.h; numbers are in network order there.
  */
-import { AF_INET, AF_INET6 } from "./constants.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC } from "./constants.ts";
 import { attributesIn, BodyWriter, type Message } from "./netlink_message.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "./netlink_message.ts";
 
@@ -20,7 +20,6 @@ const RULE_TABLE = 1, RULE_CHAIN = 2, RULE_EXPRESSIONS = 4, RULE_USERDATA = 7;
 const LIST_ELEMENT = 1, EXPRESSION_NAME = 1, EXPRESSION_DATA = 2;
 const DATA_VALUE = 1;
 const REGISTER_1 = 1;
-const AF_UNSPEC = 0;
 /** struct nfgenmsg. */
 export const NFGENMSG_BYTES = 4;
 

@@ -1,6 +1,7 @@
 /**
  * The rtnetlink requests that networks are made of: links, addresses, routes. Pure; names and numbers as in linux/rtnetlink.h and linux/if_link.h.
  */
+import { AF_INET, AF_INET6, AF_UNSPEC } from "./constants.ts";
 import { EEXIST, ENODEV, ESRCH } from "./errno.ts";
 import {
   attributeNumber,
@@ -54,9 +55,6 @@ const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
-const AF_UNSPEC = 0;
-const AF_INET = 2;
-const AF_INET6 = 10;
 
 /** Four or sixteen bytes in network order. */
 export type AddressBytes = Uint8Array;

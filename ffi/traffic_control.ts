@@ -2,6 +2,7 @@
  * The rtnetlink requests about packets on a link's way: queueing disciplines and programs. Pure;
  * names and numbers as in linux/pkt_sched.h and linux/pkt_cls.h.
  */
+import { AF_UNSPEC } from "./constants.ts";
 import { EEXIST } from "./errno.ts";
 import {
   BodyWriter,
@@ -13,7 +14,6 @@ import {
 
 const RTM_NEWQDISC = 36;
 const RTM_NEWTFILTER = 44;
-const AF_UNSPEC = 0;
 const TC_H_ROOT = 0xffffffff;
 const TC_H_CLSACT = 0xfffffff1;
 const TCA_KIND = 1;

@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 
-export { imageStore, labelsOf, noteImage, noteTag } from "../engine/image_notes.ts";
+export { imageStore, labelsOf, noteTag } from "../engine/image_notes.ts";
 
 /** Errors that docker's daemon would report get its prefix: scripts look for it. */
 export function asDaemonError(error: unknown): unknown {

@@ -100,6 +100,17 @@ export function emptyContainerConfig(image: string): ContainerConfig {
   };
 }
 
+/** Of an endpoint what it gets while it is connected: nothing. */
+export const NOT_CONNECTED = {
+  EndpointID: "",
+  Gateway: "",
+  IPAddress: "",
+  IPPrefixLen: 0,
+  IPv6Gateway: "",
+  GlobalIPv6Address: "",
+  GlobalIPv6PrefixLen: 0,
+} as const;
+
 /** Settings of an endpoint of which nothing is known yet. */
 export function emptyEndpoint(): EndpointSettings {
   return {
@@ -110,13 +121,7 @@ export function emptyEndpoint(): EndpointSettings {
     DriverOpts: null,
     GwPriority: 0,
     NetworkID: "",
-    EndpointID: "",
-    Gateway: "",
-    IPAddress: "",
-    IPPrefixLen: 0,
-    IPv6Gateway: "",
-    GlobalIPv6Address: "",
-    GlobalIPv6PrefixLen: 0,
+    ...NOT_CONNECTED,
     DNSNames: null,
   };
 }

@@ -1,6 +1,7 @@
 /** `NetworkSettings` of a container, in docker's shape. */
 import { macOf, parseIp, showMac } from "../net/address.ts";
 import type { EndpointState, NetworkState } from "../net/state.ts";
+import { NOT_CONNECTED } from "./host_config.ts";
 import type { ContainerRecord, EndpointSettings, NetworkSettings, PortMap } from "./types.ts";
 
 /** Everything empty: what `inspect` shows before the first start. */
@@ -60,13 +61,7 @@ export function withoutAddresses({ Networks }: NetworkSettings): NetworkSettings
     [name, {
       ...endpoint,
       MacAddress: askedMac(endpoint),
-      EndpointID: "",
-      Gateway: "",
-      IPAddress: "",
-      IPPrefixLen: 0,
-      IPv6Gateway: "",
-      GlobalIPv6Address: "",
-      GlobalIPv6PrefixLen: 0,
+      ...NOT_CONNECTED,
     }] as const
   );
   return { ...emptyNetworkSettings(), Networks: Object.fromEntries(asked) };

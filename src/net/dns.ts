@@ -19,6 +19,7 @@ import { addClsact, addProgram } from "../../ffi/traffic_control.ts";
 import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { isLoopback } from "./address.ts";
 import { CONTAINER_VALUE, NAME_KEY, NAME_VALUE, NUMBER_BYTES } from "./dns_layout.ts";
+import { LOOPBACK_INDEX } from "./dns_packet.ts";
 import { type DnsPrograms, ensureDns, openDns } from "./dns_programs.ts";
 import {
   containerValue,
@@ -38,7 +39,6 @@ import { hostResolvConf, servedResolvConf, type ServedResolver } from "./resolv_
 import type { Sandbox } from "./sandbox.ts";
 import type { DnsState, EndpointState, NetworkState, ResolvConfState } from "./state.ts";
 
-const LOOPBACK_INDEX = 1;
 const MOST_NUMBERS = 0xffff;
 
 const errorPath = (places: NetPlaces) => `${places.run}/dns.error`;

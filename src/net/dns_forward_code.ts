@@ -15,7 +15,9 @@ import {
   IP,
   loadHeaders,
   lookUp,
+  LOOPBACK_INDEX,
   PORTS,
+  QUERY_RESPONSE,
   SKB_CLASSID,
   STACK,
   storeBytes,
@@ -34,8 +36,6 @@ export interface DnsMaps {
 }
 
 const SYN = 0x02, ACK = 0x10;
-const QUERY_RESPONSE = 0x80;
-const LOOPBACK_INDEX = 1;
 const BPF_F_INGRESS = 1;
 
 /** The key of a question from the client's port at `port` of the packet. */

@@ -10,6 +10,8 @@ export const network16 = (value: number) => ((value & 0xff) << 8) | (value >> 8)
 /** 127.0.0.11, as a program loads it: the machine's order is the other one. */
 export const DNS_SERVER_LOADED = 0x0b00007f;
 export const DNS_PORT = network16(53);
+/** The number of a namespace's loopback interface. */
+export const LOOPBACK_INDEX = 1;
 export const UDP = 17;
 export const TCP = 6;
 
@@ -50,6 +52,8 @@ export const DNS = {
   authorities: 36,
   additional: 38,
 } as const;
+/** The bit of `flags` that an answer has. */
+export const QUERY_RESPONSE = 0x80;
 /** All of that: also the least that a TCP packet has. */
 export const HEADER_BYTES = 40;
 /** Where the question is, from the Ethernet header on. */

@@ -20,6 +20,7 @@ import {
   lookUp,
   network16,
   PORTS,
+  QUERY_RESPONSE,
   QUESTION_AT,
   SKB_CLASSID,
   SKB_LENGTH,
@@ -29,7 +30,7 @@ import {
   UDP,
 } from "./dns_packet.ts";
 
-const QUERY_RESPONSE = 0x80, OPCODE = 0x78;
+const OPCODE = 0x78;
 const CLASS_IN = network16(1);
 const TYPE_A = network16(1), TYPE_PTR = network16(12), TYPE_AAAA = network16(28);
 const SERVFAIL = 2;

@@ -4,11 +4,11 @@
  * another container's by now, or to nobody. So what is known of a port is forgotten when it is
  * published or taken back. Source: linux/netfilter/nfnetlink_conntrack.h.
  */
-import { AF_INET6 } from "../../ffi/constants.ts";
+import { AF_INET, AF_INET6, AF_NETLINK } from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
-import { AF_NETLINK, Netlink, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
+import { Netlink, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import {
   BodyWriter,
   type Message,
@@ -18,7 +18,6 @@ import {
 import { isUnspecified, parseIp, sameIp } from "./address.ts";
 import type { HostPort } from "./ports.ts";
 
-const AF_INET = 2;
 const NETLINK_NETFILTER = 12;
 const IPPROTO_UDP = 17;
 /** NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_GET and IPCTNL_MSG_CT_DELETE. */

@@ -3,6 +3,7 @@
  * listening socket; the container's monitor inherits it, so the kernel itself refuses the port to
  * everybody else as long as the container runs, and frees it when it ends.
  */
+import { AF_INET, AF_INET6 } from "../../ffi/constants.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, errnoText } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
@@ -88,8 +89,6 @@ export function wishesOf(
   });
 }
 
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;

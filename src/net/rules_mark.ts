@@ -3,10 +3,10 @@
  * it; asking takes the kernel a few microseconds, so that every command can look whether somebody
  * else was at the rules since. `rules_watch.ts` then looks what is left of ours.
  */
-import { AF_INET6 } from "../../ffi/constants.ts";
+import { AF_INET, AF_INET6, AF_NETLINK } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
-import { AF_NETLINK, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
+import { SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import {
   decodeReplies,
   encodeBatch,
@@ -16,7 +16,6 @@ import {
 import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import type { NetPlaces } from "./places.ts";
 
-const AF_INET = 2;
 const IPPROTO_IP = 0;
 const IPPROTO_IPV6 = 41;
 const IPPROTO_RAW = 255;

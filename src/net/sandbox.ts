@@ -4,6 +4,7 @@
  * second process takes part in configuring a container's side.
  */
 import {
+  AF_NETLINK,
   CLONE_FILES,
   CLONE_NEWNET,
   CLONE_NEWUSER,
@@ -11,7 +12,7 @@ import {
   O_RDONLY,
 } from "../../ffi/constants.ts";
 import { Fd, openAt } from "../../ffi/fd.ts";
-import { AF_NETLINK, Netlink, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
+import { Netlink, NETLINK_ROUTE, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import { type Exchange, exchange } from "../../ffi/netlink_steps.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";

@@ -8,7 +8,7 @@ import { busyboxRoot, runProgram } from "../lib/oci_box.ts";
 import { type Peer, startDocker, startPodman } from "../lib/peer_engines.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 import { describeTree } from "../lib/tree.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 

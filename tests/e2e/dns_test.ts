@@ -6,7 +6,7 @@ import { parseIp } from "../../src/net/address.ts";
 import { DnsServer } from "../lib/dns_server.ts";
 import { Engine } from "../lib/engine.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

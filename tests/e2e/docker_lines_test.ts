@@ -16,7 +16,7 @@ import {
   words,
 } from "../lib/transcript.ts";
 
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 const FOLDER = new URL("../golden/docker/", import.meta.url);
 const UNEXPLAINED = "not explained yet";

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { PseudoTerminal } from "../lib/pseudo_terminal.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

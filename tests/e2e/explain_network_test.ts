@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Engine } from "../lib/engine.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, interfaces } from "./network_namespace.ts";
+import { enterTestNetwork, interfaces } from "../lib/network_namespace.ts";
 
 const engine = new Engine();
 const box = engine.rootfs("box");

@@ -5,7 +5,7 @@ import { type Peer, startDocker } from "../lib/peer_engines.ts";
 import { makeTree, XATTRS } from "../lib/rich_tree.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 import { describeTree } from "../lib/tree.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 const missing = ["docker", "dockerd", "containerd", "runc", "iptables", "busybox", "tar"]
   .filter((program) => !hasProgram(program));

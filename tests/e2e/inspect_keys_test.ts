@@ -8,7 +8,7 @@ import { assertGolden } from "../lib/golden.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { startDocker } from "../lib/peer_engines.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 

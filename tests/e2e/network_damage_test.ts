@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Engine } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, interfaces } from "./network_namespace.ts";
+import { enterTestNetwork, interfaces } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

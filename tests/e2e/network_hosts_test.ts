@@ -9,7 +9,7 @@ import { parseIp } from "../../src/net/address.ts";
 import { createSandbox, type Sandbox } from "../../src/net/sandbox.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, hear, interfaces } from "./network_namespace.ts";
+import { enterTestNetwork, hear, interfaces } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

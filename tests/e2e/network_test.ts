@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, hear, interfaces, watches } from "./network_namespace.ts";
+import { enterTestNetwork, hear, interfaces, watches } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork, watches } from "./network_namespace.ts";
+import { enterTestNetwork, watches } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 const engine = new Engine();

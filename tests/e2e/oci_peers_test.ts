@@ -3,7 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { waitFor } from "../lib/engine.ts";
 import { type Peer, startContainerd, startDocker, startPodman } from "../lib/peer_engines.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 

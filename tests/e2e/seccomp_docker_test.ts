@@ -5,7 +5,7 @@ import { startDocker } from "../lib/peer_engines.ts";
 import { Engine } from "../lib/engine.ts";
 import { tryCall, writeProgram } from "../lib/hostile.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 const missing = ["docker", "dockerd", "containerd", "runc", "iptables", "busybox", "tar"]
   .filter((program) => !hasProgram(program));

@@ -5,7 +5,7 @@ import { readStats } from "../../src/runtime/cgroup_stats.ts";
 import { waitFor } from "../lib/engine.ts";
 import { type Peer, startDocker } from "../lib/peer_engines.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 

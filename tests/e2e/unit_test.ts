@@ -7,7 +7,7 @@ import { whyNoCgroups } from "../lib/cgroup_box.ts";
 import { Engine, PROGRAM } from "../lib/engine.ts";
 import { read, runProgram } from "../lib/oci_box.ts";
 import { skipUnless } from "../lib/skip.ts";
-import { enterTestNetwork } from "./network_namespace.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 
 enterTestNetwork();
 

@@ -6,13 +6,12 @@
  */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { HostFaults } from "../lib/host_faults.ts";
-import { CLONE_NEWNET } from "../../ffi/constants.ts";
-import { check } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
-import { deleteLink, linkUp } from "../../ffi/rtnetlink.ts";
+import { deleteLink } from "../../ffi/rtnetlink.ts";
 import { describe } from "../../src/cli/exit.ts";
 import { removeContainer } from "../../src/engine/stop.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 import { makeContainer, names, traces } from "../lib/net_traces.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { start, stop } from "../lib/started.ts";
@@ -66,11 +65,7 @@ for (const [name, flags, fresh] of CONFIGS) {
     sanitizeOps: false,
     sanitizeResources: false,
     fn: async () => {
-      check("make a test namespace", "unshare", CLONE_NEWNET);
-      {
-        using netlink = Netlink.open();
-        netlink.batch([linkUp("lo")]);
-      }
+      enterTestNetwork();
       await engine.ok("network", "create", "--ipv6", "app");
       const alone = await engine.ok("network", "create", "alone");
       const neighbour = await start(await make(...NEIGHBOUR));

@@ -4,15 +4,12 @@
  * command finds what is left, even after the client has ended, and a later start works.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { CLONE_NEWNET } from "../../ffi/constants.ts";
 import { EPERM } from "../../ffi/errno.ts";
-import { check } from "../../ffi/libc.ts";
-import { Netlink } from "../../ffi/netlink.ts";
-import { linkUp } from "../../ffi/rtnetlink.ts";
 import { describe } from "../../src/cli/exit.ts";
 import { sweep } from "../../src/engine/cleanup.ts";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { HostFaults } from "../lib/host_faults.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 import { makeContainer, traces } from "../lib/net_traces.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { start, stop } from "../lib/started.ts";
@@ -65,11 +62,7 @@ Deno.test({
   sanitizeOps: false,
   sanitizeResources: false,
   fn: async () => {
-    check("make a test namespace", "unshare", CLONE_NEWNET);
-    {
-      using netlink = Netlink.open();
-      netlink.batch([linkUp("lo")]);
-    }
+    enterTestNetwork();
     await engine.ok("network", "create", "app");
     const make = (...words: string[]) =>
       makeContainer(engine, [

@@ -6,8 +6,8 @@ import { CLONE_NEWNET } from "../../ffi/constants.ts";
 import { check } from "../../ffi/libc.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkUp } from "../../ffi/rtnetlink.ts";
-import type { Engine } from "../lib/engine.ts";
-import { isRoot } from "../lib/skip.ts";
+import type { Engine } from "./engine.ts";
+import { isRoot } from "./skip.ts";
 
 /** To be called once, before anything is started. Nothing happens for an ordinary user. */
 export function enterTestNetwork(): void {
