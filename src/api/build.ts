@@ -9,7 +9,7 @@ import { isImageRefusal } from "../engine/refusal.ts";
 import type { HostConfig, Ulimit } from "../engine/types.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference } from "../image/reference.ts";
-import { fields, list, map, number, text } from "../image/shape.ts";
+import { fields, list, map, number, type Shape, text } from "../image/shape.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 import { ProgressAnswer } from "./progress_answer.ts";
@@ -24,7 +24,7 @@ class StoppedError extends Error {
 }
 
 /** A parameter that is JSON of a known shape; undefined without one. Throws ApiError 400. */
-function jsonIn<T>({ query }: Exchange, name: string, shape: ReturnType<typeof map>) {
+function jsonIn<T>({ query }: Exchange, name: string, shape: Shape) {
   const given = query.text(name);
   if (given === "") return undefined;
   try {
@@ -38,7 +38,7 @@ function jsonIn<T>({ query }: Exchange, name: string, shape: ReturnType<typeof m
 }
 
 /** A build argument may be `null`: it is named and has no value. */
-const argument: typeof text = (value) => value === null ? undefined : text(value);
+const argument: Shape = (value) => value === null ? undefined : text(value);
 
 function limitsIn(exchange: Exchange): Partial<HostConfig> {
   const { query } = exchange;

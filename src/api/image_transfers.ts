@@ -25,8 +25,7 @@ export async function create(exchange: Exchange): Promise<void> {
   if (query.text("fromSrc") !== "") return await importBody(exchange);
   const name = query.text("fromImage");
   if (name === "") throw new ApiError(400, "want fromImage or fromSrc");
-  const tag = query.text("tag");
-  const reference = referenceOf(name, tag);
+  const reference = referenceOf(name, query.text("tag"));
   const credentials = givenCredentials(exchange);
   const display = new ProgressAnswer(exchange);
   const output = {
@@ -36,7 +35,7 @@ export async function create(exchange: Exchange): Promise<void> {
     write: (line: string) => display.line(line),
     credentials,
   };
-  const isBare = tag === "" && reference.tag === undefined && reference.digest === undefined;
+  const isBare = reference.tag === undefined && reference.digest === undefined;
   await display.during(async () => {
     const wanted = platformOf(exchange);
     if (isBare) await pullAllTags(imageStore(), reference, wanted, output);

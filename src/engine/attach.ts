@@ -6,7 +6,7 @@
  * chunk: nothing is lost while they are attached, nothing of the log driver matters, and one
  * message carries a terminal's master (no ptrace rights are needed, as pidfd_getfd would).
  */
-import { MSG_DONTWAIT, POLLIN } from "../../ffi/constants.ts";
+import { POLLIN } from "../../ffi/constants.ts";
 import { type Fd, readInto } from "../../ffi/fd.ts";
 import { poll } from "../../ffi/poll.ts";
 import { isTerminal, rawMode } from "../../ffi/tty.ts";
@@ -18,6 +18,7 @@ import { readRecord } from "./containers.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { emitContainerEvent } from "./events.ts";
 import { endOnSignals, forwardWindowSize, SignalProxy } from "./forward.ts";
+import { nextPacket } from "./next_packet.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
 import type { StartedContainer } from "./start.ts";
 import { LOST_EXIT_CODE, stateOf } from "./state.ts";
@@ -129,16 +130,9 @@ async function pumpOutput(
     ...(attach.stdout ? { [STDOUT]: new Output(1) } : {}),
     ...(attach.stderr ? { [STDERR]: new Output(2) } : {}),
   };
-  for (let hungUp = false;;) {
-    const packet = client.receive(MSG_DONTWAIT);
-    if (packet === undefined) {
-      await flushAll(streams);
-      if (hungUp) break;
-      const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
-      // Beside POLLIN there is POLLHUP: what is there now is all there will be.
-      hungUp = events > POLLIN;
-      continue;
-    }
+  for (;;) {
+    const packet = await nextPacket(client, () => flushAll(streams));
+    if (packet === undefined) break;
     if (packet.kind === CONSOLE && client.master) onMaster(client.master);
     if (packet.kind === EXITED) break;
     const stream = streams[packet.kind];
@@ -156,13 +150,8 @@ export async function followOutput(
   take: (stream: "stdout" | "stderr", bytes: Uint8Array<ArrayBuffer>) => void,
 ): Promise<void> {
   for (;;) {
-    const packet = client.receive(MSG_DONTWAIT);
-    if (packet === undefined) {
-      const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
-      if (events > POLLIN && client.receive(MSG_DONTWAIT) === undefined) return;
-      continue;
-    }
-    if (packet.kind === EXITED) return;
+    const packet = await nextPacket(client);
+    if (packet === undefined || packet.kind === EXITED) return;
     if (packet.kind === STDOUT) take("stdout", packet.bytes);
     else if (packet.kind === STDERR) take("stderr", packet.bytes);
   }

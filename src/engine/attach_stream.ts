@@ -1,7 +1,5 @@
 /** Attaching somebody whose streams are not this program's: a client of the API. */
-import { MSG_DONTWAIT, POLLIN } from "../../ffi/constants.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { poll } from "../../ffi/poll.ts";
 import { setWindowSize, type WindowSize } from "../../ffi/tty.ts";
 import { UserError } from "../base/errors.ts";
 import { containerRunDirectory, waitingDirectory, waitingPrefix } from "../base/places.ts";
@@ -11,6 +9,7 @@ import { waitForStarts, type WaitingClient } from "../runtime/monitor_waiting.ts
 import { lockContainer, readRecord } from "./containers.ts";
 import { DetachFilter } from "./detach_keys.ts";
 import { emitContainerEvent } from "./events.ts";
+import { nextPacket } from "./next_packet.ts";
 import { writeAllAsync } from "./output_stream.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -126,16 +125,9 @@ export class Attachment implements Disposable {
     const isTerminal = this.record.Config.Tty;
     // One that was there had its greeting before, and its stdin with it.
     if (this.source === client && !isTerminal) this.#target.resolve(client.stdin);
-    for (let hungUp = false;;) {
-      const packet = client.receive(MSG_DONTWAIT);
-      if (packet === undefined) {
-        await gathered.flush();
-        if (hungUp) return false;
-        const [events] = await poll([{ fd: client.socket.raw, events: POLLIN }]);
-        // Beside POLLIN there is POLLHUP: what is there now is all there will be.
-        hungUp = events > POLLIN;
-        continue;
-      }
+    for (;;) {
+      const packet = await nextPacket(client, () => gathered.flush());
+      if (packet === undefined) return false;
       const { kind, bytes, timeNs } = packet;
       if (kind === HELLO && !isTerminal) this.#target.resolve(client.stdin);
       if (kind === CONSOLE) this.#target.resolve(client.master);

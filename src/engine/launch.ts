@@ -11,7 +11,7 @@ import {
 } from "../base/places.ts";
 import { ownCommand } from "../base/self.ts";
 import { openDoor } from "../runtime/cgroup.ts";
-import { type Cgroup } from "../runtime/cgroup_place.ts";
+import type { Cgroup } from "../runtime/cgroup_place.ts";
 import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
 import { connectWaiting, type WaitingEnd } from "../runtime/monitor_waiting.ts";

@@ -17,7 +17,7 @@ import {
   openDoor,
   removeCgroup,
 } from "./cgroup.ts";
-import { type Cgroup } from "./cgroup_place.ts";
+import type { Cgroup } from "./cgroup_place.ts";
 import { checkSpec } from "./check.ts";
 import { openTrees } from "./bind_trees.ts";
 import { runHooks, startInside } from "./hooks.ts";
