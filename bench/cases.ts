@@ -2,6 +2,7 @@
  * The cases, one entry each. A case gives every engine that takes part a function that does the
  * thing once and returns what it cost; the runner calls them in turn, so that noise is shared.
  */
+import { buildCases } from "./build_cases.ts";
 import { type Engine, type EngineName, output } from "./engines.ts";
 import { importSmall, LARGE_IMAGE, type Materials, SMALL_IMAGE } from "./materials.ts";
 import { timeCall } from "./measure.ts";
@@ -263,6 +264,7 @@ export const CASES: readonly Case[] = [
   LOAD,
   SAVE,
   COMMIT,
+  ...buildCases,
   ...transferCases,
   ...memoryCases,
 ];
