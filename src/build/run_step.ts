@@ -6,13 +6,19 @@ import { changesToPack } from "../engine/changes_to_pack.ts";
 import { containerIds, listRecords } from "../engine/containers.ts";
 import { createContainer } from "../engine/create.ts";
 import { emptyContainerConfig, emptyEndpoint, emptyHostConfig } from "../engine/host_config.ts";
+import { makeOverlayDirectories, overlayDirectories } from "../engine/foundation.ts";
 import { finish, startNew } from "../engine/run.ts";
 import { killContainer, removeContainer } from "../engine/stop.ts";
 import type { ContainerRecord, CreateRequest, HostConfig, Mount } from "../engine/types.ts";
 import { packUpper } from "../image/commit.ts";
+import { readRange } from "../image/incoming.ts";
+import { overlayKind } from "../image/layers.ts";
 import { tryLock } from "../image/locks.ts";
 import type { Session } from "../image/session.ts";
 import { isThere, type Store } from "../image/store.ts";
+import { TarReader } from "../image/tar.ts";
+import { Unpacker } from "../image/unpack.ts";
+import { openDirectory } from "../../ffi/fd.ts";
 import type { BuiltLayer, StageState } from "./stage_state.ts";
 
 /** What a RUN runs. */
@@ -44,16 +50,11 @@ export class RunError extends UserError {
   }
 }
 
-/** Runs it. The layer of what it changed, if it changed anything. Throws RunError, UserError. */
+/**
+ * Runs it. The layer of what it changed, if it changed anything; on this machine's own root that of
+ * all that the stage has changed so far. Throws RunError, UserError.
+ */
 export async function runStep(session: Session, wish: RunWish): Promise<BuiltLayer | undefined> {
-  if (wish.state.isHost && wish.state.layers.length > 0) {
-    // The layer would lie inside of the one below it, which overlayfs refuses.
-    throw new UserError(
-      "Cannot RUN on this machine's own root and what the stage has put on it: a stage FROM host " +
-        "has one RUN, and COPY, ADD and WORKDIR only behind it; join the commands with && and " +
-        "mount the context: RUN --mount=target=/src",
-    );
-  }
   const record = await createContainer(requestOf(session, wish), {
     command: ["build"],
     warn: wish.warn,
@@ -66,11 +67,32 @@ export async function runStep(session: Session, wish: RunWish): Promise<BuiltLay
   });
   wish.onContainer(record.Id);
   try {
+    if (wish.state.isHost) placeOnHost(session, record.Id, wish.state);
     return await runIn(session, record, wish);
   } finally {
     if (containerIds().includes(record.Id)) {
       await removeContainer(record.Id, { force: true, volumes: true });
     }
+  }
+}
+
+/**
+ * Makes what the stage has put on this machine's own root the container's own writes: overlayfs takes
+ * no layer that lies inside of another one, and the store lies in "/".
+ */
+function placeOnHost({ store }: Session, id: string, { layers }: StageState): void {
+  if (layers.length === 0) return;
+  const directories = overlayDirectories(id, []);
+  makeOverlayDirectories(directories);
+  for (const { descriptor: { digest, size } } of layers) {
+    using root = openDirectory(directories.upper);
+    using unpacker = new Unpacker(root.raw, { overlay: overlayKind() });
+    const reader = new TarReader(unpacker);
+    for (const chunk of readRange({ path: store.blob(digest), offset: 0, size })) {
+      reader.push(chunk);
+    }
+    reader.finish();
+    unpacker.finish();
   }
 }
 

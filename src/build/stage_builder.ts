@@ -35,6 +35,9 @@ export interface StageContext {
   treeOf(source: string | undefined): Promise<SourceTree>;
 }
 
+/** What an instruction changes beside its layer. */
+type StepChanges = Pick<Parameters<typeof withStep>[1], "config" | "author" | "isWhole">;
+
 export class StageBuilder {
   #hasCmd = false;
 
@@ -114,7 +117,7 @@ export class StageBuilder {
     createdBy: string,
     work: Work,
     make: () => Promise<BuiltLayer | undefined>,
-    more: Pick<Parameters<typeof withStep>[1], "config" | "author"> = {},
+    more: StepChanges = {},
   ): Promise<void> {
     const { store } = this.session;
     const key = digestOf(JSON.stringify(parts));
@@ -146,7 +149,7 @@ export class StageBuilder {
     created: string,
     createdBy: string,
     layer: BuiltLayer | undefined,
-    more: Pick<Parameters<typeof withStep>[1], "config" | "author">,
+    more: StepChanges,
   ): void {
     this.state = withStep(this.state, { created, createdBy, ...(layer && { layer }), ...more });
   }
@@ -249,7 +252,7 @@ export class StageBuilder {
       const proxies = context.scope.global.proxies().map(([name, value]) => `${name}=${value}`);
       return await runStep(this.session, {
         state: this.state,
-        layers: await unpackedLayers(this.session, this.state),
+        layers: this.state.isHost ? ["/"] : await unpackedLayers(this.session, this.state),
         words,
         env: [...this.#env, ...args, ...proxies, ...placed.env],
         mounts: [...placed.mounts, ...(script ? [script.mount] : [])],
@@ -260,7 +263,7 @@ export class StageBuilder {
         warn: (text) => request.events.warn(text),
         signal: request.signal,
       });
-    });
+    }, { isWhole: this.state.isHost });
   }
 
   /** What of the mounts counts for the cache: the files they show, not caches and secrets. */

@@ -121,11 +121,13 @@ export function withStep(
     created: string;
     createdBy: string;
     layer?: BuiltLayer;
+    /** The layer holds all that the stage has made, not only what this instruction did. */
+    isWhole?: boolean;
     config?: ImageRunConfig;
     author?: string;
   },
 ): StageState {
-  const { created, createdBy, layer, config, author } = step;
+  const { created, createdBy, layer, isWhole, config, author } = step;
   const entry: HistoryEntry = {
     created,
     created_by: createdBy,
@@ -136,7 +138,7 @@ export function withStep(
     ...state,
     ...(config && { config }),
     ...(author && { author }),
-    layers: layer === undefined ? state.layers : [...state.layers, layer],
+    layers: [...(isWhole ? [] : state.layers), ...(layer ? [layer] : [])],
     history: [...state.history, entry],
     created,
   };

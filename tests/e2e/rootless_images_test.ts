@@ -142,7 +142,9 @@ RUN --mount=type=cache,target=/cache --mount=type=secret,id=s \\
 USER 1000
 RUN echo mine > /tmp-of || true
 FROM host AS tools
-RUN echo of-host > /tmp/tool
+RUN echo of-host > /tmp/first && echo > /tmp/other
+RUN rm /tmp/other && mv /tmp/first /tmp/tool
+RUN test ! -e /tmp/first && test ! -e /tmp/other
 FROM bb
 COPY --from=0 /copied /made /
 COPY --from=tools /tmp/tool /`,
