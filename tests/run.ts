@@ -5,11 +5,15 @@
  * "N passed, N failed, N skipped"; the exit code is 1 if anything failed.
  */
 import { SKIP_LOG_VARIABLE } from "./lib/skip.ts";
+import { ENGINES_VARIABLE, networkTraces } from "./lib/traces.ts";
 import { installPackages } from "./packages.ts";
 
 /** Long files first: the last ones should not have to wait for one. */
 const PARTS = ["vm", "check", "lint", "fmt", "unit", "fuzz", "kernel", "e2e"] as const;
 type Part = typeof PARTS[number];
+
+/** These need root and what people install beside an engine. */
+const startsContainers = (part: Part) => ["kernel", "vm", "e2e"].includes(part);
 
 /** A file that runs longer is killed and counted as failed. All files together have 25 minutes. */
 const FILE_LIMIT_MS = 400_000;
@@ -61,8 +65,19 @@ function countOf(xml: string, pattern: RegExp): number {
   return [...xml.matchAll(pattern)].length;
 }
 
-/** What the tests of one file came to, from Deno's JUnit report. */
+/** What Deno says of itself when it, and not a test, has come to an unexpected end. */
+const PANIC = "Deno has panicked";
+
+/** The tests of one file; once more if Deno itself broke down, which is told. */
 async function runFile(file: string): Promise<Outcome> {
+  const first = await runFileOnce(file);
+  if (!first.output.includes(PANIC)) return first;
+  console.log(`${PANIC}, so once more: ${file}\n${indented(first.output)}`);
+  return await runFileOnce(file);
+}
+
+/** What the tests of one file came to, from Deno's JUnit report. */
+async function runFileOnce(file: string): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "diplodock-test-" });
   const report = `${folder}/report.xml`;
   const env = { [SKIP_LOG_VARIABLE]: `${folder}/skipped` };
@@ -137,15 +152,28 @@ function print(name: string, outcome: Outcome, elapsedMs: number): void {
       console.log(`   skipped: ${reason}`);
     }
   }
-  if (failed > 0) console.log(output.trimEnd().replaceAll(/^/gm, "   | "));
+  if (failed > 0) console.log(indented(output));
+}
+
+const indented = (output: string) => output.trimEnd().replaceAll(/^/gm, "   | ");
+
+/** Says what engines of the tests have left on the machine's network; nothing is as it should be. */
+function leftStep(engines: string): [name: string, run: () => Promise<Outcome>] {
+  return ["nothing is left behind", async () => {
+    const runs = await Deno.readTextFile(engines).catch(() => "");
+    const left = await networkTraces(runs.split("\n").filter((run) => run !== ""));
+    const failed = Math.min(left.length, 1);
+    return { passed: 1 - failed, failed, skipped: 0, output: left.join("\n"), reasons: [] };
+  }];
 }
 
 async function runParts(parts: readonly Part[]): Promise<Count> {
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   const failures: string[] = [];
-  const steps = parts.flatMap(stepsOf).values();
+  const engines = await Deno.makeTempFile({ prefix: "diplodock-test-" });
+  Deno.env.set(ENGINES_VARIABLE, engines);
   // Each lane takes the next step as soon as it is done with one.
-  const lane = async () => {
+  const lane = async (steps: Iterable<ReturnType<typeof leftStep>>) => {
     for (const [name, run] of steps) {
       const start = performance.now();
       const outcome = await run();
@@ -156,7 +184,10 @@ async function runParts(parts: readonly Part[]): Promise<Count> {
       if (outcome.failed > 0) failures.push(name);
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  const steps = parts.flatMap(stepsOf).values();
+  await Promise.all(Array.from({ length: LANES }, () => lane(steps)));
+  if (parts.some(startsContainers)) await lane([leftStep(engines)]);
+  await Deno.remove(engines);
   for (const name of failures) console.log(`failed: ${name}`);
   return total;
 }
@@ -168,7 +199,7 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const parts = PARTS.filter((part) => Deno.args.length === 0 || Deno.args.includes(part));
-  if (parts.some((part) => ["kernel", "vm", "e2e"].includes(part))) installPackages();
+  if (parts.some(startsContainers)) installPackages();
   const { passed, failed, skipped } = await runParts(parts);
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   Deno.exitCode = failed > 0 ? 1 : 0;

@@ -68,6 +68,7 @@ export const COMMANDS: Readonly<Record<string, CommandRow>> = {
   "system dial-stdio": row("system", "Speak docker's API on stdin and stdout, for one connection", () => import("./system_dial_stdio.ts")),
   "system service": row("system", "Serve docker's API on a local socket", () => import("./system_service.ts")),
   "system prune": row("system", "Remove unused data", () => import("./system_prune.ts")),
+  "system reset": row("system", "Remove all containers, images, networks, volumes and files of this engine", () => import("./system_reset.ts")),
   "system df": row("system", "Show disk usage", () => import("./system_df.ts")),
   "commit": row("other", "Create a new image from a container's changes", () => import("./commit.ts")),
   "export": row("other", "Export a container's filesystem as a tar archive", () => import("./export.ts")),

@@ -7,7 +7,7 @@ import { EINVAL, ENOENT, errnoText, SyscallError } from "../../ffi/errno.ts";
 import { lockFile } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { readIfThere } from "../base/files.ts";
+import { mountPoints } from "../base/mount_points.ts";
 import { containerDirectory } from "../base/places.ts";
 import { listRecords } from "./containers.ts";
 import { stateOf } from "./state.ts";
@@ -16,13 +16,7 @@ import { findVolume, hasMount, noSuchVolume, volumeData, volumeDirectory } from 
 
 /** Whether something is mounted on `path`, by the mount table of this process. */
 function isMounted(path: string): boolean {
-  const table = readIfThere("/proc/self/mountinfo") ?? "";
-  return table.split("\n").some((line) => unescape(line.split(" ")[4] ?? "") === path);
-}
-
-/** The kernel writes blanks of paths as \040. proc_pid_mountinfo(5). */
-function unescape(path: string): string {
-  return path.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(parseInt(digits, 8)));
+  return mountPoints().includes(path);
 }
 
 /**

@@ -12,6 +12,7 @@ import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
+import { mountPoints } from "../base/mount_points.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { lockBriefly } from "./locks.ts";
 import type { ImageRecord, LayerRecord } from "./records.ts";
@@ -27,10 +28,7 @@ export function mountPoint(store: Store, id: Digest): string {
 /** The ids of all mounted images. Source: /proc/self/mountinfo, field 5. */
 export function mountedImages(store: Store): Digest[] {
   const prefix = `${store.root}/mounts/`;
-  const targets = Deno.readTextFileSync("/proc/self/mountinfo").split("\n").map((line) =>
-    line.split(" ")[4] ?? ""
-  );
-  return targets.filter((target) => target.startsWith(prefix))
+  return mountPoints().filter((target) => target.startsWith(prefix))
     .map((target) => `sha256:${target.slice(prefix.length)}` as Digest);
 }
 

@@ -230,16 +230,26 @@ function kindOf(places: NetPlaces, backend: Backend, before: string): MarkKind |
   return notedMark(places)?.kind ?? "legacy"; // perhaps there was nothing to change
 }
 
-/** Takes our chains or tables out of the kernel, whatever state they are in. */
+/**
+ * Takes our chains or tables out of the kernel, whatever state they are in. Where nothing tells by
+ * which program they were given, every program takes what it finds.
+ */
 export async function removeRules(places: NetPlaces): Promise<void> {
   const known = readApplied(places);
-  if (known === undefined || known.backend === "none") return;
+  if (known === undefined) {
+    for (const backend of PREFERENCE) await takeRules(places, { backend, versions: [4, 6] });
+    return;
+  }
+  if (known.backend === "none") return;
   await takeRules(places, known);
   forgetApplied(places);
   forgetRules(places);
 }
 
-async function takeRules(places: NetPlaces, { backend, versions }: Applied): Promise<void> {
+async function takeRules(
+  places: NetPlaces,
+  { backend, versions }: Pick<Applied, "backend" | "versions">,
+): Promise<void> {
   if (backend === "nft") {
     const path = `${places.run}/rules.nft`;
     Deno.writeTextFileSync(path, nftRemoveText(versions, places.tag), { mode: 0o600 });

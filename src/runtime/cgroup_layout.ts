@@ -4,6 +4,7 @@
  * cgroups(7); the kernel's Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst.
  */
 import { UserError } from "../base/errors.ts";
+import { unescapeMountPath } from "../base/mount_points.ts";
 
 /** One mounted hierarchy. */
 export interface Hierarchy {
@@ -57,20 +58,13 @@ function parseMount(line: string): Hierarchy | undefined {
   const [, , , root, mountPoint] = before.split(" ");
   const [type, , options = ""] = (after ?? "").split(" ");
   if (mountPoint === undefined || (type !== "cgroup" && type !== "cgroup2")) return undefined;
-  const path = unescape(mountPoint);
+  const path = unescapeMountPath(mountPoint);
   const version = type === "cgroup" ? 1 : 2;
   const controllers = version === 2
     ? []
     : options.split(",").filter((word) => !NOT_CONTROLLERS.has(word) && !word.includes("="));
   const name = path.slice(path.lastIndexOf("/") + 1);
-  return { name, mountPoint: path, root: unescape(root), version, controllers };
-}
-
-/** Mount paths write space, tab, newline and backslash in octal. */
-function unescape(path: string): string {
-  return path.includes("\\")
-    ? path.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)))
-    : path;
+  return { name, mountPoint: path, root: unescapeMountPath(root), version, controllers };
 }
 
 /**

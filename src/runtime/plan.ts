@@ -9,6 +9,7 @@ import {
   capabilityNames,
   narrowCapabilities,
 } from "./capabilities.ts";
+import { mountPoints } from "../base/mount_points.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
 import { cgroupMounts, type InitPlan } from "./init.ts";
@@ -124,9 +125,7 @@ function rootPlan(spec: Spec, context: StartContext, userNamespace: boolean): Ro
 /** The mount point that `path` is on, by the text of /proc/self/mountinfo. */
 export function mountPointOf(path: string, mountinfo: string): string {
   let found = "/";
-  for (const line of mountinfo.split("\n")) {
-    const point = (line.split(" ")[4] ?? "/")
-      .replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
+  for (const point of mountPoints(mountinfo)) {
     const holds = path === point || path.startsWith(`${point}/`);
     if (holds && point.length > found.length) found = point;
   }

@@ -5,6 +5,7 @@
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { removeCgroup } from "../../src/runtime/cgroup.ts";
 import { openCgroup } from "../../src/runtime/cgroup_place.ts";
+import { noteEngine } from "./traces.ts";
 
 /** The binary under test. */
 export const PROGRAM = Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock";
@@ -40,6 +41,7 @@ export class Engine implements AsyncDisposable {
     Deno.chmodSync(this.top, 0o755);
     this.root = `${this.top}/root`;
     this.run = `${this.top}/run`;
+    noteEngine(this.run);
     this.env = {
       DIPLODOCK_ROOT: this.root,
       DIPLODOCK_RUN: this.run,
@@ -169,11 +171,11 @@ export class Engine implements AsyncDisposable {
     return found;
   }
 
-  /** Removes containers, processes, cgroups, mounts and directories; whatever state they are in. */
+  /** Removes all of it, whatever state it is in. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.remember();
-    const ids = this.ids();
-    if (ids.length > 0) await this.dd("rm", "-f", "-v", ...ids);
+    // What a test has broken on purpose may keep it from some of it: that goes below.
+    await this.dd("system", "reset", "-f");
     await waitFor(() => this.processes().length === 0, 2000).catch(() => {});
     for (const { pid } of this.processes()) kill(pid);
     for (const id of this.#seen) {
