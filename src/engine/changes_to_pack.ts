@@ -4,7 +4,7 @@ import type { CommitOptions } from "../image/commit.ts";
 import { isThere } from "../image/store.ts";
 import { markOf } from "../image/whiteout.ts";
 import { containerChanges } from "./diff.ts";
-import { readFoundation, writtenTree } from "./foundation.ts";
+import { rootDocument, writtenTree } from "./foundation.ts";
 import type { ContainerRecord } from "./types.ts";
 import { diskOwners } from "./disk_owners.ts";
 
@@ -12,8 +12,8 @@ import { diskOwners } from "./disk_owners.ts";
 export function changesToPack(
   record: ContainerRecord,
 ): Pick<CommitOptions, "upper" | "owners" | "deleted" | "exclude"> {
-  const owners = diskOwners(record);
-  const { storage } = readFoundation(record.Id);
+  const root = rootDocument(record.Id), { storage } = root;
+  const owners = diskOwners(root);
   const upper = writtenTree(record.Id, storage);
   return {
     ...(isThere(upper) && { upper }),

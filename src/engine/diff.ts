@@ -8,7 +8,7 @@ import { cBytes, fromText, toText } from "../image/byte_string.ts";
 import { namesIn, type Stat, statAt, statFd } from "../image/stat.ts";
 import { isOpaque, isWhiteout, markOf, WHITEOUT_PREFIX } from "../image/whiteout.ts";
 import type { RootDocument } from "./container_documents.ts";
-import { hasOwnRoot, readFoundation, rootDocument, writtenTree } from "./foundation.ts";
+import { hasOwnRoot, rootDocument, writtenTree } from "./foundation.ts";
 import { lookUp, type MergedDirectory, namesOf, openLayers } from "./layer_view.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -45,11 +45,11 @@ export function containerChanges(record: ContainerRecord): Change[] {
         `"${RootfsDir}" itself`,
     );
   }
-  const { layers, storage } = readFoundation(record.Id), { pieces } = rootDocument(record.Id);
+  const { layers, shifted, storage, pieces } = rootDocument(record.Id);
   const upper = sys("openat", -100, writtenTree(record.Id, storage), DIRECTORY);
   if (upper === -ENOENT) return []; // never started
   using top = new Fd(checked(upper, "/"));
-  using lower = openLayers(layers, pieces !== undefined);
+  using lower = openLayers(shifted ?? layers, pieces !== undefined);
   const mounts = record.Mounts.map(({ Destination }) => Destination);
   const comparison = new Comparison([...mounts, ...ENGINE_PATHS], { storage, pieces });
   comparison.directory(top, lower, "");

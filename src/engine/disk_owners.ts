@@ -1,13 +1,12 @@
 /** Whose a container's files are, seen from inside. */
 import type { IdMapping } from "../runtime/spec_types.ts";
-import { readRoot } from "./container_documents.ts";
-import type { ContainerRecord } from "./types.ts";
+import type { RootDocument } from "./container_documents.ts";
 
 /** How the ids on the disk of a container are those inside, where they differ. */
 export function diskOwners(
-  record: ContainerRecord,
+  root: Pick<RootDocument, "owners">,
 ): { uid(onDisk: number): number; gid(onDisk: number): number } | undefined {
-  const owners = readRoot(record.Id)?.owners;
+  const owners = root.owners;
   if (owners === undefined) return undefined;
   const find = (maps: readonly (readonly IdMapping[])[]) => (id: number) => {
     for (const map of maps) {

@@ -8,7 +8,7 @@ import { ownUserNamespace } from "../base/own_namespace.ts";
 import { isRootless } from "../base/places.ts";
 import { openHostRoot } from "./container_tree.ts";
 import { lockContainer } from "./containers.ts";
-import { readFoundation, rootOf } from "./foundation.ts";
+import { readFoundation, rootDocument, rootOf } from "./foundation.ts";
 import { mountFuse, unmountFuse } from "./fuse_root.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -46,7 +46,7 @@ export function exportContainer(
   const root = undo.use(openRoot(store, record, undo));
   // An O_PATH descriptor of a mount cannot be listed; its "." can.
   const top = undo.use(openAt(root, ".", O_RDONLY | O_DIRECTORY));
-  const owners = diskOwners(record);
+  const owners = diskOwners(rootDocument(record.Id));
   let unreadable = 0;
   packTree(top.raw, {
     marks: "none",

@@ -3,7 +3,7 @@
  * collects garbage meanwhile. What a killed writer left is removed by the next one.
  */
 import type { Fd } from "../../ffi/fd.ts";
-import { forgetBoot, settle, suspects } from "./durability.ts";
+import { forgetMarks, settle, suspects } from "./durability.ts";
 import { parseDigest } from "./digest.ts";
 import { lock, tryLock } from "./locks.ts";
 import { isThere, type Store } from "./store.ts";
@@ -110,6 +110,6 @@ async function distrust(store: Store): Promise<boolean> {
       Deno.removeSync(path);
     }
   }
-  for (const boot of new Set(marks.map((mark) => mark.boot))) forgetBoot(store, boot);
+  for (const directory of new Set(marks.map((mark) => mark.directory))) forgetMarks(directory);
   return marks.length > 0;
 }

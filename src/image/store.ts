@@ -5,7 +5,7 @@
  * <root>/images/oci-layout index.json blobs/sha256/<hex>   an OCI image-layout
  *        images/records/<id>.json     what run and images need of an image, read at once
  *        images/parts/<hex>           interrupted downloads
- *        images/unsynced/<boot>/…     marks of what was written but not yet flushed
+ *        images/unsynced/<boot>.<minute>/… marks of what was written but not yet flushed
  *        layers/<chain id>/fs         unpacked layer, a lower directory of overlayfs
  *        layers/<chain id>/layer.json its diff id and size
  *        layers/l/<short>             link to it, for option strings that must be short
@@ -13,7 +13,7 @@
  *        locks/<name>                 flock files
  * ```
  */
-import { readIfThere, writeAtomic } from "../base/files.ts";
+import { namesIn, readIfThere, writeAtomic } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 
 /** Roots where this process has made all directories. */
@@ -69,6 +69,22 @@ export class Store {
   /** Makes the directories that a writer needs, and the mark of the layout; once in a process. */
   create(): void {
     if (created.has(this.root)) return;
+    // Whoever made the store made the mark last.
+    if (!this.#isWhole()) this.#make();
+    created.add(this.root);
+  }
+
+  /** Are the directories there, those of which somebody may have tidied away the empty ones too? */
+  #isWhole(): boolean {
+    const images = namesIn(this.images), root = namesIn(this.root);
+    return ["oci-layout", "blobs", "records", "parts", "unsynced"].every((n) =>
+      images.includes(n)
+    ) &&
+      ["layers", "tmp", "locks"].every((name) => root.includes(name)) &&
+      isThere(this.blobs) && isThere(`${this.layers}/l`);
+  }
+
+  #make(): void {
     const directories = [
       this.blobs,
       this.records,
@@ -85,7 +101,6 @@ export class Store {
     if (readIfThere(layout) === undefined) {
       writeAtomic(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
     }
-    created.add(this.root);
   }
 }
 
