@@ -5,6 +5,7 @@ import { classicFailure, ClassicProgress } from "../build/classic_output.ts";
 import { firstError, UserError } from "../base/errors.ts";
 import { imageStore, noteBuilt } from "../engine/image_notes.ts";
 import { pullWithOutput } from "../engine/image_pull.ts";
+import type { LayerDisplay } from "../engine/layer_display.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import type { HostConfig, Ulimit } from "../engine/types.ts";
 import { newTagName } from "../image/names.ts";
@@ -106,6 +107,8 @@ export async function build(exchange: Exchange): Promise<void> {
         names,
         buildArgs: new Map(buildArgs),
         ...(query.text("target") !== "" && { target: query.text("target") }),
+        outputs: [{ type: "image" }],
+        annotations: {},
         noCache: query.flag("nocache"),
         pull: query.flag("pull"),
         labels,
@@ -114,7 +117,7 @@ export async function build(exchange: Exchange): Promise<void> {
         secrets: new Map(),
         events,
         signal: controller.signal,
-        pullImage: (name) => pullBase(exchange, name),
+        pullImage: (name, display) => pullBase(exchange, name, display),
         onDockerfile: () => {},
       })
     );
@@ -128,13 +131,13 @@ export async function build(exchange: Exchange): Promise<void> {
 }
 
 /** Brings a base image here, with what the client knows of its registry. */
-async function pullBase(exchange: Exchange, name: string): Promise<void> {
+async function pullBase(exchange: Exchange, name: string, display: LayerDisplay): Promise<void> {
   const reference = parseReference(name);
-  const silent = { update() {}, line() {}, finish() {} };
   await pullWithOutput(imageStore(), reference, undefined, {
-    display: silent,
-    quiet: true,
-    write: () => {},
+    display,
+    quiet: false,
+    implicit: true,
+    write: (line) => display.line(line),
     credentials: registryCredentials(exchange, reference.domain),
   });
 }

@@ -1,6 +1,6 @@
 /** An answer that is made of lines of JSON, one for each step of something that takes long. */
 import { bar } from "../base/bar.ts";
-import type { LayerDisplay } from "../engine/image_pull.ts";
+import type { LayerDisplay } from "../engine/layer_display.ts";
 import { type Answer, type Exchange, JSON_TYPE } from "./exchange.ts";
 
 /** What docker draws a bar for; wide enough for all of it. */

@@ -56,7 +56,9 @@ export class BaseImages {
       name: `[internal] load metadata for ${name}`,
     });
     try {
-      if (this.request.pull || this.#find(name) === undefined) await this.request.pullImage(name);
+      if (this.request.pull || this.#find(name) === undefined) {
+        await this.request.pullImage(name, work.layers());
+      }
     } catch (error) {
       work.failed((error as Error).message);
       throw new UserError(

@@ -1,34 +1,29 @@
 /** A whole build: context, stages, the image. */
-import type { ImageRecord } from "../image/records.ts";
+import { UserError } from "../base/errors.ts";
 import { orCollect } from "../image/gc.ts";
-import { registerNew } from "../image/make.ts";
 import { Session } from "../image/session.ts";
 import type { Store } from "../image/store.ts";
 import { Builder } from "./builder.ts";
 import type { BuildRequest } from "./build_request.ts";
 import { type ContextWish, openContext } from "./context.ts";
-import { exportTree } from "./export_tree.ts";
+import { type Built, type OutputWish, writeOutputs } from "./output.ts";
 import { sweepBuilds } from "./run_step.ts";
-import { imageConfig } from "./stage_state.ts";
+import { EPOCH } from "./scope.ts";
 
 /** What buildImage() is told. */
-export interface BuildWish extends Omit<BuildRequest, "opened"> {
+export interface BuildWish extends Omit<BuildRequest, "opened">, Omit<OutputWish, "epoch"> {
   readonly source: ContextWish;
-  /** Full names for the image. */
-  readonly names: readonly string[];
-  /** Write the files there instead of making an image. */
-  readonly output?: { readonly type: "local" | "tar"; readonly dest: string };
   /** Called with the name and the text of the Dockerfile, once they are read. */
   onDockerfile(name: string, text: string): void;
 }
 
-/** Builds an image; undefined: its files were written. Throws DockerfileError, BuildError, UserError. */
-export async function buildImage(store: Store, wish: BuildWish): Promise<ImageRecord | undefined> {
+/** Builds, and writes the outputs; the image, if one was made. Throws DockerfileError, BuildError, UserError. */
+export async function buildImage(store: Store, wish: BuildWish): Promise<Built | undefined> {
   await sweepBuilds(store);
   return await orCollect(store, () => buildIn(store, wish));
 }
 
-async function buildIn(store: Store, wish: BuildWish): Promise<ImageRecord | undefined> {
+async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined> {
   using session = await Session.open(store);
   const { events } = wish;
   const name = wish.source.file === undefined || wish.source.file === "-"
@@ -49,23 +44,15 @@ async function buildIn(store: Store, wish: BuildWish): Promise<ImageRecord | und
   reading.done();
   wish.onDockerfile(opened.name, opened.text);
   const state = await new Builder(session, { ...wish, opened }).build();
-  if (wish.output !== undefined) {
-    const { type, dest } = wish.output;
-    const writing = events.begin({
-      kind: "internal",
-      name: type === "tar" ? "sending tarball" : "exporting to client directory",
-    });
-    await exportTree(session, state, wish.output);
-    writing.note(`copying files to ${dest} done`);
-    writing.done();
-    return undefined;
+  return await writeOutputs(session, state, { ...wish, ...epochOf(wish.buildArgs) }, events);
+}
+
+/** The build argument by which builds of other days give the same image. */
+function epochOf(buildArgs: ReadonlyMap<string, string>): { epoch?: number } {
+  const text = buildArgs.get(EPOCH) ?? "";
+  if (text === "") return {};
+  if (!/^\d{1,11}$/.test(text)) {
+    throw new UserError(`invalid SOURCE_DATE_EPOCH: ${text}: want seconds since 1970`);
   }
-  const exporting = events.begin({ kind: "internal", name: "exporting to image" });
-  const layers = state.layers.map(({ descriptor }) => descriptor);
-  const record = await registerNew(session, imageConfig(state), layers, wish.names);
-  exporting.note("exporting layers done");
-  exporting.note(`writing image ${record.id} done`);
-  for (const one of wish.names) exporting.note(`naming to ${one} done`);
-  exporting.done();
-  return record;
+  return { epoch: Number(text) };
 }

@@ -1,4 +1,5 @@
 /** What a build is asked for. */
+import type { LayerDisplay } from "../engine/layer_display.ts";
 import type { HostConfig } from "../engine/types.ts";
 import type { BuildEvents } from "./events.ts";
 import type { OpenedContext } from "./context.ts";
@@ -10,6 +11,8 @@ export interface BuildRequest {
   readonly buildArgs: ReadonlyMap<string, string>;
   readonly target?: string;
   readonly noCache: boolean;
+  /** Stages that nothing is taken from the cache for. */
+  readonly noCacheStages?: readonly string[];
   /** Ask the registry for every base image. */
   readonly pull: boolean;
   readonly labels: Readonly<Record<string, string>>;
@@ -20,5 +23,5 @@ export interface BuildRequest {
   readonly events: BuildEvents;
   readonly signal: AbortSignal;
   /** Brings an image here. */
-  readonly pullImage: (name: string) => Promise<void>;
+  readonly pullImage: (name: string, display: LayerDisplay) => Promise<void>;
 }

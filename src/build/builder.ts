@@ -11,7 +11,14 @@ import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
 import { GlobalScope, StageScope } from "./scope.ts";
 import type { SourceTree } from "./source_tree.ts";
 import { imageId, type StageState, unpackedLayers } from "./stage_state.ts";
-import { cutStages, findStage, neededStages, type Stage, targetStage } from "./stages.ts";
+import {
+  cutStages,
+  findStage,
+  neededStages,
+  type Stage,
+  stageName,
+  targetStage,
+} from "./stages.ts";
 import { StageBuilder } from "./stage_builder.ts";
 
 /** A stage that is built. */
@@ -61,6 +68,7 @@ export class Builder {
   /** The target, built. Throws BuildError, UserError. */
   async build(): Promise<StageState> {
     await expectSome();
+    this.#checkUncached();
     for (const stage of this.#needed) await this.#checkBase(stage);
     for (const stage of this.#needed) {
       this.#done.set(stage, await this.#build(stage));
@@ -124,7 +132,7 @@ export class Builder {
     const triggers = (OnBuild ?? []).map((text) => this.#trigger(text, stage.from));
     this.#total += triggers.length;
     const steps = [...triggers, ...stage.steps];
-    const label = this.#needed.length > 1 ? `${stage.from.name ?? `stage-${stage.index}`} ` : "";
+    const label = this.#needed.length > 1 ? `${stageName(stage)} ` : "";
     const isImage = above === undefined && name !== "scratch";
     const places = steps.filter(({ kind }) => WITH_PLACE.includes(kind)).length +
       (isImage ? 1 : 0);
@@ -143,6 +151,7 @@ export class Builder {
     const builder = new StageBuilder(this.session, this.request, {
       scope,
       escape: this.#escape,
+      usesCache: !this.request.noCache && !this.#isUncached(stage),
       treeOf: (source) => this.#treeOf(source, stage),
     }, { ...base.state, config });
     for (const step of steps) {
@@ -165,6 +174,22 @@ export class Builder {
       work.done(this.#idOf(builder.state));
     }
     return { state: builder.state, scope };
+  }
+
+  /** Tells of `--no-cache-filter` with a name that no stage has. */
+  #checkUncached(): void {
+    const known = this.#stages.map(stageName);
+    for (const name of this.request.noCacheStages ?? []) {
+      if (known.includes(name.toLowerCase())) continue;
+      this.request.events.warn(
+        `--no-cache-filter: no stage is named "${name}"; the stages are ${known.join(", ")}`,
+      );
+    }
+  }
+
+  #isUncached(stage: Stage): boolean {
+    const name = stageName(stage);
+    return (this.request.noCacheStages ?? []).some((one) => one.toLowerCase() === name);
   }
 
   #idOf(state: StageState): string | undefined {

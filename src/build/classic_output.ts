@@ -1,9 +1,11 @@
 /** The output of docker's builder before BuildKit, on a terminal and in answers of the API. */
+import { plainDisplay, SILENT_DISPLAY } from "../engine/layer_display.ts";
 import type { BuildEvents, Work, WorkKind } from "./events.ts";
 
 export const SILENT: Work = {
   output() {},
   note() {},
+  layers: () => SILENT_DISPLAY,
   running() {},
   cached() {},
   done() {},
@@ -22,13 +24,15 @@ export class ClassicProgress implements BuildEvents {
   }
 
   begin(kind: WorkKind): Work {
-    if (kind.kind === "internal") return SILENT;
+    const layers = () => plainDisplay((line) => this.#line(line));
+    if (kind.kind === "internal") return { ...SILENT, layers };
     this.#line(`Step ${kind.number}/${kind.total} : ${kind.text}`);
     let isCached = false;
     let container: string | undefined;
     return {
       output: (bytes) => this.write(bytes),
       note: () => {},
+      layers,
       running: (id) => {
         container = id.slice(0, 12);
         this.#line(` ---> Running in ${container}`);

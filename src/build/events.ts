@@ -1,4 +1,5 @@
 /** What a build tells while it goes on; how that looks is the client's. */
+import type { LayerDisplay } from "../engine/layer_display.ts";
 
 /** A piece of work. */
 export interface Work {
@@ -6,6 +7,8 @@ export interface Work {
   output(bytes: Uint8Array<ArrayBuffer>): void;
   /** A line of progress of the engine's own. */
   note(text: string): void;
+  /** Shows layers that are pulled or pushed. */
+  layers(): LayerDisplay;
   /** The container that a RUN is in. */
   running(container: string): void;
   /** What it would have made was there. To be followed by done(). */

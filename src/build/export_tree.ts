@@ -6,6 +6,7 @@ import { TreeWriter } from "../engine/tree_writer.ts";
 import { writeAll } from "../image/blobs.ts";
 import type { Session } from "../image/session.ts";
 import type { TarSink } from "../image/tar.ts";
+import { writeWhole } from "../image/whole_file.ts";
 import { openSource, readSource } from "./source_tree.ts";
 import { type StageState, unpackedLayers } from "./stage_state.ts";
 
@@ -26,12 +27,15 @@ export async function exportTree(
   if (dest === "-" && Deno.stdout.isTerminal()) {
     throw new UserError("dest file is required for tar exporter. refusing to write to console");
   }
-  using file = dest === "-"
-    ? Deno.openSync("/proc/self/fd/1", { write: true })
-    : Deno.openSync(dest, { write: true, create: true, truncate: true });
-  const archive = new ArchiveSink((bytes) => writeAll(file, bytes, dest));
-  read(layers, archive);
-  archive.finish();
+  const pack = (write: (bytes: Uint8Array<ArrayBuffer>) => void) => {
+    const archive = new ArchiveSink(write);
+    read(layers, archive);
+    archive.finish();
+    return Promise.resolve();
+  };
+  if (dest !== "-") return await writeWhole(dest, pack);
+  using file = Deno.openSync("/proc/self/fd/1", { write: true });
+  await pack((bytes) => writeAll(file, bytes, "standard output"));
 }
 
 /** Everything but the root itself, which is the user's directory. */

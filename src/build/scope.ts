@@ -8,6 +8,9 @@ import type { ArgInstruction, Instruction } from "./instruction.ts";
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"]
   .flatMap((name) => [name, name.toLowerCase()]);
 
+/** The build argument that is the time of the image: reproducible-builds.org. */
+export const EPOCH = "SOURCE_DATE_EPOCH";
+
 /** What the platform ARGs are: this machine builds for itself. */
 function platformArgs(): Map<string, string> {
   const { os, architecture, variant } = hostPlatform();
@@ -63,7 +66,8 @@ export class GlobalScope {
   /** Names given by --build-arg that nothing asked for. */
   unused(): string[] {
     return [...this.buildArgs.keys()].filter((name) =>
-      !this.#used.has(name) && !PROXIES.includes(name)
+      !this.#used.has(name) && !PROXIES.includes(name) && name !== EPOCH &&
+      !name.startsWith("BUILDKIT_")
     ).sort();
   }
 }

@@ -32,6 +32,8 @@ import {
 export interface StageContext {
   readonly scope: StageScope;
   readonly escape: string;
+  /** Whether what was made before may be taken. */
+  readonly usesCache: boolean;
   treeOf(source: string | undefined): Promise<SourceTree>;
 }
 
@@ -123,7 +125,7 @@ export class StageBuilder {
     const key = digestOf(JSON.stringify(parts));
     // What this machine's own root holds may be something else tomorrow.
     const isKept = !this.state.isHost;
-    const before = isKept && !this.request.noCache ? findStep(store, key) : undefined;
+    const before = isKept && this.context.usesCache ? findStep(store, key) : undefined;
     if (before !== undefined) {
       work.cached();
       this.#take(before.created, createdBy, before.layer, more);

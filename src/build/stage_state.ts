@@ -96,17 +96,26 @@ export async function unpackedLayers(session: Session, state: StageState): Promi
   return state.isHost ? [...own, "/"] : own;
 }
 
-/** The config of the image that a stage makes. */
-export function imageConfig(state: StageState): ImageConfig {
-  const { platform, config, author, layers, history, created } = state;
+/** The config of the image that a stage makes. `epoch`: seconds that no time in it is later than. */
+export function imageConfig(state: StageState, epoch?: number): ImageConfig {
+  const { platform, config, author, layers, created } = state;
+  const atMost = (time: string): string =>
+    epoch === undefined || Date.parse(time) <= epoch * 1000 ? time : epochTime(epoch);
+  const history = epoch === undefined
+    ? state.history
+    : state.history.map((one) => ({ ...one, created: atMost(one.created ?? epochTime(epoch)) }));
   return {
-    created: created ?? "1970-01-01T00:00:00Z",
+    created: epoch === undefined ? created ?? epochTime(0) : epochTime(epoch),
     ...(author && { author }),
     ...platform,
     config,
     rootfs: { type: "layers", diff_ids: layers.map(diffOf) },
     history: [...history],
   };
+}
+
+function epochTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
 }
 
 /** The id that the image of a stage has. */

@@ -17,6 +17,11 @@ export interface Stages {
   readonly stages: readonly Stage[];
 }
 
+/** How a stage is called: `AS name`, or by its number. */
+export function stageName({ from, index }: Stage): string {
+  return from.name ?? `stage-${index}`;
+}
+
 /** Cuts instructions into stages. Throws DockerfileError. */
 export function cutStages(instructions: readonly Instruction[]): Stages {
   const globals: (ArgInstruction & Instruction)[] = [];

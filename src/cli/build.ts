@@ -1,17 +1,15 @@
-import { UserError } from "../base/errors.ts";
+import { firstError, UserError } from "../base/errors.ts";
 import type { BuildWish } from "../build/build.ts";
+import type { Built } from "../build/output.ts";
+import { isImageRefusal } from "../engine/refusal.ts";
 import { noteBuilt } from "../engine/image_notes.ts";
-import type { ImageRecord } from "../image/records.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import type { BuildDisplay } from "./build_progress.ts";
 import { imageStore } from "./image_context.ts";
-import {
-  BUILD_FLAGS,
-  checkAccepted,
-  type Output,
-  parseOutput,
-  parseSecrets,
-} from "./build_flags.ts";
+import { displayFor, isClassic } from "./build_display.ts";
+import { BUILD_FLAGS, checkAccepted, parseSecrets } from "./build_flags.ts";
+import { parseOutputs } from "./build_outputs.ts";
+import { openResults, writeResults } from "./build_results.ts";
 import { toMap } from "./flags/env.ts";
 import { sortUlimits } from "./flags/resources.ts";
 
@@ -64,68 +62,43 @@ function hostConfig(options: Options): BuildWish["host"] {
   };
 }
 
-/** DOCKER_BUILDKIT=0 asks for the output of docker's classic builder. */
-function isClassic(): boolean {
-  return /^(?:0|f|false)$/i.test(Deno.env.get("DOCKER_BUILDKIT") ?? "");
-}
-
-async function displayFor(options: Options): Promise<BuildDisplay> {
-  const { PlainProgress, QuietProgress } = await import("./build_progress.ts");
-  const tell = (line: string) => console.error(line);
-  const progress = options.progress ?? Deno.env.get("BUILDKIT_PROGRESS") ?? "auto";
-  if (options.quiet || progress === "quiet") return new QuietProgress(tell);
-  if (isClassic()) {
-    const { ClassicProgress } = await import("../build/classic_output.ts");
-    const { writeSync } = Deno.stdout;
-    return new ClassicProgress((chunk) => {
-      for (let at = 0; at < chunk.length;) at += writeSync.call(Deno.stdout, chunk.subarray(at));
-    });
-  }
-  if (!["auto", "plain", "tty"].includes(progress)) {
-    throw new UserError(
-      `invalid progress mode ${progress}: want auto, plain, tty or quiet`,
-      125,
-    );
-  }
-  if (progress !== "tty" && !(progress === "auto" && Deno.stderr.isTerminal())) {
-    return new PlainProgress(tell);
-  }
-  const { BuildScreen } = await import("./build_screen.ts");
-  const { streamOutput } = await import("./progress.ts");
-  return new BuildScreen(streamOutput(Deno.stderr));
-}
-
 /** `diplodock build`. */
 export async function command(words: string[]): Promise<number> {
   const { options, given, args: [context] } = parse(words);
-  const output = parseOutput(options.output, options.push);
+  const { outputs, names: further, push } = parseOutputs(options.output, options.push);
   const { newTagName } = await import("../image/names.ts");
   const names = [
     ...new Set(
-      options.tag.map((tag) =>
+      [...options.tag, ...further].map((tag) =>
         newTagName(tag, (reason) => `ERROR: failed to build: invalid tag "${tag}": ${reason}`)
       ),
     ),
   ];
-  if (output.type === "image" && output.push && names.length === 0) {
+  if (push && names.length === 0) {
     throw new UserError("ERROR: failed to build: tag is needed when pushing to registry");
   }
   const warnings = checkAccepted(given, options);
   const display = await displayFor(options);
   warnings.forEach((text) => display.warn(text));
+  const results = openResults(options);
   const interrupt = onInterrupt();
   let dockerfile: { name: string; text: string } | undefined;
   try {
     const { buildImage } = await import("../build/build.ts");
-    const record = await buildImage(imageStore(), {
-      ...await wishOf(context, options, output),
+    const built = await buildImage(imageStore(), {
+      ...await wishOf(context, options),
+      outputs,
       names,
+      annotations: toMap(options.annotation),
       events: display,
       signal: interrupt.signal,
       onDockerfile: (name, text) => dockerfile = { name, text },
     });
+    if (push) await pushAll(names, display);
     display.end();
-    if (record !== undefined) tell(record, names, options);
+    writeResults(results, built, names);
+    if (built !== undefined) tell(built, names, options.quiet);
+    return 0;
   } catch (error) {
     display.end();
     const { buildFailure } = await import("./build_failure.ts");
@@ -133,18 +106,20 @@ export async function command(words: string[]): Promise<number> {
   } finally {
     interrupt[Symbol.dispose]();
   }
-  return output.type === "image" && output.push ? await push(names, options.quiet) : 0;
 }
+
+/** What command() adds. */
+type Own = "outputs" | "names" | "annotations" | "events" | "signal" | "onDockerfile";
 
 /** What the flags say. */
 async function wishOf(
   context: string,
   options: Options,
-  output: Output,
-): Promise<Omit<BuildWish, "names" | "events" | "signal" | "onDockerfile">> {
+): Promise<Omit<BuildWish, Own>> {
   const platform = options.platform || Deno.env.get("DOCKER_DEFAULT_PLATFORM");
   if (platform) (await import("../build/base_image.ts")).checkPlatform(platform);
-  const { pullForRun } = await import("./run_pull.ts");
+  const { pullWithOutput } = await import("../engine/image_pull.ts");
+  const { parseReference } = await import("../image/reference.ts");
   const { archiveChunks } = await import("../image/compression.ts");
   return {
     source: {
@@ -155,20 +130,36 @@ async function wishOf(
     buildArgs: buildArgs(options.buildArg),
     ...(options.target && { target: options.target }),
     noCache: options.noCache,
+    noCacheStages: options.noCacheFilter.flatMap((text) => text.split(",")).filter(Boolean),
     pull: options.pull,
     labels: toMap(options.label),
     network: options.network || "default",
     host: hostConfig(options),
     secrets: parseSecrets(options.secret),
-    pullImage: (name) => pullForRun(name, { Platform: null }, { quiet: true }),
-    ...(output.type !== "image" && { output }),
+    pullImage: async (name, display) => {
+      const write = (line: string) => display.line(line);
+      const how = { display, quiet: false, implicit: true, write };
+      await pullWithOutput(imageStore(), parseReference(name), undefined, how);
+    },
   };
 }
 
-async function push(names: readonly string[], quiet: boolean): Promise<number> {
-  const { command } = await import("./image_push.ts");
-  for (const name of names) await command([...(quiet ? ["--quiet"] : []), name]);
-  return 0;
+/** `--push`: every name of the image, shown as a part of the build. */
+async function pushAll(names: readonly string[], display: BuildDisplay): Promise<void> {
+  const { pushWithOutput } = await import("../engine/image_push.ts");
+  const { parseReference } = await import("../image/reference.ts");
+  for (const name of names) {
+    const work = display.begin({ kind: "internal", name: `pushing ${name}` });
+    try {
+      await pushWithOutput(imageStore(), parseReference(name), work.layers(), { all: false });
+    } catch (thrown) {
+      const error = firstError(thrown);
+      if (!isImageRefusal(error)) throw error;
+      work.failed(error.message);
+      throw new UserError(`failed to push ${name}: ${error.message}`);
+    }
+    work.done();
+  }
 }
 
 /** Ends the build, and the container that it waits for, by Ctrl-C. */
@@ -186,12 +177,10 @@ function onInterrupt(): Disposable & { readonly signal: AbortSignal } {
 }
 
 /** What a script wants to know of the image that is built. */
-function tell(record: ImageRecord, names: readonly string[], options: Options): void {
-  const { id } = record;
-  const shown = noteBuilt(record, names);
-  if (options.iidfile) Deno.writeTextFileSync(options.iidfile, id);
-  if (options.quiet) return console.log(id);
+function tell(built: Built, names: readonly string[], isQuiet: boolean): void {
+  const shown = built.isKept ? noteBuilt(built, names) : [];
+  if (isQuiet) return console.log(built.id);
   if (!isClassic()) return;
-  console.log(`Successfully built ${id.slice(7, 19)}`);
+  console.log(`Successfully built ${built.id.slice(7, 19)}`);
   for (const name of shown) console.log(`Successfully tagged ${name}`);
 }

@@ -2,10 +2,19 @@
 import { UserError } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
 import type { FlagTable } from "./args.ts";
+import { PROGRESS_MODES } from "./build_display.ts";
 import { parseLabel } from "./flags/env.ts";
 import { parseAddHost } from "./flags/networks.ts";
 import { parseUlimit } from "./flags/resources.ts";
 import { parseBytesOrUnlimited, parseCsvRecord } from "./flags/units.ts";
+
+/** The image is one manifest: there is nothing else that could have annotations. */
+function parseAnnotation(text: string): string {
+  const [, types, pair] = /^(?:([a-z,-]+):)?([^=]+=.*)$/s.exec(text) ?? [];
+  if (pair === undefined) throw new Error(`invalid annotation "${text}": want key=value`);
+  if (types === undefined || types === "manifest") return pair;
+  throw new Error(`annotation of ${types} is not supported: the image is one manifest`);
+}
 
 const bytes = { type: "string", value: "bytes", parse: parseSize } as const;
 
@@ -53,6 +62,11 @@ export const BUILD_FLAGS = {
     parse: parseAddHost,
     help: "Add a custom host-to-IP mapping (host:ip)",
   },
+  annotation: {
+    type: "list",
+    parse: parseAnnotation,
+    help: "Add annotation to the image (format: [manifest:]key=value)",
+  },
   "build-arg": { type: "list", help: "Set build-time variables" },
   file: {
     type: "string",
@@ -62,12 +76,18 @@ export const BUILD_FLAGS = {
   },
   iidfile: { type: "string", help: "Write the image ID to a file", complete: "file" },
   label: { type: "list", parse: parseLabel, help: "Set metadata for an image" },
+  "metadata-file": {
+    type: "string",
+    help: "Write build result metadata to a file",
+    complete: "file",
+  },
   network: {
     type: "string",
     help: "Set the networking mode for the RUN instructions during build",
     complete: "network",
   },
   "no-cache": { type: "bool", help: "Do not use cache when building the image" },
+  "no-cache-filter": { type: "list", help: "Do not cache specified stages" },
   output: {
     type: "list",
     short: "o",
@@ -77,8 +97,8 @@ export const BUILD_FLAGS = {
   platform: { type: "string", help: "Set target platform for build" },
   progress: {
     type: "string",
-    help: 'Set type of progress output ("auto", "plain", "tty", "quiet")',
-    complete: ["auto", "plain", "tty", "quiet"],
+    help: `Set type of progress output (${PROGRESS_MODES.map((one) => `"${one}"`).join(", ")})`,
+    complete: PROGRESS_MODES,
   },
   pull: { type: "bool", help: "Always attempt to pull all referenced images" },
   push: { type: "bool", help: "Push the image to its registry when it is built" },
@@ -135,50 +155,6 @@ export function checkAccepted(
   if (wants(options.sbom)) warnings.push("--sbom is ignored: no attestations are made");
   if (!options.rm) warnings.push("--rm=false is ignored: containers of builds are always removed");
   return warnings;
-}
-
-/** Where the result goes. */
-export type Output =
-  | { readonly type: "image"; readonly push: boolean }
-  | { readonly type: "local" | "tar"; readonly dest: string };
-
-/** Reads `--output`. Throws UserError. */
-export function parseOutput(texts: readonly string[], push: boolean): Output {
-  if (texts.length === 0) return { type: "image", push };
-  if (texts.length > 1) {
-    throw new UserError("multiple outputs are not supported: give --output once");
-  }
-  const [text] = texts;
-  if (!text.includes("=")) {
-    return text === "-" ? { type: "tar", dest: "-" } : { type: "local", dest: text };
-  }
-  const fields = new Map(
-    parseCsvRecord(text).map((field) => {
-      const equals = field.indexOf("=");
-      return [field.slice(0, equals).trim().toLowerCase(), field.slice(equals + 1)];
-    }),
-  );
-  const type = fields.get("type");
-  const dest = fields.get("dest");
-  switch (type) {
-    case "image":
-    case "registry":
-    case "docker":
-      if (dest !== undefined) {
-        throw new UserError(
-          `--output type=${type},dest=… is not supported: build with -t and use save -o`,
-        );
-      }
-      return { type: "image", push: push || type === "registry" || fields.get("push") === "true" };
-    case "local":
-    case "tar":
-      if (!dest && type === "local") {
-        throw new UserError("output directory is required for local exporter");
-      }
-      return { type, dest: dest || "-" };
-    default:
-      throw new UserError(`exporter "${type ?? ""}" could not be found`);
-  }
 }
 
 /** Reads `--secret`: "id=x,src=path", "id=x,env=NAME"; "id=x" alone is a variable or a file. */

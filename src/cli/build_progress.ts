@@ -1,5 +1,6 @@
 /** How a build is shown: BuildKit's plain progress, or the output of docker's classic builder. */
 import { SILENT } from "../build/classic_output.ts";
+import { plainDisplay } from "../engine/layer_display.ts";
 import type { BuildEvents, Work, WorkKind } from "../build/events.ts";
 import { escapeControls } from "./output.ts";
 
@@ -70,6 +71,7 @@ export class PlainProgress implements BuildDisplay {
     return {
       output: (bytes) => cutter.push(bytes),
       note: (text) => line(text),
+      layers: () => plainDisplay(line),
       running: () => {},
       cached: () => isCached = true,
       done: () => {

@@ -1,6 +1,7 @@
 /** How a build is shown on a terminal: a line for each piece of work, and what the current one says. */
 import type { Work, WorkKind } from "../build/events.ts";
 import { type BuildDisplay, LineCutter, titleOf } from "./build_progress.ts";
+import { formatSize } from "../base/units.ts";
 import { escapeControls } from "./output.ts";
 import { fit, type ProgressOutput } from "./progress.ts";
 
@@ -28,16 +29,21 @@ export class BuildScreen implements BuildDisplay {
     const title = titleOf(kind);
     const start = this.now();
     const last: string[] = [];
+    const layers = new Map<string, string>();
     let isCached = false, drawnMs = -Infinity;
     const seconds = () => `${((this.now() - start) / 1000).toFixed(1)}s`;
     const draw = () => {
       drawnMs = this.now();
-      this.#draw([this.#line(title, seconds()), ...last.slice(-SHOWN_LINES).map(shownOutput)]);
+      const below = [...layers.values(), ...last].slice(-SHOWN_LINES);
+      this.#draw([this.#line(title, seconds()), ...below.map(shownOutput)]);
+    };
+    const drawSoon = () => {
+      if (this.now() - drawnMs >= REDRAW_MS) draw();
     };
     const cutter = new LineCutter((text) => {
       last.push(escapeControls(text));
       if (last.length > LAST_LINES) last.shift();
-      if (this.now() - drawnMs >= REDRAW_MS) draw();
+      drawSoon();
     });
     if (!isSilent) {
       draw();
@@ -53,6 +59,15 @@ export class BuildScreen implements BuildDisplay {
     return {
       output: (bytes) => cutter.push(bytes),
       note: () => {},
+      layers: () => ({
+        update(id, status, current, total) {
+          const bytes = current > 0 ? ` ${formatSize(current)}/${formatSize(total)}` : "";
+          layers.set(id, `${id}: ${status}${bytes}`);
+          drawSoon();
+        },
+        line() {},
+        finish() {},
+      }),
       running: () => {},
       cached: () => isCached = true,
       done: () => finish(this.#line(isCached ? `CACHED ${title}` : title, seconds())),

@@ -1,13 +1,13 @@
 /** Which way layers are shown: bars on a terminal, lines elsewhere. */
-import type { LayerDisplay } from "../engine/image_pull.ts";
-import { plainDisplay } from "./image_pull_output.ts";
+import type { LayerDisplay } from "../engine/layer_display.ts";
+import { plainDisplay, SILENT_DISPLAY } from "../engine/layer_display.ts";
 
 /** A display for stdout. `write` prints one line; `quiet` shows nothing. */
 export async function displayFor(
   write: (line: string) => void,
   quiet: boolean,
 ): Promise<LayerDisplay> {
-  if (quiet) return plainDisplay(() => {});
+  if (quiet) return SILENT_DISPLAY;
   if (!Deno.stdout.isTerminal()) return plainDisplay(write);
   const { Progress, streamOutput } = await import("./progress.ts");
   const progress = new Progress(streamOutput(Deno.stdout));

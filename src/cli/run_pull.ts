@@ -5,7 +5,7 @@ export const pullForRun: Pull = async (image, request, client) => {
   const { hostPlatform } = await import("../base/platform.ts");
   const { readReference } = await import("./image_pull.ts");
   const { daemon, imageStore } = await import("./image_context.ts");
-  const { plainDisplay } = await import("./image_pull_output.ts");
+  const { plainDisplay } = await import("../engine/layer_display.ts");
   const { pullWithOutput } = await import("../engine/image_pull.ts");
   const write = (line: string) => console.error(line);
   const { Platform: asked } = request;

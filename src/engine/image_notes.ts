@@ -37,7 +37,10 @@ export function noteSaved(ids: readonly Digest[]): void {
 }
 
 /** Notes that an image was built under full names; as people write them. */
-export function noteBuilt({ id, config }: ImageRecord, names: readonly string[]): string[] {
+export function noteBuilt(
+  { id, config }: Pick<ImageRecord, "id" | "config">,
+  names: readonly string[],
+): string[] {
   const labels = config.config?.Labels;
   const shown = names.map((name) => noteTag(id, name, labels));
   noteImage("build", id, labels);

@@ -12,15 +12,7 @@ import {
 } from "../image/reference.ts";
 import type { Store } from "../image/store.ts";
 import { noteImage } from "./image_notes.ts";
-
-/** Shows lines that change: one for each layer. */
-export interface LayerDisplay {
-  /** `current` of `total` bytes; 0: only the words. */
-  update(id: string, status: string, current: number, total: number): void;
-  /** A line of its own above the layers, which may be about one thing. */
-  line(text: string, id?: string): void;
-  finish(): void;
-}
+import type { LayerDisplay } from "./layer_display.ts";
 
 /** How much to show. */
 export interface PullOutput {

@@ -12,7 +12,7 @@ import {
 } from "../image/reference.ts";
 import type { Store } from "../image/store.ts";
 import { labelsOf, noteImage } from "./image_notes.ts";
-import type { LayerDisplay } from "./image_pull.ts";
+import type { LayerDisplay } from "./layer_display.ts";
 
 /** How to push, and whom to tell. */
 export interface PushWish {

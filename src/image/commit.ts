@@ -3,7 +3,7 @@ import { fileDigest, keepBlob, readDocument, writeAll } from "./blobs.ts";
 import type { Digest } from "./digest.ts";
 import { ociLayer, parseManifest } from "./documents.ts";
 import { expectSome, Hasher, hashesFast } from "./hash.ts";
-import { type MakeOptions, registerNew } from "./make.ts";
+import { makeDocuments, type MakeOptions, registerNew } from "./make.ts";
 import { type PackOptions, packTree } from "./pack.ts";
 import { hostPlatform } from "../base/platform.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
@@ -60,7 +60,7 @@ export async function commitContainer(store: Store, options: CommitOptions): Pro
   };
   const diffIds = parent?.config.rootfs.diff_ids ?? [];
   const { os, architecture, variant } = parent?.config ?? { ...hostPlatform(), variant: undefined };
-  return await registerNew(
+  const made = makeDocuments(
     session,
     {
       created,
@@ -74,9 +74,9 @@ export async function commitContainer(store: Store, options: CommitOptions): Pro
       history: [...(parent?.config.history ?? []), step],
     },
     layer === undefined ? layers : [...layers, layer],
-    options.name === undefined ? [] : [options.name],
-    options.parent,
   );
+  const names = options.name === undefined ? [] : [options.name];
+  return await registerNew(session, made, names, options.parent);
 }
 
 /** The config with the change list applied, if there is one. */

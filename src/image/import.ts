@@ -8,7 +8,7 @@ import { orCollect } from "./gc.ts";
 import { expectMuch } from "./hash.ts";
 import { compressionOf, copyRange, type FileRange } from "./incoming.ts";
 import { unpackUnnamed } from "./layers.ts";
-import { type MakeOptions, registerNew } from "./make.ts";
+import { makeDocuments, type MakeOptions, registerNew } from "./make.ts";
 import { hostPlatform } from "../base/platform.ts";
 import type { ImageRecord } from "./records.ts";
 import { Session } from "./session.ts";
@@ -41,7 +41,7 @@ async function importWith(
   await expectMuch();
   const { digest, size } = await importLayer(session, source);
   const created = new Date().toISOString();
-  return await registerNew(
+  const made = makeDocuments(
     session,
     {
       ...(options.platform ?? hostPlatform()),
@@ -52,8 +52,8 @@ async function importWith(
       history: [{ created, comment: options.message }],
     },
     [{ mediaType: OCI_LAYER, digest, size }],
-    options.name === undefined ? [] : [options.name],
   );
+  return await registerNew(session, made, options.name === undefined ? [] : [options.name]);
 }
 
 /** The archive as a stored layer. One that is plain and on disk is unpacked as it is copied. */

@@ -21,22 +21,43 @@ export interface MakeOptions {
   name?: string;
 }
 
-/** Stores the documents of an image whose layers are stored, and makes it known under full names. */
-export async function registerNew(
+/** The documents of a new image; nothing leads to them yet. */
+export interface NewImage {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+}
+
+/** Stores the documents of an image whose layers are stored. */
+export function makeDocuments(
   session: Session,
   config: ImageConfig,
   layers: Descriptor[],
-  names: readonly string[],
-  parent?: Digest,
-): Promise<ImageRecord> {
+  annotations: Readonly<Record<string, string>> = {},
+): NewImage {
   const manifest: Manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
     config: { mediaType: OCI_CONFIG, ...putDocument(session, JSON.stringify(config)) },
     layers,
+    ...(Object.keys(annotations).length > 0 && { annotations }),
   };
+  const descriptor = {
+    mediaType: OCI_MANIFEST,
+    ...putDocument(session, JSON.stringify(manifest)),
+  };
+  return { descriptor, manifest, config };
+}
+
+/** Makes a new image known under full names. */
+export async function registerNew(
+  session: Session,
+  { descriptor, manifest, config }: NewImage,
+  names: readonly string[],
+  parent?: Digest,
+): Promise<ImageRecord> {
   return await register(session, {
-    manifest: { mediaType: OCI_MANIFEST, ...putDocument(session, JSON.stringify(manifest)) },
+    manifest: descriptor,
     made: { manifest, config },
     names,
     ...(parent && { parent }),

@@ -30,8 +30,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export type ArchiveFormat = "docker-archive" | "oci-archive";
 
 /** An image to write, with the names it gets in the archive. */
-interface Saved {
-  record: ImageRecord;
+export interface Saved {
+  record: Pick<ImageRecord, "id" | "manifest" | "config">;
   references: Reference[];
 }
 
@@ -107,6 +107,17 @@ export async function saveArchive(
   write: (chunk: Bytes) => void | Promise<void>,
 ): Promise<Digest[]> {
   const images = select(store, names);
+  await saveImages(store, images, format, write);
+  return images.map(({ record }) => record.id);
+}
+
+/** Writes an archive of images, which need not be known under any name. */
+export async function saveImages(
+  store: Store,
+  images: readonly Saved[],
+  format: ArchiveFormat,
+  write: (chunk: Bytes) => void | Promise<void>,
+): Promise<void> {
   const manifests = images.map(({ record }) => {
     const { digest } = record.manifest;
     return parseManifest(readDocument(store, digest), digest);
@@ -131,7 +142,6 @@ export async function saveArchive(
     await write(padding(bytes.length));
   }
   await write(endMark());
-  return images.map(({ record }) => record.id);
 }
 
 async function writeBlob(

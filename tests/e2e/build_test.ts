@@ -1,70 +1,14 @@
-/** Images from Dockerfiles: layers, variables, stages, mounts, the cache, what stays after a kill. */
+/** Images from Dockerfiles: layers, variables, stages, contexts, the cache. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Engine, type Result, waitFor } from "../lib/engine.ts";
-import { isRoot, skipUnless } from "../lib/skip.ts";
+import { BuildBox, saidIn } from "../lib/build_box.ts";
 
-const OPTIONS = skipUnless(isRoot(), "needs root");
-const engine = new Engine();
-Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
-
-let made: Promise<unknown> | undefined;
-
-/** An image of busybox alone, called base. */
-function base(): Promise<unknown> {
-  return made ??= (async () => {
-    const root = engine.rootfs("rootfs", (directory) => {
-      Deno.mkdirSync(`${directory}/etc`);
-      Deno.writeTextFileSync(`${directory}/etc/passwd`, "root:x:0:0::/:/bin/sh\napp:x:7:8::/:\n");
-      Deno.writeTextFileSync(`${directory}/etc/group`, "root:x:0:\napps:x:9:\n");
-      Deno.mkdirSync(`${directory}/real`);
-      Deno.symlinkSync("/real", `${directory}/link`);
-    });
-    const archive = engine.path("base.tar");
-    const { success } = await new Deno.Command("tar", { args: ["-C", root, "-cf", archive, "."] })
-      .output();
-    assert(success);
-    await engine.ok("import", "-c", "ENV PATH=/bin", archive, "base");
-  })();
-}
-
-let serial = 0;
-
-/** A build context of these files; a name that ends in "/" is a directory, a text "-> x" a link. */
-function context(files: Record<string, string>): string {
-  const directory = engine.path(`context${serial++}`);
-  Deno.mkdirSync(directory);
-  for (const [name, text] of Object.entries(files)) {
-    const path = `${directory}/${name}`;
-    Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
-    if (text.startsWith("-> ")) Deno.symlinkSync(text.slice(3), path);
-    else Deno.writeTextFileSync(path, text);
-  }
-  return directory;
-}
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({
-    name,
-    ...OPTIONS,
-    async fn() {
-      await base();
-      await fn();
-      assertEquals(engine.ids(), [], "containers are left");
-    },
-  });
-}
-
-async function build(directory: string, ...flags: string[]): Promise<Result> {
-  return await engine.dd("build", "--network", "none", "-t", "x", ...flags, directory);
-}
-
-async function built(directory: string, ...flags: string[]): Promise<Result> {
-  const result = await build(directory, ...flags);
-  assertEquals(result.code, 0, result.stderr);
-  return result;
-}
-
-const run = (...words: string[]) => engine.ok("run", "--rm", "--network", "none", "x", ...words);
+const box = new BuildBox();
+const { engine } = box;
+const test = (name: string, fn: () => Promise<void>) => box.test(name, fn);
+const context = (files: Record<string, string>) => box.context(files);
+const build = (directory: string, ...flags: string[]) => box.build(directory, ...flags);
+const built = (directory: string, ...flags: string[]) => box.built(directory, ...flags);
+const run = (...words: string[]) => box.run(...words);
 
 test("build makes layers and a config", async () => {
   const directory = context({
@@ -234,33 +178,8 @@ from the shell
 E`,
   });
   const { stderr } = await built(directory);
-  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
+  const said = saidIn(stderr);
   assertEquals(said, ["a", "own /dev/pipes/E", "1", "$A", "b"]);
-});
-
-test("RUN --mount shows secrets, caches and files, and leaves nothing of them", async () => {
-  const directory = context({
-    Dockerfile: `FROM base
-RUN --mount=type=secret,id=s,target=/s --mount=type=secret,id=e,env=E cat /s && echo $E
-RUN --mount=type=cache,target=/cache echo x >> /cache/n
-RUN --mount=type=cache,target=/cache wc -l < /cache/n
-RUN --mount=target=/ctx,rw cat /ctx/f && echo gone > /ctx/g
-RUN --mount=from=base,source=/etc,target=/e grep -c app /e/passwd
-RUN --mount=type=tmpfs,target=/t mount | grep -c " /t type tmpfs"
-RUN ls -d /s /cache /ctx /e /t 2>&1 | grep -c "No such"`,
-    f: "file\n",
-    secret: "hidden\n",
-    ".dockerignore": "secret",
-  });
-  const secret = ["--secret", `id=s,src=${directory}/secret`, "--secret", "id=e,env=SECRET"];
-  const { code, stderr } = await engine.with(
-    { env: { SECRET: "from-env" } },
-    ...["build", "--network", "none", "-t", "x", ...secret, directory],
-  );
-  assertEquals(code, 0, stderr);
-  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
-  assertEquals(said, ["hidden", "from-env", "1", "file", "1", "1", "5"]);
-  assert(!(await engine.ok("image", "inspect", "x")).includes("from-env"));
 });
 
 test("a context comes by stdin: an archive, or a Dockerfile alone", async () => {
@@ -278,25 +197,8 @@ test("a context comes by stdin: an archive, or a Dockerfile alone", async () => 
   const flags = ["build", "--network", "none", "-f", "sub/My.Dockerfile", "-"];
   const { code, stderr } = await engine.with({ stdin: stdout }, ...flags);
   assertEquals(code, 0, stderr);
-  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
+  const said = saidIn(stderr);
   assertEquals(said, [".", "./.dockerignore", "./a"]);
-});
-
-test("DOCKER_BUILDKIT=0 gives the classic output and exit codes", async () => {
-  const directory = context({ Dockerfile: "FROM base\nRUN echo said; exit ${CODE:-0}\nENV a=b" });
-  const env = { DOCKER_BUILDKIT: "0" };
-  const flags = ["build", "--network", "none", "-t", "classic:1", directory];
-  const { code, stdout, stderr } = await engine.with({ env }, ...flags);
-  assertEquals([code, stderr], [0, ""]);
-  assertMatch(stdout, /^Step 1\/3 : FROM base\n ---> [0-9a-f]{12}\nStep 2\/3 : RUN echo said/);
-  assertMatch(stdout, / ---> Running in [0-9a-f]{12}\nsaid\nRemov/);
-  assertMatch(stdout, /Successfully built ([0-9a-f]{12})\nSuccessfully tagged classic:1\n$/);
-  Deno.writeTextFileSync(`${directory}/Dockerfile`, "FROM base\nRUN exit 7");
-  const failed = await engine.with({ env }, ...flags);
-  assertEquals([failed.code, failed.stderr], [
-    7,
-    "The command '/bin/sh -c exit 7' returned a non-zero code: 7\n",
-  ]);
 });
 
 test("-o writes the files and makes no image", async () => {
@@ -329,27 +231,6 @@ test("errors are docker's", async () => {
   assertStringIncludes(none.stderr, "open Dockerfile: no such file or directory");
 });
 
-test("a stage FROM host uses what the machine has, and what it has made itself", async () => {
-  const directory = context({
-    Dockerfile: `FROM host AS tools
-WORKDIR /built/sub
-COPY a.txt ../a
-RUN uname -s > made && mkdir ../d && mv ../a ../d/moved && rm -rf /etc/init.d
-COPY a.txt ../d/
-RUN cat made ../d/* && test ! -e ../a && rm -r ../d && mkdir -p /etc/init.d ../d && touch ../d/new
-FROM tools AS more
-RUN ls ../d && ls /etc/init.d | wc -l && rm ../d/new
-FROM base
-COPY --from=more /built /built`,
-    "a.txt": "a\n",
-  });
-  const { stderr } = await built(directory);
-  const said = [...stderr.matchAll(/^#\d+ \d\.\d+ (.*)$/gm)].map(([, text]) => text);
-  assertEquals(said, ["Linux", "a", "a", "new", "0"]);
-  assertEquals(await run("cat", "/built/sub/made"), "Linux");
-  assertEquals(await run("ls", "/built/d"), "");
-});
-
 test("builder prune and system df know the cache", async () => {
   const directory = context({
     Dockerfile: "FROM base AS b\nRUN echo 12345 > /f\nFROM base\nRUN :",
@@ -375,22 +256,4 @@ test("builder prune and system df know the cache", async () => {
   );
   assertEquals(await row(), "Build Cache 0 0B");
   assertEquals(await engine.ok("buildx", "prune", "-f"), "Total reclaimed space: 0B");
-});
-
-test("Ctrl-C ends the container; after a kill -9 the next build removes it", async () => {
-  const directory = context({ Dockerfile: "FROM base\nRUN echo started; sleep 1000" });
-  for (const signal of ["SIGINT", "SIGKILL"] as const) {
-    const child = engine.spawn(["build", "--network", "none", directory], { stderr: "piped" });
-    await waitFor(async () => (await engine.ok("ps", "-q")) !== "");
-    engine.remember();
-    child.kill(signal);
-    const { code, stderr } = await child.output();
-    if (signal === "SIGINT") {
-      assertEquals(code, 1);
-      assertStringIncludes(new TextDecoder().decode(stderr), "context canceled");
-      assertEquals(engine.ids(), []);
-    }
-  }
-  assertEquals(engine.ids().length, 1);
-  await built(context({ Dockerfile: "FROM base\nENV a=after" }));
 });

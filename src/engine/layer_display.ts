@@ -1,5 +1,13 @@
-/** A pull or push without a terminal. */
-import type { LayerDisplay } from "../engine/image_pull.ts";
+/** How a pull or push is shown: lines that change on a terminal, else a line for each change. */
+
+/** Shows lines that change: one for each layer. */
+export interface LayerDisplay {
+  /** `current` of `total` bytes; 0: only the words. */
+  update(id: string, status: string, current: number, total: number): void;
+  /** A line of its own above the layers, which may be about one thing. */
+  line(text: string, id?: string): void;
+  finish(): void;
+}
 
 // Moving bars mean nothing in a log.
 const BARS = ["Downloading", "Extracting", "Pushing"];
@@ -17,3 +25,6 @@ export function plainDisplay(write: (line: string) => void): LayerDisplay {
     finish() {},
   };
 }
+
+/** Shows nothing. */
+export const SILENT_DISPLAY: LayerDisplay = { update() {}, line() {}, finish() {} };

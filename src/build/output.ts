@@ -1,0 +1,151 @@
+/** What becomes of the stage that was built: an image of the store, an archive of one, or files. */
+import { openDirectory } from "../../ffi/fd.ts";
+import { UserError } from "../base/errors.ts";
+import { TreeWriter } from "../engine/tree_writer.ts";
+import { writeAll } from "../image/blobs.ts";
+import type { Digest } from "../image/digest.ts";
+import { makeDocuments, type NewImage, registerNew } from "../image/make.ts";
+import { parseReference } from "../image/reference.ts";
+import { saveImages } from "../image/save.ts";
+import type { Session } from "../image/session.ts";
+import { TarReader } from "../image/tar.ts";
+import type { Descriptor, ImageConfig } from "../image/types.ts";
+import { writeWhole } from "../image/whole_file.ts";
+import type { BuildEvents } from "./events.ts";
+import { exportTree } from "./export_tree.ts";
+import { imageConfig, type StageState } from "./stage_state.ts";
+
+type Write = (chunk: Uint8Array<ArrayBuffer>) => void;
+
+/** Where a result goes. `dest`: a path; "-": standard output. */
+export type BuildOutput =
+  | { readonly type: "image" }
+  /** Only what the cache remembers. */
+  | { readonly type: "cacheonly" }
+  | { readonly type: "local" | "tar"; readonly dest: string }
+  | { readonly type: "docker" | "oci"; readonly dest: string; readonly isDirectory: boolean };
+
+/** What was made of an image. */
+export interface Built {
+  readonly id: Digest;
+  readonly manifest: Descriptor;
+  readonly config: ImageConfig;
+  /** It is in the store. */
+  readonly isKept: boolean;
+}
+
+/** What the outputs are made of. */
+export interface OutputWish {
+  readonly outputs: readonly BuildOutput[];
+  /** Full names for the image. */
+  readonly names: readonly string[];
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Seconds since 1970 that no time in the image is later than: SOURCE_DATE_EPOCH. */
+  readonly epoch?: number;
+}
+
+/** Writes all outputs; the image, if one was made. Throws UserError. */
+export async function writeOutputs(
+  session: Session,
+  state: StageState,
+  wish: OutputWish,
+  events: BuildEvents,
+): Promise<Built | undefined> {
+  let image: NewImage | undefined;
+  let isKept = false;
+  const needed = () => image ??= imageOf(session, state, wish);
+  for (const output of wish.outputs) {
+    switch (output.type) {
+      case "cacheonly":
+        break;
+      case "local":
+      case "tar":
+        await writeTree(session, state, output, events);
+        break;
+      case "docker":
+      case "oci":
+        await writeArchive(session, needed(), output, wish, events);
+        break;
+      case "image":
+        await keepImage(session, needed(), wish, events);
+        isKept = true;
+    }
+  }
+  if (image === undefined) return undefined;
+  const { manifest, descriptor, config } = image;
+  return { id: manifest.config.digest, manifest: descriptor, config, isKept };
+}
+
+function imageOf(session: Session, state: StageState, wish: OutputWish): NewImage {
+  const layers = state.layers.map(({ descriptor }) => descriptor);
+  return makeDocuments(session, imageConfig(state, wish.epoch), layers, wish.annotations);
+}
+
+async function writeTree(
+  session: Session,
+  state: StageState,
+  output: BuildOutput & { type: "local" | "tar" },
+  events: BuildEvents,
+): Promise<void> {
+  const name = output.type === "tar" ? "sending tarball" : "exporting to client directory";
+  const work = events.begin({ kind: "internal", name });
+  await exportTree(session, state, output);
+  work.note(`copying files to ${output.dest} done`);
+  work.done();
+}
+
+async function keepImage(
+  session: Session,
+  image: NewImage,
+  { names }: OutputWish,
+  events: BuildEvents,
+): Promise<void> {
+  const work = events.begin({ kind: "internal", name: "exporting to image" });
+  const { id } = await registerNew(session, image, names);
+  work.note("exporting layers done");
+  work.note(`writing image ${id} done`);
+  for (const name of names) work.note(`naming to ${name} done`);
+  work.done();
+}
+
+async function writeArchive(
+  { store }: Session,
+  { descriptor, manifest, config }: NewImage,
+  { type, dest, isDirectory }: BuildOutput & { type: "docker" | "oci" },
+  { names }: OutputWish,
+  events: BuildEvents,
+): Promise<void> {
+  const work = events.begin({ kind: "internal", name: `exporting to ${type} image format` });
+  const record = { id: manifest.config.digest, manifest: descriptor, config };
+  const images = [{ record, references: names.map(parseReference) }];
+  const format = type === "docker" ? "docker-archive" : "oci-archive";
+  const save = (write: Write) => saveImages(store, images, format, write);
+  if (isDirectory) await intoDirectory(dest, save);
+  else if (dest === "-") await toStdout(type, save);
+  else await writeWhole(dest, save);
+  work.note(`exporting manifest ${descriptor.digest} done`);
+  work.note(`exporting config ${record.id} done`);
+  work.note(`sending tarball to ${dest} done`);
+  work.done();
+}
+
+/** Unpacks what would be an archive. */
+async function intoDirectory(dest: string, save: (write: Write) => Promise<void>): Promise<void> {
+  Deno.mkdirSync(dest, { recursive: true });
+  using directory = openDirectory(dest);
+  using writer = new TreeWriter(directory, "", { owners: false, shownAs: dest });
+  const reader = new TarReader(writer);
+  await save((chunk) => reader.push(chunk));
+  reader.finish();
+  writer.finish();
+}
+
+async function toStdout(type: string, save: (write: Write) => Promise<void>): Promise<void> {
+  if (Deno.stdout.isTerminal()) {
+    throw new UserError(
+      `dest file is required for ${type} exporter. refusing to write to console`,
+    );
+  }
+  using file = Deno.openSync("/proc/self/fd/1", { write: true });
+  await save((chunk) => writeAll(file, chunk, "standard output"));
+}
