@@ -3,6 +3,7 @@ import type { LayerDisplay } from "../engine/layer_display.ts";
 import type { HostConfig } from "../engine/types.ts";
 import type { BuildEvents } from "./events.ts";
 import type { OpenedContext } from "./context.ts";
+import type { NamedContext } from "./named_contexts.ts";
 import type { Secret } from "./place_mounts.ts";
 
 /** The flags of `build`, checked. */
@@ -19,6 +20,8 @@ export interface BuildRequest {
   /** Of RUN: "default", "none", "host", or a network's name. */
   readonly network: string;
   readonly host: Partial<HostConfig>;
+  /** `--build-context`, by the names as they are compared. */
+  readonly contexts?: ReadonlyMap<string, NamedContext>;
   readonly secrets: ReadonlyMap<string, Secret>;
   readonly events: BuildEvents;
   readonly signal: AbortSignal;

@@ -7,10 +7,11 @@ import { BaseImages, checkPlatform } from "./base_image.ts";
 import type { BuildRequest } from "./build_request.ts";
 import { DockerfileError, readDockerfile } from "./dockerfile.ts";
 import { expand } from "./expand.ts";
+import { type NamedContext, NamedContexts } from "./named_contexts.ts";
 import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
 import { GlobalScope, StageScope } from "./scope.ts";
 import type { SourceTree } from "./source_tree.ts";
-import { imageId, type StageState, unpackedLayers } from "./stage_state.ts";
+import { imageId, type StageState, treeOfState } from "./stage_state.ts";
 import {
   cutStages,
   findStage,
@@ -41,6 +42,7 @@ const WITH_PLACE = ["run", "copy", "add", "workdir"];
 /** Carries out one build. */
 export class Builder {
   readonly #images: BaseImages;
+  readonly #contexts: NamedContexts;
   readonly #done = new Map<Stage, Done>();
   readonly #stages: readonly Stage[];
   readonly #target: Stage;
@@ -60,8 +62,15 @@ export class Builder {
     this.#stages = stages;
     this.#target = targetStage(stages, request.target);
     this.#images = new BaseImages(session.store, request);
-    this.#needed = neededStages(stages, this.#target, (stage) => this.#baseName(stage));
-    this.#total = this.#needed.reduce((sum, stage) => sum + 1 + stage.steps.length, 0);
+    const { contexts = new Map(), events } = request;
+    this.#contexts = new NamedContexts(session, contexts, this.#images, events);
+    this.#needed = neededStages(
+      stages,
+      this.#target,
+      (stage) => this.#baseName(stage),
+      (stage) => this.#replacement(stage) !== undefined,
+    );
+    this.#total = this.#needed.reduce((sum, stage) => sum + this.#lengthOf(stage), 0);
     this.#total += Object.keys(request.labels).length > 0 ? 1 : 0;
   }
 
@@ -89,6 +98,15 @@ export class Builder {
     return state;
   }
 
+  /** What `--build-context` puts in place of a whole stage. */
+  #replacement({ from }: Stage): NamedContext | undefined {
+    return from.name === undefined ? undefined : this.#contexts.find(from.name);
+  }
+
+  #lengthOf(stage: Stage): number {
+    return this.#replacement(stage) === undefined ? 1 + stage.steps.length : 0;
+  }
+
   /** What FROM means, with its variables replaced. */
   #baseName({ from }: Stage): string {
     const name = expand(from.image, this.#global.lookup, { escape: this.#escape });
@@ -102,6 +120,7 @@ export class Builder {
 
   /** Sees that the base image of a stage is here before anything is built. */
   async #checkBase(stage: Stage): Promise<void> {
+    if (this.#replacement(stage) !== undefined) return;
     const { from } = stage;
     const name = this.#baseName(stage);
     if (from.platform !== undefined) {
@@ -110,7 +129,7 @@ export class Builder {
     }
     if (this.#stageNamed(name, stage) !== undefined) return;
     try {
-      await this.#images.get(name);
+      await this.#base(name);
     } catch (error) {
       throw located(error, from);
     }
@@ -121,11 +140,22 @@ export class Builder {
     return /^\d+$/.test(name) ? undefined : findStage(this.#stages, name, stage.index);
   }
 
+  /** An image, or what `--build-context` means by its name. */
+  async #base(name: string): Promise<StageState> {
+    const context = name === "scratch" ? undefined : this.#contexts.find(name);
+    return await (context ? this.#contexts.state(name, context) : this.#images.get(name));
+  }
+
   async #build(stage: Stage): Promise<Done> {
+    const replacement = this.#replacement(stage);
+    if (replacement !== undefined) {
+      const state = await this.#contexts.state(stage.from.name!, replacement);
+      return { state, scope: new StageScope(this.#global) };
+    }
     const name = this.#baseName(stage);
     const above = this.#stageNamed(name, stage);
     const base = above === undefined
-      ? { state: await this.#images.get(name), scope: undefined }
+      ? { state: await this.#base(name), scope: undefined }
       : this.#done.get(above)!;
     const scope = new StageScope(this.#global, base.scope);
     const { OnBuild, ...config } = base.state.config;
@@ -207,13 +237,10 @@ export class Builder {
   async #treeOf(source: string | undefined, stage: Stage): Promise<SourceTree> {
     if (source === undefined) return this.request.opened.tree;
     const other = findStage(this.#stages, source, stage.index);
-    const state = other === undefined
-      ? await this.#images.get(source)
-      : this.#done.get(other)!.state;
-    return {
-      layers: await unpackedLayers(this.session, state),
-      ...(state.isHost && { crosses: true }),
-    };
+    if (other !== undefined) return await treeOfState(this.session, this.#done.get(other)!.state);
+    const context = this.#contexts.find(source);
+    if (context !== undefined) return await this.#contexts.tree(source, context);
+    return await treeOfState(this.session, await this.#images.get(source));
   }
 }
 

@@ -37,12 +37,7 @@ const MAX_DOCKERFILE = 16 << 20;
 /** Opens what the user named. Throws UserError with docker's texts. */
 export async function openContext(session: Session, wish: ContextWish): Promise<OpenedContext> {
   const { context, file } = wish;
-  if (/^(?:git@|git:\/\/|ssh:\/\/|github\.com\/)|\.git(?:#.*)?$/.test(context)) {
-    throw new UserError(
-      `Cannot use "${context}" as build context: git repositories are not supported; ` +
-        "clone it and name the directory",
-    );
-  }
+  refuseGit(context);
   if (context === "-") {
     if (file === "-") {
       throw new UserError(
@@ -52,13 +47,62 @@ export async function openContext(session: Session, wish: ContextWish): Promise<
     return await streamContext(session, wish.stdin(), file);
   }
   if (/^https?:\/\//.test(context)) {
-    const response = await fetch(context);
-    if (!response.ok || response.body === null) {
-      throw new UserError(`failed to download "${context}": ${response.status}`);
-    }
-    return await streamContext(session, response.body, file);
+    return await streamContext(session, await downloaded(context), file);
   }
   return await directoryContext(context, file, wish);
+}
+
+/** Throws UserError for the address of a git repository, and what docker takes for one. */
+export function refuseGit(context: string): void {
+  if (/^(?:git@|git:\/\/|ssh:\/\/|github\.com\/)|\.git(?:#.*)?$/.test(context)) {
+    throw new UserError(
+      `Cannot use "${context}" as build context: git repositories are not supported; ` +
+        "clone it and name the directory",
+    );
+  }
+}
+
+async function downloaded(address: string): Promise<AsyncIterable<Bytes>> {
+  let response: Response;
+  try {
+    response = await fetch(address);
+  } catch (error) {
+    throw new UserError(`failed to download "${address}": ${(error as Error).message}`);
+  }
+  if (response.ok && response.body !== null) return response.body;
+  await response.body?.cancel();
+  throw new UserError(`failed to download "${address}": status ${response.status}`);
+}
+
+/** A directory of this machine as a source of COPY. Throws UserError. */
+export function directoryTree(directory: string, what: string): SourceTree {
+  const path = realDirectory(directory, (why) => `failed to get build ${what}: ${why}`);
+  return localTree(path, readLayeredFile([path], ".dockerignore"));
+}
+
+function localTree(path: string, ignore: string): SourceTree {
+  const list = new IgnoreList(ignoreLines(ignore));
+  return { layers: [path], crosses: true, owner: ROOT, ...(!list.isEmpty && { ignore: list }) };
+}
+
+/** The files of an archive that an address leads to. Throws UserError. */
+export async function archiveTree(session: Session, address: string): Promise<SourceTree> {
+  const { directory, text } = await unpackStream(session, await downloaded(address));
+  if (text !== undefined) throw new UserError(`${address} is no tar archive`);
+  const list = new IgnoreList(ignoreLines(textIn(directory, ".dockerignore") ?? ""));
+  return { layers: [directory], owner: ROOT, ...(!list.isEmpty && { ignore: list }) };
+}
+
+/** A directory without links on the way to it. `refuse`: the error's text with the reason. */
+function realDirectory(directory: string, refuse: (why: string) => string): string {
+  let path: string;
+  try {
+    path = Deno.realPathSync(directory);
+  } catch {
+    throw new UserError(refuse(`path "${directory}" not found`));
+  }
+  if (Deno.statSync(path).isDirectory) return path;
+  throw new UserError(refuse(`path "${directory}" is not a directory`));
 }
 
 async function directoryContext(
@@ -66,26 +110,13 @@ async function directoryContext(
   file: string | undefined,
   { stdin }: ContextWish,
 ): Promise<OpenedContext> {
-  let path: string;
-  try {
-    path = Deno.realPathSync(context);
-  } catch {
-    throw new UserError(`unable to prepare context: path "${context}" not found`);
-  }
-  if (!Deno.statSync(path).isDirectory) {
-    throw new UserError(`unable to prepare context: path "${context}" is not a directory`);
-  }
+  const path = realDirectory(context, (why) => `unable to prepare context: ${why}`);
   const found = file === "-"
     ? { path: undefined, name: DEFAULT_NAME, text: await textOf(stdin()) }
     : readDockerfileAt(path, file);
   const own = found.path === undefined ? undefined : readText(`${found.path}.dockerignore`);
   const ignore = own ?? readLayeredFile([path], ".dockerignore");
-  const list = new IgnoreList(ignoreLines(ignore));
-  return {
-    tree: { layers: [path], crosses: true, owner: ROOT, ...(!list.isEmpty && { ignore: list }) },
-    name: found.name,
-    text: found.text,
-  };
+  return { tree: localTree(path, ignore), name: found.name, text: found.text };
 }
 
 /** The Dockerfile of a directory: `-f` is a path from where the user stands. */
@@ -119,12 +150,11 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** An archive of any compression, or the text of a Dockerfile and no files at all. */
-async function streamContext(
+/** An archive of any compression, unpacked; or the text of a Dockerfile and no files at all. */
+async function unpackStream(
   session: Session,
   source: AsyncIterable<Bytes>,
-  file: string | undefined,
-): Promise<OpenedContext> {
+): Promise<{ directory: string; text?: string }> {
   const directory = session.temporary("context");
   Deno.mkdirSync(directory, { mode: 0o755 });
   const { compression, chunks } = await decompress(source);
@@ -138,13 +168,21 @@ async function streamContext(
   }
   if (!isArchive(head)) {
     if (compression !== "none") throw new UserError("the build context is no tar archive");
-    return {
-      tree: { layers: [directory], owner: ROOT },
-      name: DEFAULT_NAME,
-      text: await textOf(all()),
-    };
+    return { directory, text: await textOf(all()) };
   }
   await unpackContext(all(), directory);
+  return { directory };
+}
+
+async function streamContext(
+  session: Session,
+  source: AsyncIterable<Bytes>,
+  file: string | undefined,
+): Promise<OpenedContext> {
+  const { directory, text: alone } = await unpackStream(session, source);
+  if (alone !== undefined) {
+    return { tree: { layers: [directory], owner: ROOT }, name: DEFAULT_NAME, text: alone };
+  }
   const name = (file ?? DEFAULT_NAME).replace(/^(?:\.?\/)+/, "");
   const text = textIn(directory, name) ??
     (file === undefined ? textIn(directory, name.toLowerCase()) : undefined);

@@ -8,6 +8,7 @@ import { ensureLayer } from "../image/layers.ts";
 import type { ImageRecord } from "../image/records.ts";
 import type { Session } from "../image/session.ts";
 import type { Store } from "../image/store.ts";
+import type { SourceTree } from "./source_tree.ts";
 import type { Descriptor, HistoryEntry, ImageConfig, ImageRunConfig } from "../image/types.ts";
 
 /** A stored layer. */
@@ -47,7 +48,10 @@ export function scratch(): StageState {
 }
 
 /** An image of the store. */
-export function stateOfImage(store: Store, record: ImageRecord): StageState {
+export function stateOfImage(
+  store: Store,
+  record: Pick<ImageRecord, "id" | "manifest" | "config">,
+): StageState {
   const { digest } = record.manifest;
   const { layers } = parseManifest(readDocument(store, digest), digest);
   const { os, architecture, variant, config = {}, history = [], created, author, rootfs } =
@@ -94,6 +98,12 @@ export async function unpackedLayers(session: Session, state: StageState): Promi
   }
   const own = chain.toReversed().map((id) => store.layerRoot(id));
   return state.isHost ? [...own, "/"] : own;
+}
+
+/** The files of a stage as a source of COPY. */
+export async function treeOfState(session: Session, state: StageState): Promise<SourceTree> {
+  const layers = await unpackedLayers(session, state);
+  return { layers, ...(state.isHost && { crosses: true }) };
 }
 
 /** The config of the image that a stage makes. `epoch`: seconds that no time in it is later than. */

@@ -86,17 +86,19 @@ export function sourcesOf(stage: Stage): string[] {
 
 /**
  * The stages that `target` stands on or copies from, and itself, in order. `imageOf` is what a
- * stage's FROM means with its variables replaced.
+ * stage's FROM means with its variables replaced; one that is `replaced` needs no other.
  */
 export function neededStages(
   stages: readonly Stage[],
   target: Stage,
   imageOf: (stage: Stage) => string,
+  isReplaced: (stage: Stage) => boolean = () => false,
 ): Stage[] {
   const needed = new Set<Stage>();
   const visit = (stage: Stage): void => {
     if (needed.has(stage)) return;
     needed.add(stage);
+    if (isReplaced(stage)) return;
     for (const name of [imageOf(stage), ...sourcesOf(stage)]) {
       const other = findStage(stages, name, stage.index);
       // A number as the base is the name of an image.

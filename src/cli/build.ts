@@ -120,6 +120,7 @@ async function wishOf(
   if (platform) (await import("../build/base_image.ts")).checkPlatform(platform);
   const { pullWithOutput } = await import("../engine/image_pull.ts");
   const { parseReference } = await import("../image/reference.ts");
+  const { parseNamedContext } = await import("../build/named_contexts.ts");
   const { archiveChunks } = await import("../image/compression.ts");
   return {
     source: {
@@ -135,6 +136,7 @@ async function wishOf(
     labels: toMap(options.label),
     network: options.network || "default",
     host: hostConfig(options),
+    contexts: new Map(options.buildContext.map(parseNamedContext)),
     secrets: parseSecrets(options.secret),
     pullImage: async (name, display) => {
       const write = (line: string) => display.line(line);

@@ -68,6 +68,12 @@ export const BUILD_FLAGS = {
     help: "Add annotation to the image (format: [manifest:]key=value)",
   },
   "build-arg": { type: "list", help: "Set build-time variables" },
+  "build-context": {
+    type: "list",
+    value: "name=path",
+    help: "Additional build contexts (e.g., name=path)",
+    complete: "directory",
+  },
   file: {
     type: "string",
     short: "f",

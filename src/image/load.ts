@@ -95,7 +95,7 @@ async function filesOf(session: Session, source: ArchiveSource): Promise<Archive
 }
 
 /** A load under way. */
-interface Loading {
+export interface Loading {
   session: Session;
   files: ArchiveFiles;
   incoming: Incoming;
@@ -200,7 +200,7 @@ function blobName(digest: Digest): string {
 }
 
 /** Keeps a manifest of the archive and all that it names. */
-async function keepManifest(loading: Loading, descriptor: Descriptor): Promise<void> {
+export async function keepManifest(loading: Loading, descriptor: Descriptor): Promise<void> {
   const file = loading.files.need(blobName(descriptor.digest));
   const { digest } = await file.spooled();
   if (digest !== descriptor.digest) {
@@ -295,7 +295,7 @@ async function fromOci(loading: Loading, platform: ImagePlatform): Promise<Wish[
 }
 
 /** The manifest an entry means on this machine: itself, or the fitting one of a nested index. */
-function imageManifest(
+export function imageManifest(
   files: ArchiveFiles,
   entry: Descriptor,
   platform: ImagePlatform,
