@@ -32,13 +32,15 @@ export async function list(exchange: Exchange): Promise<void> {
   const now = nowNanoseconds();
   const rows: unknown[] = [];
   for (const listed of found) {
-    rows.push(row({ ...listed, ...(sizes && { sizes: await sizes(listed.record) }) }, now));
+    rows.push(
+      containerRow({ ...listed, ...(sizes && { sizes: await sizes(listed.record) }) }, now),
+    );
   }
   await exchange.json(200, rows);
 }
 
 /** docker's row of a container. */
-function row(listed: Listed, now: bigint): unknown {
+export function containerRow(listed: Listed, now: bigint): unknown {
   const { record, state, sizes } = listed;
   const { Networks, Ports } = currentSettings(
     record,

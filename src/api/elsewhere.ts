@@ -2,7 +2,7 @@
 import type { Exchange } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 
-/** Everything of a swarm. */
+/** What needs a swarm. */
 export function swarm(_exchange: Exchange): Promise<void> {
   throw new ApiError(
     503,
@@ -11,19 +11,29 @@ export function swarm(_exchange: Exchange): Promise<void> {
   );
 }
 
+/** POST /swarm/leave. */
+export function leaveSwarm(_exchange: Exchange): Promise<void> {
+  throw new ApiError(503, "This node is not part of a swarm");
+}
+
+/** POST /swarm/init, /swarm/join: docker's daemon would make or join one. */
+export function makeSwarm(_exchange: Exchange): Promise<void> {
+  throw new ApiError(501, "there is no swarm: Diplodock has containers of one machine");
+}
+
 /** GET /plugins: there are none. */
 export async function plugins(exchange: Exchange): Promise<void> {
   await exchange.json(200, []);
 }
 
-/** GET /distribution/{name}/json. */
-export function distribution(_exchange: Exchange): Promise<void> {
-  throw new ApiError(501, "registries are not asked over the API: run diplodock manifest inspect");
+/** One plugin, and what is to be done with it. */
+export function plugin({ parts: { name } }: Exchange): Promise<void> {
+  throw new ApiError(404, `plugin "${name}" not found`);
 }
 
-/** GET /system/df. */
-export function diskUsage(_exchange: Exchange): Promise<void> {
-  throw new ApiError(501, "disk usage is not told over the API: run diplodock system df");
+/** POST /plugins/pull and /plugins/create. */
+export function addPlugin(_exchange: Exchange): Promise<void> {
+  throw new ApiError(501, "there are no plugins: what drivers do is part of Diplodock");
 }
 
 /** POST /session: what docker's builder asks its client for. */

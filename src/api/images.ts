@@ -23,7 +23,8 @@ const seconds = (time: string | undefined) =>
 const familiar = (names: readonly string[]) =>
   names.map((name) => familiarName(parseReference(name))).sort();
 
-function row(image: ListedImage, minor: number): unknown {
+/** docker's row of an image. */
+export function imageRow(image: ListedImage, minor: number): object {
   const { record } = image;
   const size = sizeOf(record);
   return {
@@ -50,7 +51,7 @@ export async function list(exchange: Exchange): Promise<void> {
     pattern,
     query.flag("all"),
   );
-  await exchange.json(200, found.map((image) => row(image, minor)));
+  await exchange.json(200, found.map((image) => imageRow(image, minor)));
 }
 
 /** GET /images/{name}/json. */

@@ -28,11 +28,29 @@ const networks = group(() => import("./networks.ts"));
 const volumes = group(() => import("./volumes.ts"));
 const happened = group(() => import("./events.ts"));
 const builds = group(() => import("./build.ts"));
+const cache = group(() => import("./build_cache.ts"));
+const usedDisk = group(() => import("./disk_usage.ts"));
+const distribution = group(() => import("./distribution.ts"));
 const elsewhere = group(() => import("./elsewhere.ts"));
 
-/** Any path of a group of docker's that is not here. */
-const everyMethod = (pattern: string, handler: Route[2]): Route[] =>
-  ["GET", "POST", "DELETE"].map((method) => [method, pattern, handler]);
+/** docker's endpoints of a swarm; each of `things` is listed, made, looked at, changed, removed. */
+const OF_SWARM: readonly (readonly [method: string, pattern: string])[] = [
+  ["GET", "/swarm"],
+  ["GET", "/swarm/unlockkey"],
+  ["POST", "/swarm/update"],
+  ["POST", "/swarm/unlock"],
+  ["GET", "/services/{id}/logs"],
+  ["GET", "/tasks/{id}/logs"],
+  ...["nodes", "services", "tasks", "secrets", "configs"].flatMap((things) =>
+    [
+      ["GET", `/${things}`],
+      ["POST", `/${things}/create`],
+      ["GET", `/${things}/{id}`],
+      ["POST", `/${things}/{id}/update`],
+      ["DELETE", `/${things}/{id}`],
+    ] as const
+  ),
+];
 
 // deno-fmt-ignore
 export const ROUTES: readonly Route[] = [
@@ -102,13 +120,19 @@ export const ROUTES: readonly Route[] = [
 
   ["GET", "/events", happened("events")],
 
-  ["GET", "/distribution/{name...}/json", elsewhere("distribution")],
-  ["GET", "/system/df", elsewhere("diskUsage")],
+  ["GET", "/distribution/{name...}/json", distribution("inspect")],
+  ["GET", "/system/df", usedDisk("diskUsage")],
   ["POST", "/build", builds("build")],
+  ["POST", "/build/prune", cache("prune")],
   ["POST", "/session", elsewhere("session")],
   ["GET", "/plugins", elsewhere("plugins")],
-  ...["swarm", "nodes", "services", "tasks", "secrets", "configs"].flatMap((name) => [
-    ...everyMethod(`/${name}`, elsewhere("swarm")),
-    ...everyMethod(`/${name}/{rest...}`, elsewhere("swarm")),
-  ]),
+  ["POST", "/plugins/pull", elsewhere("addPlugin")],
+  ["POST", "/plugins/create", elsewhere("addPlugin")],
+  ["GET", "/plugins/{name...}/json", elsewhere("plugin")],
+  ["POST", "/plugins/{name...}/{act}", elsewhere("plugin")],
+  ["DELETE", "/plugins/{name...}", elsewhere("plugin")],
+  ["POST", "/swarm/init", elsewhere("makeSwarm")],
+  ["POST", "/swarm/join", elsewhere("makeSwarm")],
+  ["POST", "/swarm/leave", elsewhere("leaveSwarm")],
+  ...OF_SWARM.map(([method, pattern]): Route => [method, pattern, elsewhere("swarm")]),
 ];

@@ -2,27 +2,25 @@
 import { humanAgo, nowNanoseconds } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { summarize } from "../engine/summary.ts";
-import { rowsOf, sizeOf } from "../image/list.ts";
+import { sum } from "../engine/usage.ts";
+import { rowsOf } from "../image/list.ts";
 import { imageRow } from "./images.ts";
 import { renderFacts } from "./list_template.ts";
 import { alignColumns, type Row, shortId, unescapeFormat } from "./output.ts";
 import { UserError } from "../base/errors.ts";
-import { sharedBytes, sum, type Usage, usersOf } from "./system_df.ts";
+import type { Usage } from "./system_df.ts";
 import { volumeRow } from "./volume_ls.ts";
 
-function imageRows(usage: Usage): Row[] {
-  const shared = sharedBytes(usage.images);
-  return usage.images.map((image) => {
-    const common = shared(image);
-    const size = sizeOf(image.record);
+function imageRows({ images }: Usage): Row[] {
+  return images.map(({ image, size, shared, users }) => {
     // One line for an image, by the first of its tags.
     const [row] = rowsOf({ ...image, tags: image.tags.toSorted().slice(0, 1), digests: [] }, false);
     return {
       ...imageRow(row, true),
       Digest: "",
-      Containers: String(usersOf(usage, image)),
-      SharedSize: formatSize(common, 4),
-      UniqueSize: formatSize(size - common, 4),
+      Containers: String(users),
+      SharedSize: formatSize(shared, 4),
+      UniqueSize: formatSize(size - shared, 4),
       VirtualSize: formatSize(size, 4),
     };
   });
@@ -30,10 +28,11 @@ function imageRows(usage: Usage): Row[] {
 
 function containerRows(usage: Usage): Row[] {
   const now = nowNanoseconds();
-  return usage.containers.map(({ listed, size }) => {
+  return usage.containers.map(({ listed }) => {
     const { Label: _, ...fields } = summarize(listed, { now, noTrunc: true });
     const { Command } = summarize(listed, { now, noTrunc: false });
-    return { ...fields, Command: String(Command), Size: formatSize(size) } as Row;
+    const Size = formatSize(listed.sizes.own);
+    return { ...fields, Command: String(Command), Size } as Row;
   });
 }
 

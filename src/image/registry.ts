@@ -142,6 +142,12 @@ export class Repository {
     return { from: resumed ? from : 0, body: response.body };
   }
 
+  /** A blob that is a document, whole; not checked against its digest. */
+  async document(digest: Digest): Promise<Bytes> {
+    const response = await this.#request("GET", `/v2/${this.path}/blobs/${digest}`);
+    return await boundedBody(response, MAX_MANIFEST, `blob ${digest}`);
+  }
+
   /** Whether the registry has a blob. */
   async hasBlob(digest: Digest): Promise<boolean> {
     try {

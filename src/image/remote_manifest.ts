@@ -1,5 +1,6 @@
-/** What a registry has under a name, looked at and not pulled: `manifest inspect`. */
+/** What a registry has under a name, looked at and not pulled. */
 import { UserError } from "../base/errors.ts";
+import type { GivenCredentials } from "./credentials.ts";
 import type { Digest } from "./digest.ts";
 import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
 import { digestOf } from "./hash.ts";
@@ -78,6 +79,47 @@ export async function verboseManifests(wanted: Reference): Promise<VerboseManife
     }
     return all;
   });
+}
+
+/** What a name means, and for which systems there are images behind it. */
+export interface Distribution {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly platforms: readonly ImagePlatform[];
+}
+
+/** Asks with these credentials, or with none. Throws UserError, RegistryError. */
+export async function inspectDistribution(
+  wanted: Reference,
+  credentials: GivenCredentials,
+): Promise<Distribution> {
+  const reference = withDefaultTag(wanted);
+  const repository = await openRepository(reference, "pull", credentials);
+  const found = await fetchManifest(repository, reference.digest ?? reference.tag!);
+  const { mediaType, digest, size } = checkDigest(reference, found);
+  return { mediaType, digest, size, platforms: await platformsOf(repository, found) };
+}
+
+async function platformsOf(
+  repository: Repository,
+  { isIndex, document }: RemoteManifest,
+): Promise<ImagePlatform[]> {
+  const bytes = new TextEncoder().encode(JSON.stringify(document));
+  if (isIndex) {
+    return parseIndex(bytes, "index").manifests.flatMap(({ platform }) => platform ?? []);
+  }
+  const { digest } = parseManifest(bytes, "manifest").config;
+  const config = await repository.document(digest);
+  if (digestOf(config) !== digest) {
+    throw new UserError(`Cannot read config ${digest}: the registry sent other bytes`);
+  }
+  const { os = "", architecture = "", variant } = parseObject(
+    config,
+    `config ${digest}`,
+  ) as Partial<ImagePlatform>;
+  if (os === "" && architecture === "") return []; // of an artifact
+  return [{ architecture, os, ...(variant !== undefined && { variant }) }];
 }
 
 function verbose(

@@ -1,6 +1,7 @@
 /** Images, networks, volumes and events over the API, by docker's client; projects by docker-compose. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ApiService } from "../lib/api_service.ts";
+import { RawClient } from "../lib/raw_http.ts";
 import { canServe, PASSWORD, Registry, USER } from "../lib/registry.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
@@ -96,6 +97,7 @@ test(
       /1: digest: sha256:[0-9a-f]{64} size: /,
     );
     await service.ok("rmi", name);
+    await looked(name);
     const pulled = await service.ok("pull", name);
     assertMatch(pulled, /^1: Pulling from team\/app\n/);
     assertMatch(pulled, /Pull complete[^]*Digest: sha256:[^]*Status: Downloaded newer image for /);
@@ -105,6 +107,26 @@ test(
     await service.ok("rmi", name);
   },
 );
+
+/** GET /distribution: docker's client has no command that shows it. */
+async function looked(name: string): Promise<void> {
+  using client = new RawClient(service.socket);
+  const ask = async (name: string, headers = {}) => {
+    const answer = await client.ask("GET", `/distribution/${name}/json`, undefined, headers);
+    return { status: answer.status, value: JSON.parse(new TextDecoder().decode(answer.body)) };
+  };
+  const login = btoa(JSON.stringify({ username: USER, password: PASSWORD }))
+    .replaceAll("+", "-").replaceAll("/", "_");
+  const known = { "X-Registry-Auth": login };
+  assertEquals((await ask(name)).status, 401);
+  const { status, value } = await ask(name, known);
+  assertEquals(status, 200);
+  const platform = { architecture: Deno.build.arch === "aarch64" ? "arm64" : "amd64", os: "linux" };
+  assertMatch(value.Descriptor.digest, /^sha256:[0-9a-f]{64}$/);
+  assertEquals(Object.keys(value.Descriptor).sort(), ["digest", "mediaType", "size"]);
+  assertEquals(value.Platforms, [platform]);
+  assertEquals((await ask(name.replace(/:1$/, ":2"), known)).status, 404);
+}
 
 test("docker network and volume: made, joined, listed, removed", [], async () => {
   await imported("app:1");
@@ -193,11 +215,17 @@ test("docker build, with the client's classic builder", [], async () => {
   assertMatch((await build()).stderr, /unknown instruction: WRONG/);
   assertEquals(await service.ok("ps", "-aq"), "");
   await service.ok("rmi", "built:1");
+  const df = await service.ok("system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}");
+  const steps = /^Build Cache ([1-9]\d*) (?!0B)/m.exec(df)?.[1];
+  assertMatch(df, /^Images [1-9] [^]*^Containers 0 0B$[^]*^Local Volumes 0 0B$/m);
+  assertMatch(await service.ok("system", "df", "-v"), /^app +1 /m);
+  const pruned = await service.ok("builder", "prune", "-af");
+  assertEquals(pruned.split("\n").filter((line) => /^\w{25}$/.test(line)).length, Number(steps));
+  assertMatch(pruned, /^Total: +\d/m);
 });
 
 test("what is not served says so", [], async () => {
   assertMatch((await service.docker(["node", "ls"])).stderr, /This node is not a swarm manager/);
-  assertMatch((await service.docker(["system", "df"])).stderr, /run diplodock system df/);
   assertEquals(await service.ok("plugin", "ls", "-q"), "");
 });
 
