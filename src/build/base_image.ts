@@ -8,6 +8,7 @@ import { lostRecord, readRecord } from "../image/records.ts";
 import { BadNameError, parseReference } from "../image/reference.ts";
 import type { Store } from "../image/store.ts";
 import type { BuildRequest } from "./build_request.ts";
+import { orAborted } from "./or_aborted.ts";
 import { DEFAULT_PATH, scratch, type StageState, stateOfImage } from "./stage_state.ts";
 
 /** Refuses to build for another machine than this one. Throws UserError. */
@@ -57,10 +58,12 @@ export class BaseImages {
     });
     try {
       if (this.request.pull || this.#find(name) === undefined) {
-        await this.request.pullImage(name, work.layers());
+        const { signal, pullImage } = this.request;
+        await orAborted(signal, pullImage(name, work.layers()));
       }
     } catch (error) {
       work.failed((error as Error).message);
+      if (error === this.request.signal.reason) throw error;
       throw new UserError(
         `${name}: failed to resolve source metadata: ${(error as Error).message}`,
       );

@@ -8,6 +8,7 @@ import type { BuildRequest } from "./build_request.ts";
 import { type ContextWish, openContext } from "./context.ts";
 import { type Built, type OutputWish, writeOutputs } from "./output.ts";
 import { sweepBuilds } from "./run_step.ts";
+import { orAborted } from "./or_aborted.ts";
 import { EPOCH } from "./scope.ts";
 
 /** What buildImage() is told. */
@@ -35,7 +36,7 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
   });
   let opened;
   try {
-    opened = await openContext(session, wish.source);
+    opened = await orAborted(wish.signal, openContext(session, wish.source));
   } catch (error) {
     reading.failed((error as Error).message);
     throw error;

@@ -10,6 +10,7 @@ import { expand } from "./expand.ts";
 import { type NamedContext, NamedContexts } from "./named_contexts.ts";
 import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
 import { GlobalScope, StageScope } from "./scope.ts";
+import { orAborted } from "./or_aborted.ts";
 import type { SourceTree } from "./source_tree.ts";
 import { imageId, type StageState, treeOfState } from "./stage_state.ts";
 import {
@@ -143,13 +144,15 @@ export class Builder {
   /** An image, or what `--build-context` means by its name. */
   async #base(name: string): Promise<StageState> {
     const context = name === "scratch" ? undefined : this.#contexts.find(name);
-    return await (context ? this.#contexts.state(name, context) : this.#images.get(name));
+    const state = context ? this.#contexts.state(name, context) : this.#images.get(name);
+    return await orAborted(this.request.signal, state);
   }
 
   async #build(stage: Stage): Promise<Done> {
     const replacement = this.#replacement(stage);
     if (replacement !== undefined) {
-      const state = await this.#contexts.state(stage.from.name!, replacement);
+      const loading = this.#contexts.state(stage.from.name!, replacement);
+      const state = await orAborted(this.request.signal, loading);
       return { state, scope: new StageScope(this.#global) };
     }
     const name = this.#baseName(stage);
@@ -239,7 +242,9 @@ export class Builder {
     const other = findStage(this.#stages, source, stage.index);
     if (other !== undefined) return await treeOfState(this.session, this.#done.get(other)!.state);
     const context = this.#contexts.find(source);
-    if (context !== undefined) return await this.#contexts.tree(source, context);
+    if (context !== undefined) {
+      return await orAborted(this.request.signal, this.#contexts.tree(source, context));
+    }
     return await treeOfState(this.session, await this.#images.get(source));
   }
 }

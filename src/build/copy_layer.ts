@@ -82,11 +82,15 @@ export class LayerWriter implements Disposable {
     this.#isEmpty = false;
   }
 
-  /** A file that is not on any disk. */
-  file(path: string, content: Uint8Array<ArrayBuffer>, mode: number, mtime = this.#now): void {
+  /** A file that is in no tree; its content has as many bytes as `size` says. */
+  file(
+    path: string,
+    content: Iterable<Uint8Array<ArrayBuffer>>,
+    { size, mode, mtime = this.#now }: { size: number; mode: number; mtime?: FileTime },
+  ): void {
     const sink = this.below("");
-    sink.entry({ ...blankEntry(path, "file", mode), size: content.length, mtime });
-    if (content.length > 0) sink.data(content);
+    sink.entry({ ...blankEntry(path, "file", mode), size, mtime });
+    for (const chunk of content) if (chunk.length > 0) sink.data(chunk);
     sink.end();
   }
 

@@ -4,10 +4,17 @@ import { cleanPath } from "../base/paths.ts";
 import { fromText, toText } from "../image/byte_string.ts";
 import type { Digest } from "../image/digest.ts";
 import { expectMuch, Hasher } from "../image/hash.ts";
+import { readRange } from "../image/incoming.ts";
 import { joinWorkdir } from "../image/instruction_parts.ts";
 import type { Session } from "../image/session.ts";
 import { ownerIn } from "../engine/file_owner.ts";
-import { addedArchive, download, type Downloaded, isAddress } from "./add_sources.ts";
+import {
+  addedArchive,
+  download,
+  type Downloaded,
+  fetchedArchive,
+  isAddress,
+} from "./add_sources.ts";
 import { unpackInto } from "./archives.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { fileMode } from "./file_mode.ts";
@@ -40,6 +47,8 @@ export interface CopyWish {
   readonly chown?: string;
   readonly chmod?: string;
   readonly link: boolean;
+  /** What is done with archives, where it is not what ADD does: unpack those of the context. */
+  readonly unpack?: boolean;
   readonly excludes?: IgnoreList;
 }
 
@@ -47,7 +56,12 @@ export interface CopyWish {
 export async function planCopy(
   session: Session,
   { kind, flags }: CopyInstruction,
-  words: { sources: readonly string[]; texts: ReadonlyMap<string, string>; target: string },
+  words: {
+    readonly sources: readonly string[];
+    readonly texts: ReadonlyMap<string, string>;
+    readonly target: string;
+    readonly signal: AbortSignal;
+  },
   rest: Pick<CopyWish, "tree" | "workdir" | "chown" | "chmod">,
 ): Promise<CopyWish> {
   const parts: CopyPart[] = [];
@@ -57,7 +71,10 @@ export async function planCopy(
       const name = source.replace(/^\d*<<-?/, "").replace(/^(["'])(.*)\1$/, "$2");
       parts.push({ kind: "text", name, text });
     } else if (kind === "add" && isAddress(source)) {
-      parts.push({ kind: "download", file: await download(session, source, flags.checksum) });
+      const how = { ...(flags.checksum && { checksum: flags.checksum }), signal: words.signal };
+      parts.push({ kind: "download", file: await download(session, source, how) });
+    } else if (kind === "copy" && /^https?:\/\//.test(source)) {
+      throw new UserError("source can't be a URL for COPY");
     } else parts.push(...pathParts(rest.tree, source, flags.parents === true));
   }
   if (flags.checksum !== undefined && parts.some((part) => part.kind !== "download")) {
@@ -74,6 +91,7 @@ export async function planCopy(
     parts,
     target: words.target,
     link: flags.link === true,
+    ...(flags.unpack !== undefined && { unpack: flags.unpack }),
     ...(flags.exclude && { excludes: new IgnoreList(flags.exclude) }),
     ...rest,
   };
@@ -134,16 +152,29 @@ export async function copyStep(
   const place = new Place(writer, wish);
   for (const part of wish.parts) {
     if (part.kind === "text") {
-      place.file(part.name, new TextEncoder().encode(part.text), 0o644);
-    } else if (part.kind === "download") {
-      const { name, path, mtime } = part.file;
-      if (name === "" && endsAsDirectory(wish.target)) {
-        throw new UserError(`cannot determine filename for source: ${part.file.address}`);
-      }
-      place.file(name, Deno.readFileSync(path), 0o600, mtime);
-    } else await copyPath(writer, place, wish, part);
+      const text = new TextEncoder().encode(part.text);
+      place.file(part.name, [text], text.length, 0o644);
+    } else if (part.kind === "download") await addDownload(writer, place, wish, part.file);
+    else await copyPath(writer, place, wish, part);
   }
   return writer.keep();
+}
+
+async function addDownload(
+  writer: LayerWriter,
+  place: Place,
+  wish: CopyWish,
+  file: Downloaded,
+): Promise<void> {
+  const archive = wish.unpack ? await fetchedArchive(file) : undefined;
+  if (archive !== undefined) {
+    return await unpackInto(archive, writer.unpacked(place.directory()));
+  }
+  const { name, address, path, size, mtime } = file;
+  if (name === "" && endsAsDirectory(wish.target)) {
+    throw new UserError(`cannot determine filename for source: ${address}`);
+  }
+  place.file(name, readRange({ path, offset: 0, size }), size, 0o600, mtime);
 }
 
 async function copyPath(
@@ -160,7 +191,9 @@ async function copyPath(
     const { root, isNew } = place.content(part.under, name);
     return readSource(tree, found, "", writer.below(root, isNew), excludes);
   }
-  const archive = wish.kind === "add" ? await addedArchive(found) : undefined;
+  const archive = wish.kind === "add" && wish.unpack !== false
+    ? await addedArchive(found)
+    : undefined;
   if (archive !== undefined) {
     const root = place.directory();
     return await unpackInto(archive, writer.unpacked(root));
@@ -212,18 +245,17 @@ class Place {
     return { root: path.slice(0, Math.max(slash, 0)), name: toText(path.slice(slash + 1)) };
   }
 
-  file(name: string, content: Uint8Array<ArrayBuffer>, mode: number, mtime?: number): void {
+  file(
+    name: string,
+    content: Iterable<Uint8Array<ArrayBuffer>>,
+    size: number,
+    mode: number,
+    mtime?: number,
+  ): void {
     const { root, name: own } = this.single(name);
     this.writer.directory(root);
     const path = [root, fromText(own)].filter(Boolean).join("/");
-    this.writer.file(
-      path,
-      content,
-      mode,
-      mtime === undefined ? undefined : {
-        seconds: mtime,
-        nanos: 0,
-      },
-    );
+    const time = mtime === undefined ? {} : { mtime: { seconds: mtime, nanos: 0 } };
+    this.writer.file(path, content, { size, mode, ...time });
   }
 }

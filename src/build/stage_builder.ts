@@ -187,7 +187,8 @@ export class StageBuilder {
     }
     const chown = flags.chown && word(flags.chown);
     const chmod = flags.chmod && word(flags.chmod);
-    const words = { sources, texts, target: word(step.target) };
+    const { signal } = this.request;
+    const words = { sources, texts, target: word(step.target), signal };
     const wish = await planCopy(this.session, step, words, {
       tree: await this.context.treeOf(flags.from),
       workdir: this.state.config.WorkingDir,
