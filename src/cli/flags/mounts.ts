@@ -18,14 +18,18 @@ export interface VolumeFlags {
 
 /**
  * Sorts `-v` values and makes relative sources absolute. The engine checks the rest: only
- * that no field is empty is looked at here.
+ * the number of fields, and that none is empty, is looked at here.
  */
 export function parseVolumes(specs: readonly string[], cwd: string): VolumeFlags {
   const flags: VolumeFlags = { binds: [], anonymous: [] };
   for (const spec of new Set(specs)) {
     if (spec === "") badFlag("invalid empty volume spec");
     const fields = spec.split(":");
-    if (fields.includes("")) badFlag(`invalid spec: ${spec}: empty section between colons`);
+    // What comes first in the text is what docker says of it.
+    if (fields.slice(0, 3).includes("")) {
+      badFlag(`invalid spec: ${spec}: empty section between colons`);
+    }
+    if (fields.length > 3) badFlag(`invalid spec: ${spec}: too many colons`);
     if (fields.length === 1) flags.anonymous.push(spec);
     else flags.binds.push([absoluteSource(fields[0], cwd), ...fields.slice(1)].join(":"));
   }

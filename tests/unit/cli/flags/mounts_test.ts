@@ -31,6 +31,8 @@ const BAD_VOLUMES: [spec: string, error: string][] = [
   ["", "invalid empty volume spec"],
   [":::", "invalid spec: :::: empty section between colons"],
   ["a:", "invalid spec: a:: empty section between colons"],
+  ["/a:/b:ro:/d", "invalid spec: /a:/b:ro:/d: too many colons"],
+  ["/a::ro:/d", "invalid spec: /a::ro:/d: empty section between colons"],
 ];
 for (const [spec, error] of BAD_VOLUMES) {
   Deno.test(`parseVolumes() refuses "${spec}"`, () => {
