@@ -21,7 +21,8 @@ import { endOnSignals, forwardWindowSize, SignalProxy } from "./forward.ts";
 import { nextPacket } from "./next_packet.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
 import type { StartedContainer } from "./start.ts";
-import { LOST_EXIT_CODE, stateOf } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
+import { LOST_EXIT_CODE } from "./state.ts";
 import type { ClientOptions, ContainerRecord } from "./types.ts";
 
 /** How a client wants to be attached. */
@@ -59,7 +60,11 @@ export async function attachRunning(
   id: string,
   options: AttachOptions,
 ): Promise<number | undefined> {
-  const state = stateOf(id);
+  const record = readRecord(id);
+  const state = shownState(record);
+  if (state.kind === "restarting") {
+    throw new UserError("You cannot attach to a restarting container, wait until it is running");
+  }
   if (state.kind !== "running") {
     throw new UserError("You cannot attach to a stopped container, start it first");
   }
@@ -70,7 +75,6 @@ export async function attachRunning(
   if (client === undefined) {
     throw new UserError(`Cannot attach to "${id}": its monitor is gone or has too many clients`);
   }
-  const record = readRecord(id);
   emitContainerEvent(record, "attach");
   using signals = new SignalProxy();
   if (await stay(record, client, state.run.pid, options, signals, true)) {

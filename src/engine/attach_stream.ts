@@ -11,6 +11,7 @@ import { DetachFilter } from "./detach_keys.ts";
 import { emitContainerEvent } from "./events.ts";
 import { nextPacket } from "./next_packet.ts";
 import { writeAllAsync } from "./output_stream.ts";
+import { restartingText } from "./restart_policy.ts";
 import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -47,9 +48,7 @@ export function attachClient(id: string, wish: StreamWish): Attachment {
   if (state.kind === "running" && state.paused) {
     throw new UserError(`Container ${id} is paused, unpause the container before attach.`);
   }
-  if (state.kind === "restarting") {
-    throw new UserError(`Container ${id} is restarting, wait until the container is running`);
-  }
+  if (state.kind === "restarting") throw new UserError(restartingText(id));
   const source = state.kind === "running"
     ? attachMonitored(containerRunDirectory(id))
     : waitForStarts(waitingDirectory(), waitingPrefix(id), wish.stdin && record.Config.OpenStdin);

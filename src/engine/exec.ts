@@ -20,7 +20,8 @@ import { overrideEnv } from "./environment.ts";
 import { containerEvent, emitContainerEvent, emitEvents } from "./events.ts";
 import { readRegularFile } from "./root_files.ts";
 import { execFailure } from "./start_failure.ts";
-import { isAlive, type RunState, stateOf } from "./state.ts";
+import { restartingText, shownState } from "./restart_policy.ts";
+import { isAlive, type RunState } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** What `exec` was asked to run. */
@@ -50,7 +51,8 @@ const PREFIX = `${REFUSED}unable to start container process: `;
 /** The record and the run of a container that can take another process. Throws docker's texts. */
 export function runningContainer(id: string): { record: ContainerRecord; run: RunState } {
   const record = readRecord(id);
-  const state = stateOf(id);
+  const state = shownState(record);
+  if (state.kind === "restarting") throw new UserError(restartingText(id));
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (state.paused) {
     throw new UserError(

@@ -5,7 +5,7 @@ import { type ContainersUsing, type RemovedImage, removeImage } from "../image/r
 import { Store } from "../image/store.ts";
 import { listRecords } from "./containers.ts";
 import { emitEvents } from "./events.ts";
-import { stateOf } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** Looks through the containers' records once; a broken record counts for no image. */
@@ -13,7 +13,7 @@ export function containersUsing(): ContainersUsing {
   const records = listRecords(() => {});
   return (imageId) =>
     records.filter((record) => record.Image === imageId).map((record) => {
-      const { kind } = stateOf(record.Id);
+      const { kind } = shownState(record);
       return { id: record.Id, running: kind === "running" || kind === "restarting" };
     });
 }

@@ -6,13 +6,13 @@ import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
 import { VERSION } from "../base/version.ts";
 import { listRecords } from "./containers.ts";
 import { machineLimits } from "./info_limits.ts";
-import { stateOf } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
 
 /** How many containers there are, by what they do. */
 function countContainers(): Record<string, number> {
   const counts = { Containers: 0, ContainersRunning: 0, ContainersPaused: 0, ContainersStopped: 0 };
-  for (const { Id } of listRecords(() => {})) {
-    const state = stateOf(Id);
+  for (const record of listRecords(() => {})) {
+    const state = shownState(record);
     counts.Containers++;
     if (state.kind !== "running" && state.kind !== "restarting") counts.ContainersStopped++;
     else if (state.kind === "running" && state.paused) counts.ContainersPaused++;

@@ -10,7 +10,8 @@ import { type Health, readHealth } from "./health_state.ts";
 import { oomKilledMark } from "./marks.ts";
 import { currentSettings } from "./network_settings.ts";
 import { readStartError, type StartError } from "./start_error.ts";
-import { exitCodeOf, type State, stateOf, statusWord } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
+import { exitCodeOf, type State, statusWord } from "./state.ts";
 import { finishedAt, shownMounts, type Sizes } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -115,7 +116,7 @@ function graphDriver({ Id, Driver, HostConfig }: ContainerRecord): Record<string
 
 /** Looks a recorded container up as `inspect` does. */
 export function inspectContainer(record: ContainerRecord, sizes?: Sizes): Record<string, unknown> {
-  const state = stateOf(record.Id);
+  const state = shownState(record);
   const health = readHealth(record, state.kind === "running");
   const startError = state.kind === "running" ? undefined : readStartError(record.Id);
   const oomKilled = wasOomKilled(record.Id, state);

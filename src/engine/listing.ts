@@ -5,7 +5,7 @@ import { readRootLayers } from "./container_documents.ts";
 import { listRecords, readRecord, resolveContainer } from "./containers.ts";
 import { readHealth } from "./health_state.ts";
 import { containerTest } from "./list_filters.ts";
-import { stateOf } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
 import type { Listed } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
 
@@ -41,7 +41,7 @@ export async function listContainers(wish: ListWish): Promise<Listed[]> {
 
 /** A record with its state and health. */
 export function look(record: ContainerRecord): Listed {
-  const state = stateOf(record.Id);
+  const state = shownState(record);
   const health = readHealth(record, state.kind === "running")?.Status;
   return { record, state, health: health ?? "none" };
 }

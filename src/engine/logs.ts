@@ -12,11 +12,12 @@ import { readIfThere, removeIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
 import { type Message, STDERR, STDOUT } from "../runtime/monitor_protocol.ts";
+import { readRecord } from "./containers.ts";
 import { isCurrent, LogFile, logNames, openLogs, successor } from "./log_files.ts";
 import { type Line, LineSplitter } from "./log_records.ts";
-import { stoppedMark } from "./marks.ts";
 import { Output } from "./output_stream.ts";
-import { exitCodeOf, stateOf } from "./state.ts";
+import { comesBack } from "./restart_policy.ts";
+import { stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** What of a log is wanted. */
@@ -122,14 +123,12 @@ async function follow(
   printer: Printer,
   watch: DirectoryWatch,
 ): Promise<void> {
-  // Loaded only to follow: it brings all of a start along.
-  const { wantsRestart } = await import("./restart.ts");
   const directory = containerDirectory(record.Id);
   let current = newest ?? LogFile.open(`${directory}/log`);
   using opened = new DisposableStack();
   while (!printer.done) {
     // In this order: what is written before the end was seen is read after it.
-    const over = isOver(record, wantsRestart);
+    const over = isOver(record.Id);
     const moved = current !== undefined && !isCurrent(current, `${directory}/log`);
     if (current !== undefined) await printFile(current, printer);
     if (moved || current === undefined) {
@@ -157,15 +156,12 @@ function logNamesIfThere(directory: string): string[] {
   }
 }
 
-type WantsRestart = (record: ContainerRecord, code: number, stoppedByUser: boolean) => boolean;
-
 /** Whether the container is down (or removed) and its restart policy leaves it there. */
-function isOver(record: ContainerRecord, wantsRestart: WantsRestart): boolean {
-  if (readIfThere(`${containerDirectory(record.Id)}/container.json`) === undefined) return true;
-  const state = stateOf(record.Id);
-  if (state.kind !== "exited") return false;
-  const stopped = readIfThere(stoppedMark(record.Id)) !== undefined;
-  return !wantsRestart(record, exitCodeOf(state), stopped);
+function isOver(id: string): boolean {
+  if (readIfThere(`${containerDirectory(id)}/container.json`) === undefined) return true;
+  const state = stateOf(id);
+  // The record is read each time: the number of restarts so far is in it.
+  return state.kind === "exited" && !comesBack(readRecord(id), state);
 }
 
 /** The last lines of a log. */

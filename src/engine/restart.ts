@@ -4,13 +4,14 @@
  */
 import type { Fd } from "../../ffi/fd.ts";
 import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
-import { containerDirectory, containerRunDirectory } from "../base/places.ts";
+import { containerRunDirectory } from "../base/places.ts";
 import { selfCommand } from "../base/self.ts";
 import { spawnSleeper } from "../runtime/sleeper.ts";
 import { containerIds, lockContainer, readRecord, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
+import { comesBack, delayPath, withoutRestarts } from "./restart_policy.ts";
 import { startNoted } from "./start_noted.ts";
-import { exitCodeOf, processStartTime, readStartedAt, sleeperPath, stateOf } from "./state.ts";
+import { processStartTime, readStartedAt, sleeperPath, STARTING, stateOf } from "./state.ts";
 import { stoppedMark } from "./marks.ts";
 import { stopContainer, type StopOptions } from "./stop.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -19,21 +20,6 @@ import type { ContainerRecord } from "./types.ts";
 const FIRST_DELAY_MS = 100;
 const MAX_DELAY_MS = 60_000;
 const STABLE_MS = 10_000;
-
-const delayPath = (id: string) => `${containerDirectory(id)}/restart-delay`;
-
-/** Whether the policy wants the container up again after it ended with `code`. */
-export function wantsRestart(
-  record: Pick<ContainerRecord, "HostConfig" | "RestartCount">,
-  code: number,
-  stoppedByUser: boolean,
-): boolean {
-  const { Name, MaximumRetryCount } = record.HostConfig.RestartPolicy;
-  if (stoppedByUser) return false;
-  if (Name === "always" || Name === "unless-stopped") return true;
-  if (Name !== "on-failure" || code === 0) return false;
-  return MaximumRetryCount === 0 || record.RestartCount < MaximumRetryCount;
-}
 
 /** The next delay after a run of `ranMs`. */
 export function nextDelay(lastMs: number | undefined, ranMs: number): number {
@@ -46,8 +32,7 @@ export function restartIfWanted(record: ContainerRecord, _lock: Fd): void {
   const { Id: id } = record;
   const state = stateOf(id);
   if (state.kind !== "exited") return;
-  const stopped = readIfThere(stoppedMark(id)) !== undefined;
-  if (!wantsRestart(record, exitCodeOf(state), stopped)) return;
+  if (!comesBack(record, state)) return;
   const started = Date.parse(readStartedAt(id) ?? "");
   const last = Number(readIfThere(delayPath(id))) || undefined;
   const delay = nextDelay(last, Date.now() - started);
@@ -55,7 +40,12 @@ export function restartIfWanted(record: ContainerRecord, _lock: Fd): void {
   makeDirectories(containerRunDirectory(id));
   const [file, ...words] = selfCommand();
   const pid = spawnSleeper(delay, [file, ...words, "__restart", id]);
-  writeAtomic(sleeperPath(id), `${pid} ${processStartTime(pid) ?? ""}`);
+  writeSleeper(id, pid);
+}
+
+/** Notes the process that the restart depends on, and whether it is past the wait. */
+function writeSleeper(id: string, pid: number, phase = ""): void {
+  writeAtomic(sleeperPath(id), `${pid} ${processStartTime(pid) ?? ""} ${phase}`.trimEnd());
 }
 
 /** What the tiny program executes when the back-off is over. */
@@ -63,13 +53,16 @@ export async function restartNow(id: string): Promise<void> {
   using lock = lockContainer(id);
   const record = readRecord(id);
   if (stateOf(id).kind === "running" || readIfThere(stoppedMark(id)) !== undefined) return;
-  removeIfThere(sleeperPath(id));
+  // It stays in the state of waiting until it runs: nobody may take it for one that has ended.
+  writeSleeper(id, Deno.pid, STARTING);
   const counted = { ...record, RestartCount: record.RestartCount + 1 };
   writeRecord(counted, false);
   try {
     const { started } = await startNoted(counted, lock, { attached: false, warn: () => {} });
     started.client[Symbol.dispose]();
+    removeIfThere(sleeperPath(id));
   } catch (error) {
+    removeIfThere(sleeperPath(id));
     restartIfWanted(counted, lock);
     throw error;
   }
@@ -80,7 +73,7 @@ export async function restartContainer(id: string, options: StopOptions): Promis
   await stopContainer(id, options);
   using lock = lockContainer(id);
   if (stateOf(id).kind === "running") return; // another client was faster
-  const record = readRecord(id);
+  const record = withoutRestarts(readRecord(id));
   const warn = (text: string) => console.error(`WARNING: ${text}`);
   const { started } = await startNoted(record, lock, { attached: false, warn });
   started.client[Symbol.dispose]();
@@ -103,7 +96,8 @@ export async function startAtBoot(): Promise<{ id: string; error?: Error }[]> {
     if (!wanted) continue;
     try {
       using lock = lockContainer(id);
-      const { started } = await startNoted(record, lock, { attached: false, warn: () => {} });
+      const options = { attached: false, warn: () => {} };
+      const { started } = await startNoted(withoutRestarts(record), lock, options);
       started.client[Symbol.dispose]();
       results.push({ id });
     } catch (error) {

@@ -3,6 +3,7 @@ import { UserError } from "../base/errors.ts";
 import { cleanUp, sweep } from "./cleanup.ts";
 import { createContainer, type CreateOptions, ImageMissingError } from "./create.ts";
 import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
+import { withoutRestarts } from "./restart_policy.ts";
 import type { StartedContainer } from "./start.ts";
 import { startNoted } from "./start_noted.ts";
 import { stateOf } from "./state.ts";
@@ -146,5 +147,6 @@ export async function startExisting(
     if (!state.paused) return undefined;
     throw new UserError("cannot start a paused container, try unpause instead");
   }
-  return await startNoted(readRecord(id), lock, { attached, warn: print, whileStarting });
+  const record = withoutRestarts(readRecord(id));
+  return await startNoted(record, lock, { attached, warn: print, whileStarting });
 }

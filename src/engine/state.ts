@@ -104,8 +104,14 @@ export function stateOf(id: string): State {
     : { kind: "exited", ...known };
 }
 
-/** Where the back-off of a restart notes its process: "pid start-time". */
+/**
+ * Where a restart notes its process: "pid start-time" while the back-off lasts, and one word more
+ * while the container is started.
+ */
 export const sleeperPath = (id: string): string => `${containerRunDirectory(id)}/restart`;
+
+/** The word of a restart that is past its back-off: it has the lock, and is not to be killed. */
+export const STARTING = "starting";
 
 function waitsForRestart(id: string): boolean {
   const [pid, startTime] = readIfThere(sleeperPath(id))?.split(" ") ?? [];

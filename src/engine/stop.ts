@@ -10,7 +10,8 @@ import { lockContainer, nameOf, readRecord, resolveContainer } from "./container
 import { emitContainerEvent } from "./events.ts";
 import { stoppedMark } from "./marks.ts";
 import { emptyContainerConfig } from "./host_config.ts";
-import { isAlive, type RunState, sleeperPath, type State, stateOf } from "./state.ts";
+import { shownState } from "./restart_policy.ts";
+import { isAlive, type RunState, sleeperPath, STARTING, type State, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 const POLLIN = 1;
@@ -135,8 +136,8 @@ async function endProcess(
 
 /** Ends the wait for a restart, if there is one. */
 export function cancelRestart(id: string): void {
-  const [pid, startTime] = readIfThere(sleeperPath(id))?.split(" ") ?? [];
-  if (pid === undefined || !isAlive(Number(pid), startTime)) return;
+  const [pid, startTime, phase] = readIfThere(sleeperPath(id))?.split(" ") ?? [];
+  if (pid === undefined || phase === STARTING || !isAlive(Number(pid), startTime)) return;
   sys("kill", Number(pid), SIGKILL);
 }
 
@@ -157,7 +158,11 @@ export async function killContainer(reference: string, signal: string): Promise<
 
 async function kill(id: string, signal: number): Promise<void> {
   const record = readRecord(id);
-  const state = stateOf(id);
+  const state = shownState(record);
+  if (state.kind === "restarting") {
+    markStopped(id); // nobody to signal: all it takes is that it does not come back
+    return;
+  }
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (signal > RTMAX) throw new UserError(`The linux daemon does not support signal ${signal}`);
   if (signal === SIGKILL || signal === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");

@@ -1,7 +1,8 @@
 /** The processes of a container, by the host's `ps`. */
 import { UserError } from "../base/errors.ts";
 import { containerPids } from "./container_pids.ts";
-import { stateOf } from "./state.ts";
+import { readRecord } from "./containers.ts";
+import { restartingText, shownState } from "./restart_policy.ts";
 
 /** What `ps` said, by columns; the last one may have blanks inside. */
 export interface ProcessTable {
@@ -44,10 +45,8 @@ function fields(words: string[], count: number): string[] {
  * Throws UserError with docker's texts.
  */
 export function containerProcesses(id: string, options: readonly string[]): ProcessTable {
-  const state = stateOf(id);
-  if (state.kind === "restarting") {
-    throw new UserError(`Container ${id} is restarting, wait until the container is running`);
-  }
+  const state = shownState(readRecord(id));
+  if (state.kind === "restarting") throw new UserError(restartingText(id));
   if (state.kind !== "running") throw new UserError(`Container ${id} is not running`);
   const pids = new Set(containerPids(state.run));
   const words = options.length === 0 ? ["-ef"] : options;
