@@ -41,9 +41,17 @@ export async function addNetwork(options: NetworkOptions): Promise<NetworkRecord
   return network;
 }
 
-/** All networks, the predefined ones too, by name; `onBroken`: see `readNetworks`. */
+/**
+ * All networks, the predefined ones too, by name; `onBroken`: see `readNetworks`. It is told as well
+ * of the default network where there is none yet and none can be made, for want of free addresses.
+ */
 export async function listNetworks(onBroken: OnBroken): Promise<NetworkRecord[]> {
-  if (!isDamaged(places(), "bridge")) await defaultNetwork(places());
+  try {
+    if (!isDamaged(places(), "bridge")) await defaultNetwork(places());
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    onBroken(error, "bridge");
+  }
   return allNetworks(places(), onBroken).sort((a, b) =>
     a.Name < b.Name ? -1 : a.Name > b.Name ? 1 : 0
   );

@@ -3,7 +3,8 @@
  * fails, and says which file it is; the rules around its containers stay; `network rm` takes it.
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Engine } from "../lib/engine.ts";
+import { Engine, PROGRAM } from "../lib/engine.ts";
+import { runProgram } from "../lib/oci_box.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { enterTestNetwork, interfaces } from "../lib/network_namespace.ts";
 
@@ -127,4 +128,25 @@ test("a default network that is lost is made again, and its bridge serves old an
   Deno.writeTextFileSync(path, "{");
   await engine.ok("network", "rm", "bridge");
   await engine.ok("run", "--rm", "host", ...ping);
+});
+
+test("where no addresses are free, networks are listed and pruned all the same", async () => {
+  const crowded = ["10.0.0.1/8", "172.16.0.1/12", "192.168.0.1/16", "100.64.0.1/10"]
+    .map((address) => `ip address add ${address} dev crowd`).join(" && ");
+  const there = (...words: string[]) => {
+    const script =
+      `ip link add crowd type bridge && ip link set crowd up && ${crowded} && exec "$0" "$@"`;
+    const args = ["--net", "sh", "-c", script, Deno.realPathSync(PROGRAM), ...words];
+    return runProgram(["unshare", ...args], { env: { ...fresh.env } });
+  };
+  await using fresh = new Engine();
+  const why = "all predefined address pools have been fully subnetted";
+  const none = await there("network", "create", "app");
+  assertEquals([none.code, none.stderr.includes(why)], [1, true], none.stderr);
+  await fresh.ok("network", "create", "app");
+  const listed = await there("network", "ls", "--format", "{{.Name}}");
+  assertEquals(listed.stdout, "app\nhost\nnone\n");
+  assertStringIncludes(listed.stderr, why);
+  const pruned = await there("network", "prune", "-f");
+  assertEquals([pruned.code, pruned.stdout], [0, "Deleted Networks:\napp\n\n"]);
 });
