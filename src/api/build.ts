@@ -1,6 +1,7 @@
 /** POST /build: an image from a Dockerfile, told as docker's classic builder does. */
 import { buildImage } from "../build/build.ts";
 import { checkPlatform } from "../build/base_image.ts";
+import type { BuildError } from "../build/build_error.ts";
 import { classicFailure, ClassicProgress } from "../build/classic_output.ts";
 import { firstError, UserError } from "../base/errors.ts";
 import { imageStore, noteBuilt } from "../engine/image_notes.ts";
@@ -149,7 +150,11 @@ async function stopping<T>(work: () => Promise<T>): Promise<T> {
   } catch (thrown) {
     const error = firstError(thrown);
     if (!isImageRefusal(error)) throw error;
-    const { message, code } = classicFailure(error.message);
-    throw code === undefined ? error : new StoppedError(message, code);
+    const { message, code } = classicFailure(
+      error.message,
+      (error as Partial<BuildError>).instruction,
+    );
+    if (code === undefined && message === error.message) throw error;
+    throw new StoppedError(message, code);
   }
 }

@@ -1,11 +1,11 @@
 /** Builds the stages that a target needs, in order. */
 import { UserError } from "../base/errors.ts";
-import { isRefusal } from "../engine/refusal.ts";
 import { expectSome } from "../image/hash.ts";
 import type { Session } from "../image/session.ts";
+import { BuildError, located } from "./build_error.ts";
 import { BaseImages, checkPlatform } from "./base_image.ts";
 import type { BuildRequest } from "./build_request.ts";
-import { DockerfileError, readDockerfile } from "./dockerfile.ts";
+import { readDockerfile } from "./dockerfile.ts";
 import { expand } from "./expand.ts";
 import { type NamedContext, NamedContexts } from "./named_contexts.ts";
 import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
@@ -17,6 +17,7 @@ import {
   cutStages,
   findStage,
   neededStages,
+  sourceStage,
   type Stage,
   stageName,
   targetStage,
@@ -27,14 +28,6 @@ import { StageBuilder } from "./stage_builder.ts";
 interface Done {
   readonly state: StageState;
   readonly scope: StageScope;
-}
-
-/** An error, with the lines of the Dockerfile that it is about. */
-export class BuildError extends UserError {
-  override name = "BuildError";
-  constructor(message: string, readonly first?: number, readonly last?: number) {
-    super(message);
-  }
 }
 
 /** Instructions that make files, and so have a place among those of their stage. */
@@ -79,6 +72,7 @@ export class Builder {
   async build(): Promise<StageState> {
     await expectSome();
     this.#checkUncached();
+    this.#checkNames();
     for (const stage of this.#needed) await this.#checkBase(stage);
     for (const stage of this.#needed) {
       this.#done.set(stage, await this.#build(stage));
@@ -112,11 +106,7 @@ export class Builder {
   #baseName({ from }: Stage): string {
     const name = expand(from.image, this.#global.lookup, { escape: this.#escape });
     if (name !== "") return name;
-    throw new BuildError(
-      `base name (${from.image}) should not be blank`,
-      from.line.first,
-      from.line.last,
-    );
+    throw new BuildError(`base name (${from.image}) should not be blank`, from.line);
   }
 
   /** Sees that the base image of a stage is here before anything is built. */
@@ -220,6 +210,20 @@ export class Builder {
     }
   }
 
+  /** Tells of names that two stages have: the one before counts. */
+  #checkNames(): void {
+    const names = new Set<string>();
+    for (const { from } of this.#stages) {
+      if (from.name === undefined) continue;
+      if (names.has(from.name)) {
+        this.request.events.warn(
+          `line ${from.line.first}: duplicate stage name "${from.name}", stage names should be unique`,
+        );
+      }
+      names.add(from.name);
+    }
+  }
+
   #isUncached(stage: Stage): boolean {
     const name = stageName(stage);
     return (this.request.noCacheStages ?? []).some((one) => one.toLowerCase() === name);
@@ -239,7 +243,7 @@ export class Builder {
   /** The files of a stage, of an image, or of the build context. */
   async #treeOf(source: string | undefined, stage: Stage): Promise<SourceTree> {
     if (source === undefined) return this.request.opened.tree;
-    const other = findStage(this.#stages, source, stage.index);
+    const other = sourceStage(this.#stages, source, stage);
     if (other !== undefined) return await treeOfState(this.session, this.#done.get(other)!.state);
     const context = this.#contexts.find(source);
     if (context !== undefined) {
@@ -247,13 +251,4 @@ export class Builder {
     }
     return await treeOfState(this.session, await this.#images.get(source));
   }
-}
-
-/** An error of an instruction, with its lines. */
-function located(error: unknown, { line }: Instruction): unknown {
-  if (error instanceof BuildError || error instanceof DockerfileError) return error;
-  const isKnown = isRefusal(error) ||
-    error instanceof Error && /^(?:RegistryError|TarError)$/.test(error.name);
-  if (!isKnown) return error;
-  return new BuildError(error.message, line.first, line.last);
 }

@@ -55,13 +55,28 @@ export class ClassicProgress implements BuildEvents {
   end(): void {}
 }
 
-/** Its words for a build that failed; `code`: that of a command that ended with one. */
-export function classicFailure(message: string): { message: string; code?: number } {
+/** What a build that failed says in its words. */
+export interface ClassicFailure {
+  readonly message: string;
+  /** Of a command that ended with one. */
+  readonly code?: number;
+}
+
+/** Its words for an error of a build; `instruction`: the one that failed, in capitals. */
+export function classicFailure(message: string, instruction?: string): ClassicFailure {
   const failed = /^process "(.*)" did not complete successfully: exit code: (\d+)$/s.exec(message);
-  if (failed === null) return { message };
-  const [, words, code] = failed;
-  return {
-    message: `The command '${words}' returned a non-zero code: ${code}`,
-    code: Number(code),
-  };
+  if (failed !== null) {
+    const [, words, code] = failed;
+    return {
+      message: `The command '${words}' returned a non-zero code: ${code}`,
+      code: Number(code),
+    };
+  }
+  const missing = /^failed to compute cache key: .*"\/(.*)": not found$/s.exec(message)?.[1];
+  if (missing === undefined || instruction === undefined) return { message };
+  const why = /[*?[]/.test(missing)
+    ? "no source files were specified"
+    : "file not found in build context or excluded by .dockerignore: " +
+      `stat ${missing}: file does not exist`;
+  return { message: `${instruction} failed: ${why}` };
 }

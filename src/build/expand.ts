@@ -3,6 +3,7 @@
  * Source: Dockerfile reference, "Environment replacement".
  */
 import { UserError } from "../base/errors.ts";
+import { quoteGo } from "../base/quote.ts";
 
 /** What a variable is; undefined: it is not set. */
 export type Lookup = (name: string) => string | undefined;
@@ -208,7 +209,7 @@ class Expansion {
   }
 
   #error(why: string): UserError {
-    return new UserError(`failed to process "${this.text}": ${why}`);
+    return new UserError(`failed to process ${quoteGo(this.text)}: ${why}`);
   }
 }
 

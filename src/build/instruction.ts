@@ -1,8 +1,11 @@
 /** The instructions of a Dockerfile, each with its words. Source: Dockerfile reference. */
+import { suggest } from "../base/suggest.ts";
+import { parseHealthcheck } from "../image/healthcheck.ts";
 import { checkTrigger, jsonWords, need, pairs, shellWords } from "../image/instruction_parts.ts";
 import { type Dockerfile, DockerfileError, type Line } from "./dockerfile.ts";
 import { type Flags, takeFlags } from "./instruction_flags.ts";
 import type { Heredoc } from "./heredoc.ts";
+import { parseRunMount } from "./run_mounts.ts";
 import { rawWords } from "./words.ts";
 
 /** A command: JSON words as they are, or a line for the shell. */
@@ -100,7 +103,7 @@ function rawPairs(rest: string, name: string, escape: string): [string, string][
 }
 
 function from({ rest }: Line): Parsed {
-  const { flags, rest: text } = takeFlags("FROM", rest, FLAGS.FROM, "\\");
+  const { flags, rest: text } = takeFlags(rest, FLAGS.FROM, "\\");
   const words = text.split(/\s+/).filter(Boolean);
   if (words.length !== 1 && !(words.length === 3 && /^as$/i.test(words[1]))) {
     throw new Error("FROM requires either one or three arguments");
@@ -134,7 +137,7 @@ function arg({ rest }: Line, escape: string): Parsed {
 }
 
 function copy({ name, rest, heredocs }: Line, escape: string): Parsed {
-  const { flags, rest: text } = takeFlags(name, rest, FLAGS[name], escape);
+  const { flags, rest: text } = takeFlags(rest, FLAGS[name], escape);
   const words = jsonWords(text) ?? text.split(/\s+/).filter(Boolean);
   if (words.length < 2) {
     const count = words.length === 1 ? ", but only one was provided" : "";
@@ -154,19 +157,25 @@ function copy({ name, rest, heredocs }: Line, escape: string): Parsed {
 }
 
 function run({ rest, heredocs }: Line, escape: string): Parsed {
-  const { flags, rest: text } = takeFlags("RUN", rest, FLAGS.RUN, escape);
+  const { flags, rest: text } = takeFlags(rest, FLAGS.RUN, escape);
   need(text, "RUN");
+  for (const mount of flags.mount ?? []) {
+    // One with variables is known when they are.
+    if (!mount.includes("$")) parseRunMount(mount, "/");
+  }
   return { kind: "run", command: command(text), heredocs, flags };
 }
 
-function text(kind: TextInstruction["kind"], words?: number): Parse {
+function text(kind: TextInstruction["kind"], count?: "exactly"): Parse {
   return ({ name, rest }) => {
-    need(rest, name);
-    if (words === 1 && name !== "WORKDIR" && name !== "MAINTAINER" && /\s/.test(rest.trim())) {
-      throw new Error(`${name} requires exactly one argument`);
-    }
+    need(rest, name, count);
     return { kind, text: rest.trim() };
   };
+}
+
+function healthcheck({ rest }: Line): Parsed {
+  parseHealthcheck(rest.trim());
+  return { kind: "healthcheck", text: rest.trim() };
 }
 
 function onbuild({ rest }: Line): Parsed {
@@ -184,12 +193,12 @@ const PARSERS: Record<string, Parse> = {
   RUN: run,
   CMD: ({ rest }) => ({ kind: "cmd", command: command(rest) }),
   ENTRYPOINT: ({ rest }) => ({ kind: "entrypoint", command: command(rest) }),
-  WORKDIR: text("workdir", 1),
-  USER: text("user", 1),
-  STOPSIGNAL: text("stopsignal", 1),
+  WORKDIR: text("workdir", "exactly"),
+  USER: text("user", "exactly"),
+  STOPSIGNAL: text("stopsignal", "exactly"),
   EXPOSE: text("expose"),
-  HEALTHCHECK: text("healthcheck"),
-  MAINTAINER: text("maintainer", 1),
+  HEALTHCHECK: healthcheck,
+  MAINTAINER: text("maintainer", "exactly"),
   ONBUILD: onbuild,
   VOLUME: ({ rest }) => {
     need(rest, "VOLUME");
@@ -204,7 +213,9 @@ const PARSERS: Record<string, Parse> = {
 export function parseLine(line: Line, escape: string): Instruction {
   const parse = Object.hasOwn(PARSERS, line.name) ? PARSERS[line.name] : undefined;
   if (parse === undefined) {
-    throw new DockerfileError(`unknown instruction: ${line.name}`, line.first, line.last);
+    const [best] = suggest(line.name, Object.keys(PARSERS));
+    const meant = best === undefined ? "" : ` (did you mean ${best}?)`;
+    throw new DockerfileError(`unknown instruction: ${line.name}${meant}`, line.first, line.last);
   }
   try {
     const shown = `${line.name} ${line.rest}`.trim();

@@ -1,4 +1,5 @@
 /** The flags behind an instruction's name: `--from=build`, `--link`. */
+import { unknownFlag } from "../image/instruction_parts.ts";
 import { rawWords, unquote } from "./words.ts";
 
 /** Values by name; a flag that may come several times has a list. */
@@ -20,7 +21,6 @@ export interface Flags {
 
 /** Cuts the flags off an instruction's text. `known`: "name", "name*" several, "name?" yes or no. */
 export function takeFlags(
-  instruction: string,
   text: string,
   known: readonly string[],
   escape: string,
@@ -34,13 +34,12 @@ export function takeFlags(
     rest = rest.slice(rest.indexOf(raw) + raw.length);
     const word = unquote(raw, escape);
     if (word === "--") return { flags, rest: rest.trimStart() };
-    note(flags, instruction, word, known);
+    note(flags, word, known);
   }
 }
 
 function note(
   flags: Record<string, string | boolean | string[]>,
-  instruction: string,
   word: string,
   known: readonly string[],
 ): void {
@@ -48,7 +47,9 @@ function note(
   const name = word.slice(2, equals < 0 ? undefined : equals);
   const value = equals < 0 ? undefined : word.slice(equals + 1);
   const kind = known.find((one) => one.replace(/[*?]$/, "") === name);
-  if (kind === undefined) throw new Error(`unknown flag: ${instruction} --${name}`);
+  if (kind === undefined) {
+    throw unknownFlag(name, known.map((one) => one.replace(/[*?]$/, "")));
+  }
   if (kind.endsWith("?")) {
     if (value !== undefined && !/^(?:true|false|1|0)$/i.test(value)) {
       throw new Error(`expecting boolean value for flag ${name}, not: ${value}`);
@@ -56,7 +57,7 @@ function note(
     flags[name] = value === undefined || /^(?:true|1)$/i.test(value);
     return;
   }
-  if (value === undefined) throw new Error(`missing a value on flag: ${name}`);
+  if (value === undefined) throw new Error(`missing a value on flag: --${name}`);
   if (kind.endsWith("*")) flags[name] = [...(flags[name] as string[] | undefined ?? []), value];
   else if (name in flags) throw new Error(`duplicate flag specified: ${name}`);
   else flags[name] = value;

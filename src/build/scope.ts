@@ -1,8 +1,7 @@
 /** The variables of a build: --build-arg, ARG, what is always known, and the ENV of a stage. */
-import { UserError } from "../base/errors.ts";
 import { hostPlatform } from "../base/platform.ts";
 import { expand, type Lookup } from "./expand.ts";
-import type { ArgInstruction, Instruction } from "./instruction.ts";
+import type { ArgInstruction } from "./instruction.ts";
 
 /** May be given by --build-arg without an ARG, and are not told of in the history. */
 const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"]
@@ -108,20 +107,5 @@ export class StageScope {
     return [...this.#args].flatMap(([name, value]) =>
       value === undefined || names.has(name) ? [] : [`${name}=${value}`]
     ).sort();
-  }
-}
-
-/** One word of an instruction with its variables replaced. Errors name the instruction. */
-export function expandIn(
-  instruction: Instruction,
-  text: string,
-  lookup: Lookup,
-  escape: string,
-): string {
-  try {
-    return expand(text, lookup, { escape });
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`dockerfile line ${instruction.line.first}: ${error.message}`);
   }
 }

@@ -1,5 +1,6 @@
 /** The stages of a Dockerfile, and which of them a target needs. */
 import { UserError } from "../base/errors.ts";
+import { BuildError, located } from "./build_error.ts";
 import { DockerfileError } from "./dockerfile.ts";
 import type { ArgInstruction, FromInstruction, Instruction } from "./instruction.ts";
 
@@ -29,16 +30,6 @@ export function cutStages(instructions: readonly Instruction[]): Stages {
   for (const instruction of instructions) {
     const { line } = instruction;
     if (instruction.kind === "from") {
-      const same = stages.some(({ from }) =>
-        from.name !== undefined && from.name === instruction.name
-      );
-      if (same) {
-        throw new DockerfileError(
-          `duplicate name ${instruction.name}`,
-          line.first,
-          line.last,
-        );
-      }
       stages.push({ index: stages.length, from: instruction, steps: [] });
     } else if (stages.length > 0) stages.at(-1)!.steps.push(instruction);
     else if (instruction.kind === "arg") globals.push(instruction);
@@ -68,6 +59,28 @@ export function targetStage(stages: readonly Stage[], target: string | undefined
   throw new UserError(`target stage "${target}" could not be found`);
 }
 
+/**
+ * The stage whose files `--from` means in a stage: the last of that name before it, or one behind
+ * it; undefined: an image. Throws UserError with docker's texts.
+ */
+export function sourceStage(
+  stages: readonly Stage[],
+  name: string,
+  own: Stage,
+): Stage | undefined {
+  if (!/^\d+$/.test(name)) {
+    return findStage(stages, name, own.index) ?? findStage(stages.slice(own.index), name);
+  }
+  const index = Number(name);
+  if (index === own.index) {
+    throw new UserError(`invalid from flag value ${name}: refers to current build stage`);
+  }
+  if (index >= stages.length) {
+    throw new UserError(`invalid from flag value ${name}: index out of bounds`);
+  }
+  return stages[index];
+}
+
 /** The `from` of each `--mount` of a RUN. */
 function mountSources(instruction: Instruction): string[] {
   if (instruction.kind !== "run") return [];
@@ -76,17 +89,23 @@ function mountSources(instruction: Instruction): string[] {
   );
 }
 
-/** What the steps of a stage copy or mount from: names of stages, or of images. */
-export function sourcesOf(stage: Stage): string[] {
+/** The stages that the steps of a stage copy or mount from. */
+function sourcesOf(stages: readonly Stage[], stage: Stage): Stage[] {
   return stage.steps.flatMap((step) => {
-    if (step.kind === "copy" && step.flags.from !== undefined) return [step.flags.from];
-    return mountSources(step);
+    const from = step.kind === "copy" ? step.flags.from : undefined;
+    try {
+      return [...(from === undefined ? [] : [from]), ...mountSources(step)]
+        .flatMap((name) => sourceStage(stages, name, stage) ?? []);
+    } catch (error) {
+      throw located(error, step);
+    }
   });
 }
 
 /**
- * The stages that `target` stands on or copies from, and itself, in order. `imageOf` is what a
- * stage's FROM means with its variables replaced; one that is `replaced` needs no other.
+ * The stages that `target` stands on or copies from, and itself, each behind those that it needs.
+ * `imageOf` is what a stage's FROM means with its variables replaced; one that is replaced as a
+ * whole needs no other. Throws BuildError.
  */
 export function neededStages(
   stages: readonly Stage[],
@@ -94,17 +113,36 @@ export function neededStages(
   imageOf: (stage: Stage) => string,
   isReplaced: (stage: Stage) => boolean = () => false,
 ): Stage[] {
-  const needed = new Set<Stage>();
-  const visit = (stage: Stage): void => {
-    if (needed.has(stage)) return;
-    needed.add(stage);
-    if (isReplaced(stage)) return;
-    for (const name of [imageOf(stage), ...sourcesOf(stage)]) {
-      const other = findStage(stages, name, stage.index);
-      // A number as the base is the name of an image.
-      if (other !== undefined && !(name === imageOf(stage) && /^\d+$/.test(name))) visit(other);
+  const needs = new Map<Stage, readonly Stage[]>();
+  const visit = (stage: Stage, above: readonly Stage[]): void => {
+    if (above.includes(stage)) {
+      const why = `circular dependency detected on stage: ${stageName(stage)}`;
+      throw new BuildError(why, stage.from.line);
     }
+    if (needs.has(stage)) return;
+    const others = isReplaced(stage)
+      ? []
+      : [...baseOf(stages, stage, imageOf(stage)), ...sourcesOf(stages, stage)];
+    for (const other of others) visit(other, [...above, stage]);
+    needs.set(stage, others);
   };
-  visit(target);
-  return [...needed].sort((a, b) => a.index - b.index);
+  visit(target, []);
+  return inOrder(needs);
+}
+
+/** The stage that FROM means, if it is one; a number is the name of an image. */
+function baseOf(stages: readonly Stage[], { index }: Stage, image: string): Stage[] {
+  const found = /^\d+$/.test(image) ? undefined : findStage(stages, image, index);
+  return found === undefined ? [] : [found];
+}
+
+/** As they stand in the file, but each behind those that it needs. */
+function inOrder(needs: ReadonlyMap<Stage, readonly Stage[]>): Stage[] {
+  const waiting = [...needs.keys()].sort((a, b) => a.index - b.index);
+  const done: Stage[] = [];
+  while (waiting.length > 0) {
+    const at = waiting.findIndex((stage) => needs.get(stage)!.every((one) => done.includes(one)));
+    done.push(...waiting.splice(at, 1));
+  }
+  return done;
 }

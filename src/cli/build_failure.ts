@@ -1,6 +1,7 @@
 /** The words for a build that failed: docker's, with the lines of the Dockerfile. */
 import { firstError, UserError } from "../base/errors.ts";
 import { escapeLines } from "../base/controls.ts";
+import type { BuildError } from "../build/build_error.ts";
 import { classicFailure } from "../build/classic_output.ts";
 import { isImageRefusal, isRefusal } from "../engine/refusal.ts";
 import type { BuildDisplay } from "./build_progress.ts";
@@ -22,10 +23,13 @@ export function buildFailure(
   if (!isRefusal(error) && !isImageRefusal(error)) return error;
   const message = error.message.replace(/^Error response from daemon: /, "");
   if (isClassic) {
-    const { code, message: text } = classicFailure(message);
-    return code === undefined
-      ? new UserError(`Error response from daemon: ${text}`)
-      : new UserError(text, code);
+    const { instruction } = error as Partial<BuildError>;
+    const { code, message: text } = classicFailure(message, instruction);
+    // What a step says comes in the stream of the answer, the rest is the answer itself.
+    return new UserError(
+      instruction === undefined ? `Error response from daemon: ${text}` : text,
+      code ?? 1,
+    );
   }
   if (display.failure !== undefined) {
     const { title, lines } = display.failure;

@@ -9,7 +9,7 @@ async function usageText(error: UsageError, path: string): Promise<string> {
   const { usageLines } = await import("./help.ts");
   let meant = "";
   if (error.unknownFlag !== undefined) {
-    const { didYouMean } = await import("./suggest.ts");
+    const { didYouMean } = await import("../base/suggest.ts");
     const names = Object.entries(error.spec.flags).filter(([, flag]) =>
       !flag.hidden && flag.deprecated === undefined
     ).map(([name]) => name);

@@ -5,7 +5,7 @@ type FrontRequest = Exclude<Request, { kind: "command" }>;
 
 /** Throws the error of a word that is no command, with what it may have been meant to be. */
 async function unknown(path: string, word: string, names: string[]): Promise<never> {
-  const { didYouMean } = await import("./suggest.ts");
+  const { didYouMean } = await import("../base/suggest.ts");
   const full = `diplodock ${path}`.trimEnd();
   const usage = path === "" ? "" : `Usage:  ${full}${verbOf(path)}\n\n`;
   throw new UserError(

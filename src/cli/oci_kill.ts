@@ -1,6 +1,6 @@
 import { UserError } from "../base/errors.ts";
 import { killContainer } from "../runtime/lifecycle.ts";
-import { parseSignal } from "../runtime/signals.ts";
+import { parseSignal } from "../base/signals.ts";
 import type { OciCommand } from "./oci_context.ts";
 
 /** 0 is a signal too: it asks whether the process is there. */

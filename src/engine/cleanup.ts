@@ -24,7 +24,7 @@ import { emitDied } from "./life_events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
 import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
-import { SIGKILL } from "../runtime/signals.ts";
+import { SIGKILL } from "../base/signals.ts";
 import { oomKilledMark } from "./marks.ts";
 import {
   exitCodeOf,

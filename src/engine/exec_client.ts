@@ -4,7 +4,7 @@ import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
-import { SIGKILL } from "../runtime/signals.ts";
+import { SIGKILL } from "../base/signals.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
 

@@ -2,7 +2,7 @@
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { setWindowSize, type WindowSize, windowSize } from "../../ffi/tty.ts";
-import { parseSignal } from "../runtime/signals.ts";
+import { parseSignal } from "../base/signals.ts";
 
 /**
  * All signals a process may catch but those that mean nothing to a container: SIGCHLD (our own

@@ -16,7 +16,7 @@ import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
 import { connectWaiting, type WaitingEnd } from "../runtime/monitor_waiting.ts";
 import { tryAgain } from "../runtime/paths.ts";
-import { SIGTERM } from "../runtime/signals.ts";
+import { SIGTERM } from "../base/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid } from "./bundle_facts.ts";
 import { shortId } from "./containers.ts";

@@ -4,7 +4,7 @@ import { ESRCH, SyscallError } from "../../ffi/errno.ts";
 import { check, sys, sysAsync } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
-import { parseSignal, RTMAX, SIGKILL, SIGTERM } from "../runtime/signals.ts";
+import { parseSignal, RTMAX, SIGKILL, SIGTERM } from "../base/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
 import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";

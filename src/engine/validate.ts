@@ -6,7 +6,7 @@ import { activeModules, labelWarnings } from "./security_modules.ts";
 import { UserError } from "../base/errors.ts";
 import { quoteGo } from "../base/quote.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
-import { parseSignal } from "../runtime/signals.ts";
+import { parseSignal } from "../base/signals.ts";
 import { asksUserNamespace, isUserDefinedNetwork, joinedContainer } from "./modes.ts";
 import { checkLogConfig } from "./log_options.ts";
 import { planMounts } from "./mount_plan.ts";

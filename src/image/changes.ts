@@ -2,9 +2,10 @@
  * The change list of commit and import (`-c`): Dockerfile instructions that touch the config.
  * Source: Dockerfile reference; which ones count and the wording are docker's.
  */
-import { parseDuration } from "../base/duration.ts";
 import { UserError } from "../base/errors.ts";
+import { parseSignal } from "../base/signals.ts";
 import { words } from "./change_words.ts";
+import { parseHealthcheck } from "./healthcheck.ts";
 import {
   checkTrigger,
   joinWorkdir,
@@ -31,13 +32,16 @@ function expose(config: ImageRunConfig, rest: string): void {
   need(rest, "EXPOSE");
   const ports = { ...config.ExposedPorts };
   for (const word of words(rest)) {
-    const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/i.exec(word);
+    const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(.*))?$/.exec(word);
     const [start, end] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
     if (match === null || start > end || end > 65535) {
       throw new UserError(`Invalid containerPort: ${word}`);
     }
+    if (!/^(?:tcp|udp|sctp)?$/i.test(match[3] ?? "")) {
+      throw new UserError(`Invalid proto: ${match[3]}`);
+    }
     for (let port = start; port <= end; port++) {
-      ports[`${port}/${(match[3] ?? "tcp").toLowerCase()}`] = {};
+      ports[`${port}/${(match[3] || "tcp").toLowerCase()}`] = {};
     }
   }
   config.ExposedPorts = ports;
@@ -54,50 +58,8 @@ function volume(config: ImageRunConfig, rest: string): void {
 }
 
 function workdir(config: ImageRunConfig, rest: string): void {
-  need(rest, "WORKDIR");
+  need(rest, "WORKDIR", "exactly");
   config.WorkingDir = joinWorkdir(config.WorkingDir, plain(rest));
-}
-
-/** Go's duration text in nanoseconds. */
-function duration(text: string, flag: string): number {
-  try {
-    return Number(parseDuration(text));
-  } catch {
-    throw new UserError(`invalid duration "${text}" of HEALTHCHECK ${flag}`);
-  }
-}
-
-function healthcheck(config: ImageRunConfig, rest: string): void {
-  const check: NonNullable<ImageRunConfig["Healthcheck"]> = {};
-  let left = rest;
-  for (;;) {
-    const flag = /^--(interval|timeout|start-period|start-interval|retries)=(\S+)\s+/.exec(left);
-    if (flag === null) break;
-    left = left.slice(flag[0].length);
-    if (flag[1] === "interval") check.Interval = duration(flag[2], "--interval");
-    else if (flag[1] === "timeout") check.Timeout = duration(flag[2], "--timeout");
-    else if (flag[1] === "start-period") check.StartPeriod = duration(flag[2], "--start-period");
-    else if (flag[1] === "start-interval") {
-      check.StartInterval = duration(flag[2], "--start-interval");
-    } else check.Retries = Number(flag[2]);
-  }
-  if (Number.isNaN(check.Retries)) throw new UserError("HEALTHCHECK --retries must be a number");
-  const match = /^(\S+)\s*(.*)$/s.exec(left);
-  const kind = match?.[1].toUpperCase();
-  if (kind === "NONE") {
-    if (match![2] !== "") throw new UserError("HEALTHCHECK NONE takes no arguments");
-    config.Healthcheck = { Test: ["NONE"] };
-    return;
-  }
-  if (kind !== "CMD") {
-    throw new UserError(`Unknown type "${kind ?? ""}" in HEALTHCHECK (try CMD)`);
-  }
-  need(match![2], "HEALTHCHECK CMD");
-  const list = jsonWords(match![2]);
-  config.Healthcheck = {
-    Test: list === undefined ? ["CMD-SHELL", match![2]] : ["CMD", ...list],
-    ...check,
-  };
 }
 
 /** Each instruction that may stand in a change list. */
@@ -114,7 +76,9 @@ const INSTRUCTIONS: Record<string, Apply> = {
     }
   },
   EXPOSE: expose,
-  HEALTHCHECK: healthcheck,
+  HEALTHCHECK: (config, rest) => {
+    config.Healthcheck = parseHealthcheck(rest);
+  },
   LABEL: (config, rest) => {
     config.Labels = { ...config.Labels, ...Object.fromEntries(pairs(rest, "LABEL", words, plain)) };
   },
@@ -123,17 +87,15 @@ const INSTRUCTIONS: Record<string, Apply> = {
     config.OnBuild = [...(config.OnBuild ?? []), rest];
   },
   STOPSIGNAL: (config, rest) => {
-    need(rest, "STOPSIGNAL");
-    if (!/^(?:\d{1,2}|(?:SIG)?[A-Z][A-Z0-9+-]*)$/i.test(rest)) {
-      throw new UserError(`Invalid signal: ${rest}`);
-    }
+    need(rest, "STOPSIGNAL", "exactly");
+    parseSignal(rest);
     config.StopSignal = rest;
   },
   SHELL: (config, rest) => {
     config.Shell = shellWords(rest);
   },
   USER: (config, rest) => {
-    need(rest, "USER");
+    need(rest, "USER", "exactly");
     config.User = plain(rest);
   },
   VOLUME: volume,

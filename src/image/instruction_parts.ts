@@ -3,11 +3,20 @@
  * they make of a config. Source: Dockerfile reference; the wording of errors is docker's.
  */
 import { UserError } from "../base/errors.ts";
+import { suggest } from "../base/suggest.ts";
 import { cleanPath } from "../base/paths.ts";
 
 /** Throws UserError for an instruction without words. */
-export function need(rest: string, name: string): void {
-  if (rest === "") throw new UserError(`${name} requires at least one argument`);
+export function need(rest: string, name: string, count = "at least"): void {
+  if (rest === "") throw new UserError(`${name} requires ${count} one argument`);
+}
+
+/** A flag that an instruction does not have, with the one that may have been meant. */
+export function unknownFlag(name: string, known: readonly string[]): UserError {
+  const [best] = suggest(name, known);
+  return new UserError(
+    `unknown flag: --${name}${best === undefined ? "" : ` (did you mean ${best}?)`}`,
+  );
 }
 
 /** `["a", "b"]` as a list of words; undefined: not JSON, so it is another form. */
@@ -53,6 +62,7 @@ export function pairs(
 
 /** The words of SHELL. Throws UserError. */
 export function shellWords(rest: string): string[] {
+  need(rest, "SHELL");
   const words = jsonWords(rest);
   if (words === undefined) {
     throw new UserError("SHELL requires the arguments to be in JSON form");

@@ -11,7 +11,7 @@ import {
   subtree,
   writeControl,
 } from "./cgroup_files.ts";
-import { SIGKILL } from "./signals.ts";
+import { SIGKILL } from "../base/signals.ts";
 
 /** How long the kernel is waited for, in all. */
 const PATIENCE_MILLIS = 10_000;

@@ -50,6 +50,23 @@ test("DOCKER_BUILDKIT=0 gives the classic output and exit codes", async () => {
     7,
     "The command '/bin/sh -c exit 7' returned a non-zero code: 7\n",
   ]);
+  const cases: [line: string, message: string][] = [
+    [
+      "COPY no /",
+      "COPY failed: file not found in build context or excluded by .dockerignore: stat no: " +
+      "file does not exist",
+    ],
+    ["ADD *.none /", "ADD failed: no source files were specified"],
+    ["EXPOSE x", "Invalid containerPort: x"],
+    [
+      "FOO",
+      "Error response from daemon: dockerfile parse error on line 2: unknown instruction: FOO",
+    ],
+  ];
+  for (const [line, message] of cases) {
+    Deno.writeTextFileSync(`${directory}/Dockerfile`, `FROM base\n${line}`);
+    assertEquals((await engine.with({ env }, ...flags)).stderr, `${message}\n`);
+  }
 });
 
 test("a stage FROM host uses what the machine has, and what it has made itself", async () => {

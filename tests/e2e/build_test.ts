@@ -215,7 +215,13 @@ test("-o writes the files and makes no image", async () => {
 test("errors are docker's", async () => {
   const cases: [dockerfile: string, message: string][] = [
     ["FROM base\nFOO x", "dockerfile parse error on line 2: unknown instruction: FOO"],
+    ["FROM base\nRNU x", "Dockerfile:2\n"],
+    ["FROM base\nRNU x", "unknown instruction: RNU (did you mean RUN?)"],
     ["FROM base\nCOPY no /", '"/no": not found'],
+    ["FROM base\nCOPY --from=1 a /", "invalid from flag value 1: index out of bounds"],
+    ["FROM base AS a\nCOPY --from=a a /", "circular dependency detected on stage: a"],
+    ["FROM base\nSTOPSIGNAL SIGFOO", "Invalid signal: SIGFOO"],
+    ['FROM base\nLABEL a="b', 'failed to process "\\"b": unexpected end'],
     ["FROM base\nADD https://example.com/x.git /", "git repositories are not supported"],
     ["FROM --platform=linux/s390x base", "Cannot build for linux/s390x"],
     ["FROM base\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],

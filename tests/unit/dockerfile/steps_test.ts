@@ -187,8 +187,33 @@ for (const [target, want] of NEEDED) {
   });
 }
 
-Deno.test("stages have names of their own, and a FROM before all else", () => {
-  assertThrows(() => cutStages(parse("FROM a AS x\nFROM b AS X")), UserError, "duplicate name x");
+Deno.test("neededStages() puts a stage behind those that it copies from, wherever they stand", () => {
+  const { stages } = cutStages(
+    parse("FROM a AS x\nCOPY --from=later f f\nFROM x\nFROM b AS later\nFROM x AS x\nRUN y"),
+  );
+  const order = (target: string) =>
+    neededStages(stages, targetStage(stages, target), ({ from }) => from.image)
+      .map(({ index }) => index);
+  assertEquals(order("1"), [2, 0, 1]);
+  assertEquals(order("x"), [2, 0, 3]);
+});
+
+const BAD_SOURCES: [text: string, message: string][] = [
+  ["FROM a\nCOPY --from=0 x y", "invalid from flag value 0: refers to current build stage"],
+  ["FROM a\nCOPY --from=1 x y", "invalid from flag value 1: index out of bounds"],
+  ["FROM a\nRUN --mount=from=7,target=/x y", "invalid from flag value 7: index out of bounds"],
+  ["FROM a AS x\nCOPY --from=x x y", "circular dependency detected on stage: x"],
+  ["FROM a AS x\nCOPY --from=1 x y\nFROM x", "circular dependency detected on stage: stage-1"],
+];
+for (const [text, message] of BAD_SOURCES) {
+  Deno.test(`neededStages() refuses ${JSON.stringify(text)}`, () => {
+    const { stages } = cutStages(parse(text));
+    const needed = () => neededStages(stages, stages.at(-1)!, ({ from }) => from.image);
+    assertThrows(needed, UserError, message);
+  });
+}
+
+Deno.test("stages have a FROM before all else", () => {
   assertThrows(() => cutStages(parse("RUN x\nFROM a")), UserError, "no build stage");
   assertThrows(() => cutStages(parse("ARG x")), UserError, "no stages");
   const { stages } = cutStages(parse("FROM a"));

@@ -55,7 +55,9 @@ const BAD: [line: string, message: string][] = [
   ["SHELL bash", "SHELL requires the arguments to be in JSON form"],
   ["ONBUILD ONBUILD RUN x", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"],
   ["HEALTHCHECK foo", 'Unknown type "FOO" in HEALTHCHECK (try CMD)'],
-  ["USER", "USER requires at least one argument"],
+  ["USER", "USER requires exactly one argument"],
+  ["STOPSIGNAL SIGFOO", "Invalid signal: SIGFOO"],
+  ["EXPOSE 80/foo", "Invalid proto: foo"],
 ];
 
 for (const [line, message] of BAD) {

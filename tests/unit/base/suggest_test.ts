@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { didYouMean, distance, suggest } from "../../../src/cli/suggest.ts";
+import { didYouMean, distance, suggest } from "../../../src/base/suggest.ts";
 
 const DISTANCES: [a: string, b: string, want: number][] = [
   ["", "abc", 3],

@@ -1,5 +1,5 @@
 /** Signals by name and number, as docker's --stop-signal and `kill -s` take them. signal(7). */
-import { UserError } from "../base/errors.ts";
+import { UserError } from "./errors.ts";
 
 /** From 1 on; x86 and ARM agree. */
 const NAMES =

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
-import { parseSignal, signalName } from "../../../src/runtime/signals.ts";
+import { parseSignal, signalName } from "../../../src/base/signals.ts";
 
 const GOOD: [text: string, number: number][] = [
   ["TERM", 15],
