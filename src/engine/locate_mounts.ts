@@ -75,14 +75,14 @@ async function prepareVolume(
 ): Promise<LocatedMount> {
   const anonymous = mount.source === "";
   const name = anonymous ? newId() : mount.source;
-  const { mountpoint, isNew } = ensureVolume(name, {
+  const { mountpoint, isNew, mayFill } = ensureVolume(name, {
     driver: mount.driver || "local",
     options: mount.driverOptions,
     labels: mount.labels,
     anonymous,
   });
   if (isNew) emitVolumeEvent(name, "create");
-  if (isNew && !mount.noCopy) await fillVolume(mountpoint, lower, mount.target);
+  if (mayFill && !mount.noCopy) await fillVolume(mountpoint, lower, mount.target);
   return { ...mount, source: name, hostPath: mountpoint };
 }
 

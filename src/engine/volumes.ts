@@ -104,17 +104,17 @@ export function isAnonymous(volume: VolumeRecord): boolean {
 
 /**
  * The volume `name`, made if it is not there; labels and options of one that is there stay as
- * they are. `isNew` says that nothing is in it yet: the caller fills it from the image.
+ * they are. `mayFill` says that nothing is in it yet: the caller fills it from the image.
  * Throws UserError with docker's texts.
  */
 export function ensureVolume(
   name: string,
   wish: VolumeWish = {},
-): { mountpoint: string; isNew: boolean } {
+): { mountpoint: string; isNew: boolean; mayFill: boolean } {
   const { record, isNew } = createVolume(name, wish);
   const mountpoint = volumeData(name);
-  const fillable = isNew || hasMount(record) || isEmpty(mountpoint) || isHalfFilled(name);
-  return { mountpoint, isNew: fillable };
+  const mayFill = isNew || hasMount(record) || isEmpty(mountpoint) || isHalfFilled(name);
+  return { mountpoint, isNew, mayFill };
 }
 
 /** Whether a volume's content is another file system, mounted at use. */

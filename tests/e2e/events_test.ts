@@ -85,6 +85,8 @@ const LIFE: [line: string, events: string[]][] = [
   ["network create net", ["network create name=net type=bridge"]],
   ["network rm net", ["network destroy name=net type=bridge"]],
   ["volume create v2", ["volume create driver=local"]],
+  ["create --name late --network none -v v2:/data bb true", ["container create name=late"]],
+  ["rm late", ["container destroy name=late"]],
   ["volume prune -af", ["volume destroy driver=local", "volume prune reclaimed=0"]],
 ];
 
