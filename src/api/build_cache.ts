@@ -2,7 +2,7 @@
 import { untilMillis } from "../base/filter.ts";
 import { type CacheEntry, pruneBuildCache } from "../build/prune.ts";
 import { imageStore } from "../engine/image_notes.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, orNull } from "./exchange.ts";
 
 /** Since then an entry has a list of those it came from. */
 const PARENTS_SINCE = 42;
@@ -35,7 +35,7 @@ export async function prune(exchange: Exchange): Promise<void> {
     ...(keepBytes !== undefined && { keepBytes }),
   });
   await exchange.json(200, {
-    CachesDeleted: ids.length > 0 ? ids : null,
+    CachesDeleted: orNull(ids),
     SpaceReclaimed: bytes,
   });
 }

@@ -58,10 +58,14 @@ export async function resize(exchange: Exchange): Promise<void> {
 
 /** `h` and `w` of a request. Throws ApiError 400. */
 export function sizeOf({ query }: Exchange): { height: number; width: number } {
-  const height = query.integer("h"), width = query.integer("w");
-  const isSize = (value: number | undefined) => value !== undefined && value >= 0 && value < 65536;
+  const [height, width] = ["h", "w"].map((name) => {
+    const value = query.integer(name);
+    if (value === undefined) throw new ApiError(400, 'strconv.Atoi: parsing "": invalid syntax');
+    return value;
+  });
+  const isSize = (value: number) => value >= 0 && value < 65536;
   if (!isSize(height) || !isSize(width)) {
     throw new ApiError(400, "invalid size: want h and w, each from 0 to 65535");
   }
-  return { height: height!, width: width! };
+  return { height, width };
 }

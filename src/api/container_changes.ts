@@ -7,7 +7,7 @@ import { updateContainer } from "../engine/update.ts";
 import type { LimitChanges } from "../engine/update_limits.ts";
 import { containerId } from "./containers.ts";
 import { pick, RESOURCES, RESTART_POLICY } from "./create_body.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, orNull } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 
 /** POST /containers/{id}/rename. */
@@ -44,7 +44,7 @@ const LIMITS: readonly (keyof LimitChanges)[] = [
 export async function update(exchange: Exchange): Promise<void> {
   const body = await exchange.body.json();
   const known = { ...RESOURCES, RestartPolicy: RESTART_POLICY };
-  const asked = pick<LimitChanges & { RestartPolicy: RestartPolicy }>(body ?? {}, known, "Update");
+  const asked = pick<LimitChanges & { RestartPolicy: RestartPolicy }>(body, known, "Update");
   const limits: LimitChanges = Object.fromEntries(LIMITS.map((name) => [name, asked[name]]));
   const { Name = "", MaximumRetryCount = 0 } = asked.RestartPolicy ?? {};
   const warnings = await updateContainer(containerId(exchange), {
@@ -57,7 +57,7 @@ export async function update(exchange: Exchange): Promise<void> {
     publishAdd: {},
     publishRemove: [],
   });
-  await exchange.json(200, { Warnings: warnings });
+  await exchange.json(200, { Warnings: orNull(warnings) });
 }
 
 /** POST /containers/prune. */
@@ -65,5 +65,5 @@ export async function prune(exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["label", "label!", "until"]);
   await sweep();
   const { ids, bytes } = await pruneContainers(filters);
-  await exchange.json(200, { ContainersDeleted: ids, SpaceReclaimed: bytes });
+  await exchange.json(200, { ContainersDeleted: orNull(ids), SpaceReclaimed: bytes });
 }

@@ -1,14 +1,14 @@
 /** Containers' files: archives in and out, and what was changed. */
 import { containerChanges } from "../engine/diff.ts";
 import { type PathStat, statPath } from "../engine/copy_stat.ts";
-import { archiveOf, unpackInto } from "../engine/copy.ts";
+import { archiveOf, checkExtractionPoint, type ContainerPath, unpackInto } from "../engine/copy.ts";
 import { readRecord } from "../engine/containers.ts";
 import { emitContainerEvent } from "../engine/events.ts";
 import { exportContainer } from "../engine/export.ts";
 import { rootDirectory } from "../base/places.ts";
 import { Store } from "../image/store.ts";
 import { containerId } from "./containers.ts";
-import type { Answer, Exchange } from "./exchange.ts";
+import { type Answer, type Exchange, orNull } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -41,10 +41,11 @@ class Pieces {
   }
 }
 
-function pathOf({ query }: Exchange): string {
+/** The path that is meant; the container by the name that it was asked for, as errors have it. */
+function placeOf({ parts, query }: Exchange): ContainerPath {
   const path = query.text("path");
   if (path === "") throw new ApiError(400, "bad parameter: path cannot be empty");
-  return path;
+  return { container: parts.id, path };
 }
 
 /** What docker's client wants to know before it reads or writes: JSON in a header. */
@@ -55,13 +56,12 @@ function statHeader(stat: PathStat): Record<string, string> {
 
 /** HEAD /containers/{id}/archive. */
 export async function look(exchange: Exchange): Promise<void> {
-  const stat = statPath({ container: containerId(exchange), path: pathOf(exchange) });
-  await exchange.empty(200, statHeader(stat));
+  await exchange.empty(200, statHeader(statPath(placeOf(exchange))));
 }
 
 /** GET /containers/{id}/archive. */
 export async function read(exchange: Exchange): Promise<void> {
-  const from = { container: containerId(exchange), path: pathOf(exchange) };
+  const from = placeOf(exchange);
   const pieces = new Pieces(await exchange.start(200, TAR, statHeader(statPath(from))));
   archiveOf(from, { archive: false, followLink: false }, pieces.add);
   await pieces.end();
@@ -70,7 +70,8 @@ export async function read(exchange: Exchange): Promise<void> {
 /** PUT /containers/{id}/archive. */
 export async function write(exchange: Exchange): Promise<void> {
   const { body, query } = exchange;
-  const to = { container: containerId(exchange), path: pathOf(exchange) };
+  const to = placeOf(exchange);
+  checkExtractionPoint(to);
   await unpackInto(body.chunks(), to, { archive: query.flag("copyUIDGID"), followLink: false });
   await exchange.empty(200);
 }
@@ -90,5 +91,5 @@ const KINDS = { C: 0, A: 1, D: 2 };
 export async function changes(exchange: Exchange): Promise<void> {
   const found = containerChanges(readRecord(containerId(exchange)));
   const rows = found.map(({ kind, path }) => ({ Path: path, Kind: KINDS[kind] }));
-  await exchange.json(200, rows.length > 0 ? rows : null);
+  await exchange.json(200, orNull(rows));
 }

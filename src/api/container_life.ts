@@ -75,7 +75,6 @@ export async function restart(exchange: Exchange): Promise<void> {
 
 /** POST /containers/{id}/kill. */
 export async function kill(exchange: Exchange): Promise<void> {
-  containerId(exchange); // the refusal of one that is not there has other words
   await killContainer(exchange.parts.id, exchange.query.text("signal") || "SIGKILL");
   await exchange.empty(204);
 }

@@ -58,6 +58,7 @@ export async function replayLog(record: ContainerRecord, sink: LogSink): Promise
   return await showLogs(record, {
     follow: false,
     timestamps: false,
+    lines: true,
     details: false,
     tail: undefined,
     sinceNs: undefined,
@@ -76,6 +77,7 @@ export async function logs(exchange: Exchange): Promise<void> {
   const wish: LogsOptions = {
     follow: query.flag("follow"),
     timestamps: query.flag("timestamps"),
+    lines: true,
     details: query.flag("details"),
     tail: parseTail(query.text("tail")),
     sinceNs: query.moment("since", 'invalid value for "since": '),

@@ -1,20 +1,31 @@
 /** Containers as things: listed, looked at, made. */
 import { PS_FILTERS } from "../engine/list_filters.ts";
 import { listContainers } from "../engine/listing.ts";
-import { createContainer } from "../engine/create.ts";
+import { createContainer, ImageMissingError } from "../engine/create.ts";
 import { readRecord, resolveContainer } from "../engine/containers.ts";
 import { inspectContainer } from "../engine/inspect.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { portRows } from "../engine/ports.ts";
 import { statusWord } from "../engine/state.ts";
 import { commandText, type Listed, shownMounts, statusText } from "../engine/summary.ts";
 import { currentSettings } from "../engine/network_settings.ts";
+import { NoSuchImageError } from "../image/no_such_image.ts";
+import { parseReference } from "../image/reference.ts";
 import { nowNanoseconds, parseTime } from "../base/time.ts";
 import { createRequest } from "./create_body.ts";
 import type { Exchange } from "./exchange.ts";
+import { ApiError } from "./http_head.ts";
+import { statusOf } from "./status.ts";
 
 /** The id of the container that the path names. Throws UserError where there is none. */
 export function containerId(exchange: Exchange): string {
   return resolveContainer(exchange.parts.id);
+}
+
+/** The same of a name that a query or a body has. Throws ApiError 400 for none. */
+export function namedContainer(name: string): string {
+  if (name === "") throw new ApiError(400, 'invalid name or ID supplied: ""');
+  return resolveContainer(name);
 }
 
 /** GET /containers/json. */
@@ -59,7 +70,8 @@ export function containerRow(listed: Listed, now: bigint): unknown {
       ...(port.hostPort !== undefined && { PublicPort: port.hostPort }),
       Type: port.protocol,
     })),
-    ...(sizes !== undefined && { SizeRw: sizes.own, SizeRootFs: sizes.all }),
+    ...(sizes !== undefined &&
+      { ...(sizes.own > 0 && { SizeRw: sizes.own }), SizeRootFs: sizes.all }),
     Labels: record.Config.Labels ?? {},
     State: statusWord(state),
     Status: statusText(listed, now),
@@ -89,9 +101,29 @@ export async function create(exchange: Exchange): Promise<void> {
   const body = await exchange.body.json();
   const request = createRequest(body, query.text("name"), query.text("platform"));
   const warnings: string[] = [];
-  const { Id } = await createContainer(request, {
-    command: ["create", ...(request.Cmd ?? [])],
-    warn: (text) => warnings.push(text),
-  });
+  const { Id } = await orMissing(() =>
+    createContainer(request, {
+      command: ["create", ...(request.Cmd ?? [])],
+      warn: (text) => warnings.push(text),
+    })
+  );
   await exchange.json(201, { Id, Warnings: warnings });
+}
+
+/**
+ * At 404 clients pull the image: nothing else that is not here may be told so. Of an image they are
+ * told by the name with its tag.
+ */
+async function orMissing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ImageMissingError)) {
+      if (!isRefusal(error) || statusOf(error.message) !== 404) throw error;
+      throw new ApiError(400, error.message);
+    }
+    if (!error.isUnknown) throw error;
+    parseReference(error.image); // throws what is wrong with what is no name
+    throw new NoSuchImageError(error.image);
+  }
 }

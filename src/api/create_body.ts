@@ -198,21 +198,27 @@ function withoutNulls(value: unknown): unknown {
 const asList = (value: string[] | string | undefined) =>
   typeof value === "string" ? [value] : value ?? null;
 
+const noConfig = () => new ApiError(400, "config cannot be empty in order to create a container");
+
 /** The engine's request. Throws ApiError 400 for what is no such body. */
 export function createRequest(body: unknown, name: string, platform: string): CreateRequest {
-  if (body === undefined) {
-    throw new ApiError(400, "config cannot be empty in order to create a container");
+  if (body === null) {
+    throw noConfig();
   }
-  const config = pick<ContainerConfig>(body, CONFIG, "Config");
+  const { NetworkDisabled, ...config } = pick<ContainerConfig>(body, CONFIG, "Config");
+  if (Object.keys(config).length === 0) throw noConfig();
   const { HostConfig = {}, NetworkingConfig = {} } = withoutNulls(body) as Record<string, object>;
-  const host = hostConfig(HostConfig);
+  // The mode says the same, and is what the engine goes by.
+  const asked = hostConfig(HostConfig);
+  const host = NetworkDisabled ? { ...asked, NetworkMode: "none" } : asked;
   return {
     ...emptyContainerConfig(""),
     ...config,
+    ...(NetworkDisabled && { NetworkDisabled }),
     Cmd: asList(config.Cmd ?? undefined),
     Entrypoint: asList(config.Entrypoint ?? undefined),
     HostConfig: host,
-    NetworkingConfig: networkingConfig(NetworkingConfig, host, body),
+    NetworkingConfig: networkingConfig(NetworkDisabled ? {} : NetworkingConfig, host, body),
     Name: name.replace(/^\//, ""),
     Platform: platform === "" ? null : parsePlatform(platform),
   };

@@ -6,7 +6,7 @@ import { shownVolume } from "../engine/inspect_volume.ts";
 import { measureContainers, measureImages, measureVolumes, sum } from "../engine/usage.ts";
 import { cacheRow } from "./build_cache.ts";
 import { containerRow } from "./containers.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, orNull } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 import { imageRow } from "./images.ts";
 
@@ -48,7 +48,7 @@ function cache(minor: number) {
   const entries = cacheEntries(imageStore());
   const isOld = minor < TYPES_SINCE;
   return {
-    BuildCache: entries.map((entry) => cacheRow(entry, minor)),
+    BuildCache: orNull(entries.map((entry) => cacheRow(entry, minor))),
     ...(isOld && { BuilderSize: sum(entries.map((entry) => entry.size)) }),
   };
 }

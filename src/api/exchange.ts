@@ -42,6 +42,11 @@ export function headBytes(status: number, headers: Readonly<Record<string, strin
   return encoder.encode(`HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${lines.join("")}\r\n`);
 }
 
+/** As docker writes a list that has nothing in it where it tells what was done. */
+export function orNull<T>(list: readonly T[]): readonly T[] | null {
+  return list.length > 0 ? list : null;
+}
+
 /** A body that is sent as it comes to be. */
 export interface Answer {
   write(bytes: Bytes | string): Promise<void>;

@@ -57,7 +57,7 @@ function sizeIn(size: number[] | undefined): { height: number; width: number } |
 
 /** POST /containers/{id}/exec. */
 export async function create(exchange: Exchange): Promise<void> {
-  const asked = pick<CreateBody>(await exchange.body.json() ?? {}, CREATE, "ExecConfig");
+  const asked = pick<CreateBody>(await exchange.body.json(), CREATE, "ExecConfig");
   const { Cmd: args = [], DetachKeys: detachKeys = "" } = asked;
   if (args.length === 0) throw new ApiError(400, "No exec command specified");
   const { id } = createExec(
@@ -85,7 +85,7 @@ export async function create(exchange: Exchange): Promise<void> {
 export async function start(exchange: Exchange): Promise<void> {
   const found = findExec(exchange.parts.id);
   const asked = pick<{ Detach: boolean; ConsoleSize: number[] }>(
-    await exchange.body.json() ?? {},
+    await exchange.body.json(),
     START,
     "ExecStartOptions",
   );
@@ -140,7 +140,7 @@ export async function inspect(exchange: Exchange): Promise<void> {
     OpenStdin: attach.stdin,
     OpenStderr: attach.stderr,
     OpenStdout: attach.stdout,
-    CanRemove: exitCode !== undefined,
+    CanRemove: false,
     ContainerID: exec.container,
     DetachKeys: exec.detachKeys,
     Pid: exec.process?.pid ?? 0,

@@ -97,8 +97,17 @@ export class Body {
     return bytes;
   }
 
-  /** The body as JSON; undefined where there is none. Throws ApiError 400. */
+  /** The body as JSON. Throws ApiError 400, also where there is none. */
   async json(): Promise<unknown> {
+    const value = await this.jsonIfAny();
+    if (value === undefined) {
+      throw new ApiError(400, "invalid JSON: got EOF while reading request body");
+    }
+    return value;
+  }
+
+  /** The same; undefined where there is none. */
+  async jsonIfAny(): Promise<unknown> {
     const text = new TextDecoder().decode(await this.all(JSON_BYTES));
     if (text.trim() === "") return undefined;
     try {

@@ -1,6 +1,6 @@
 /** Images that come and go: pulled, pushed, loaded, saved, imported, made of containers. */
 import { commit as commitContainer } from "../engine/commit.ts";
-import { readRecord, resolveContainer } from "../engine/containers.ts";
+import { readRecord } from "../engine/containers.ts";
 import { importImage, loadImages } from "../engine/image_archives.ts";
 import { imageStore, noteSaved } from "../engine/image_notes.ts";
 import { pullAllTags, pullWithOutput } from "../engine/image_pull.ts";
@@ -10,6 +10,7 @@ import { parsePlatform } from "../base/platform.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
 import { saveArchive } from "../image/save.ts";
+import { namedContainer } from "./containers.ts";
 import { CONFIG, pick } from "./create_body.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
@@ -115,8 +116,8 @@ export async function load(exchange: Exchange): Promise<void> {
 /** POST /commit. */
 export async function commit(exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  const body = await exchange.body.json();
-  const record = readRecord(resolveContainer(query.text("container")));
+  const body = await exchange.body.jsonIfAny();
+  const record = readRecord(namedContainer(query.text("container")));
   const config = pick<ContainerConfig>(body ?? {}, CONFIG, "Config");
   const image = await commitContainer(record, {
     author: query.text("author") || undefined,

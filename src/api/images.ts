@@ -7,14 +7,21 @@ import { containersUsing, tellRemoved } from "../engine/image_users.ts";
 import { PRUNE_FILTERS, pruneUnusedImages, wantsAll } from "../engine/prune_images.ts";
 import { historyOf, inspectImage } from "../image/inspect.ts";
 import { type ListedImage, sizeOf } from "../image/list.ts";
-import { tagImage } from "../image/names.ts";
+import { newTagName, tagImage } from "../image/names.ts";
 import { familiarName, parseReference } from "../image/reference.ts";
 import { type Removal, removeImage } from "../image/remove.ts";
 import { SEARCH_FILTERS, searchImages } from "../image/search.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, orNull } from "./exchange.ts";
+import { ApiError } from "./http_head.ts";
 
-/** Until then a size had an older name beside it. */
+/** From then on a size has no older name beside it. */
 const NO_VIRTUAL_SIZE_SINCE = 44;
+/** From then on what has no name has no names. */
+const NO_NONE_SINCE = 43;
+/** Until then `filter` was a name. */
+const NO_FILTER_SINCE = 41;
+/** Since then an image is told with its manifest. */
+const DESCRIPTOR_SINCE = 48;
 
 const seconds = (time: string | undefined) =>
   Number((parseTime(time ?? "") ?? 0n) / 1_000_000_000n);
@@ -22,6 +29,16 @@ const seconds = (time: string | undefined) =>
 /** Full names as people write them. */
 const familiar = (names: readonly string[]) =>
   names.map((name) => familiarName(parseReference(name))).sort();
+
+/** The names of an image, as clients of the version know them. */
+function names({ digests, tags }: ListedImage, minor: number): object {
+  const RepoDigests = familiar(digests), RepoTags = familiar(tags);
+  if (minor >= NO_NONE_SINCE) return { RepoDigests, RepoTags };
+  if (RepoTags.length + RepoDigests.length === 0) {
+    return { RepoDigests: ["<none>@<none>"], RepoTags: ["<none>:<none>"] };
+  }
+  return { RepoDigests: orNull(RepoDigests), RepoTags: orNull(RepoTags) };
+}
 
 /** docker's row of an image. */
 export function imageRow(image: ListedImage, minor: number): object {
@@ -33,8 +50,7 @@ export function imageRow(image: ListedImage, minor: number): object {
     Id: record.id,
     Labels: record.config.config?.Labels ?? null,
     ParentId: record.parent ?? "",
-    RepoDigests: familiar(image.digests),
-    RepoTags: familiar(image.tags),
+    ...names(image, minor),
     SharedSize: -1,
     Size: size,
     ...(minor < NO_VIRTUAL_SIZE_SINCE && { VirtualSize: size }),
@@ -44,7 +60,7 @@ export function imageRow(image: ListedImage, minor: number): object {
 /** GET /images/json. */
 export async function list(exchange: Exchange): Promise<void> {
   const { query, minor } = exchange;
-  const pattern = query.text("filter") || undefined;
+  const pattern = minor < NO_FILTER_SINCE ? query.text("filter") || undefined : undefined;
   const found = imagesWanted(
     imageStore(),
     query.filters(IMAGE_FILTERS),
@@ -54,9 +70,21 @@ export async function list(exchange: Exchange): Promise<void> {
   await exchange.json(200, found.map((image) => imageRow(image, minor)));
 }
 
+/** The name in the path. Throws BadNameError for what is none, and no id. */
+function nameOf({ parts: { name } }: Exchange): string {
+  if (!/^[0-9a-f]{64}$/.test(name)) parseReference(name);
+  return name;
+}
+
 /** GET /images/{name}/json. */
 export async function inspect(exchange: Exchange): Promise<void> {
-  await exchange.json(200, inspectImage(imageStore(), exchange.parts.name));
+  const { minor } = exchange;
+  const { Descriptor, ...image } = inspectImage(imageStore(), nameOf(exchange));
+  await exchange.json(200, {
+    ...image,
+    ...(minor < NO_VIRTUAL_SIZE_SINCE && { VirtualSize: image.Size }),
+    ...(minor >= DESCRIPTOR_SINCE && { Descriptor }),
+  });
 }
 
 /** GET /images/{name}/history. */
@@ -78,12 +106,14 @@ export async function history(exchange: Exchange): Promise<void> {
 /** A repository and a tag of a query as one name. */
 export function nameIn({ query }: Exchange, repository: string): string {
   const tag = query.text("tag");
+  if (tag !== "" && !/^\w[\w.-]{0,127}$/.test(tag)) throw new ApiError(400, "invalid tag format");
   return tag === "" ? query.text(repository) : `${query.text(repository)}:${tag}`;
 }
 
 /** POST /images/{name}/tag. */
 export async function tag(exchange: Exchange): Promise<void> {
-  const { id, name } = tagImage(imageStore(), exchange.parts.name, nameIn(exchange, "repo"));
+  const target = newTagName(nameIn(exchange, "repo"), (reason) => reason);
+  const { id, name } = tagImage(imageStore(), exchange.parts.name, target);
   noteTag(id, name, labelsOf(id));
   await exchange.empty(201, { "Content-Length": "0" });
 }
@@ -92,8 +122,8 @@ const told = (removals: readonly Removal[]) => removals.map(({ kind, what }) => 
 
 /** DELETE /images/{name}. */
 export async function remove(exchange: Exchange): Promise<void> {
-  const { parts: { name }, query } = exchange;
-  const removed = removeImage(imageStore(), name, {
+  const { query } = exchange;
+  const removed = removeImage(imageStore(), nameOf(exchange), {
     force: query.flag("force"),
     prune: !query.flag("noprune"),
     using: containersUsing(),
@@ -107,7 +137,7 @@ export async function prune(exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(PRUNE_FILTERS);
   const { removals, bytes } = pruneUnusedImages(filters, wantsAll(filters), untilMillis(filters));
   await exchange.json(200, {
-    ImagesDeleted: removals.length > 0 ? told(removals) : null,
+    ImagesDeleted: orNull(told(removals)),
     SpaceReclaimed: bytes,
   });
 }

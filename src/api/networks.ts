@@ -15,8 +15,9 @@ import {
 import { pruneNetworks } from "../engine/prune_networks.ts";
 import type { EndpointSettings } from "../engine/types.ts";
 import { fields, list as listOf, map, text, truth } from "../image/shape.ts";
+import { namedContainer } from "./containers.ts";
 import { ENDPOINT, pick } from "./create_body.ts";
-import type { Exchange } from "./exchange.ts";
+import { type Exchange, orNull } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
 
 /** GET /networks. */
@@ -89,7 +90,7 @@ const given = (texts: readonly (string | undefined)[]) =>
 
 /** POST /networks/create. */
 export async function create(exchange: Exchange): Promise<void> {
-  const body = pick<NetworkBody>(await exchange.body.json() ?? {}, BODY, "Network");
+  const body = pick<NetworkBody>(await exchange.body.json(), BODY, "Network");
   if (body.Ingress || body.ConfigOnly || body.Scope === "swarm") {
     throw new ApiError(400, "networks of a swarm are not part of Diplodock");
   }
@@ -131,12 +132,12 @@ export async function remove(exchange: Exchange): Promise<void> {
 export async function connect(exchange: Exchange): Promise<void> {
   const shapes = { Container: text, EndpointConfig: fields(ENDPOINT) };
   const body = pick<{ Container: string; EndpointConfig: Partial<EndpointSettings> }>(
-    await exchange.body.json() ?? {},
+    await exchange.body.json(),
     shapes,
     "Connect",
   );
   await sweep();
-  await connectNetwork(exchange.parts.id, body.Container ?? "", {
+  await connectNetwork(exchange.parts.id, namedContainer(body.Container ?? ""), {
     ...emptyEndpoint(),
     ...pick<EndpointSettings>(body.EndpointConfig ?? {}, ENDPOINT, "EndpointConfig"),
   });
@@ -146,7 +147,7 @@ export async function connect(exchange: Exchange): Promise<void> {
 /** POST /networks/{id}/disconnect. */
 export async function disconnect(exchange: Exchange): Promise<void> {
   const { Container = "", Force = false } = pick<{ Container: string; Force: boolean }>(
-    await exchange.body.json() ?? {},
+    await exchange.body.json(),
     { Container: text, Force: truth },
     "Disconnect",
   );
@@ -160,5 +161,7 @@ export async function prune(exchange: Exchange): Promise<void> {
   const filters = exchange.query.filters(["label", "label!", "until"]);
   const until = untilMillis(filters);
   await sweep();
-  await exchange.json(200, { NetworksDeleted: await pruneNetworks(filters, until) });
+  await exchange.json(200, {
+    NetworksDeleted: orNull(await pruneNetworks(filters, until)),
+  });
 }

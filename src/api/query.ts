@@ -36,7 +36,7 @@ export class Query {
     const text = this.text(name).trim();
     if (text === "") return undefined;
     if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
-    throw new ApiError(400, `strconv.ParseInt: parsing "${text}": invalid syntax`);
+    throw new ApiError(400, `strconv.Atoi: parsing "${text}": invalid syntax`);
   }
 
   /** A moment; undefined without one. Throws ApiError 400, whose text begins with `refusal`. */

@@ -71,7 +71,7 @@ function decoded(header: string): unknown {
 
 /** POST /auth: whether a registry knows a name and a password. */
 export async function auth(exchange: Exchange): Promise<void> {
-  const config = pick<AuthConfig>(await exchange.body.json() ?? {}, AUTH_CONFIG, "AuthConfig");
+  const config = pick<AuthConfig>(await exchange.body.json(), AUTH_CONFIG, "AuthConfig");
   const domain = serverOf(config.serveraddress || undefined);
   await new Repository(domain, "", "pull", credentialsIn(config) ?? undefined).ping();
   await exchange.json(200, { IdentityToken: "", Status: "Login Succeeded" });

@@ -107,7 +107,7 @@ export const ROUTES: readonly Route[] = [
   ["GET", "/networks", networks("list")],
   ["POST", "/networks/create", networks("create")],
   ["POST", "/networks/prune", networks("prune")],
-  ["GET", "/networks/{id}", networks("inspect")],
+  ["GET", "/networks/{id...}", networks("inspect")],
   ["DELETE", "/networks/{id}", networks("remove")],
   ["POST", "/networks/{id}/connect", networks("connect")],
   ["POST", "/networks/{id}/disconnect", networks("disconnect")],
@@ -115,7 +115,7 @@ export const ROUTES: readonly Route[] = [
   ["GET", "/volumes", volumes("list")],
   ["POST", "/volumes/create", volumes("create")],
   ["POST", "/volumes/prune", volumes("prune")],
-  ["GET", "/volumes/{name}", volumes("inspect")],
+  ["GET", "/volumes/{name...}", volumes("inspect")],
   ["DELETE", "/volumes/{name}", volumes("remove")],
 
   ["GET", "/events", happened("events")],

@@ -41,7 +41,7 @@ interface VolumeBody {
 /** POST /volumes/create. One that is there already is fine. */
 export async function create(exchange: Exchange): Promise<void> {
   const shapes = { Name: text, Driver: text, DriverOpts: map(text), Labels: map(text) };
-  const body = pick<VolumeBody>(await exchange.body.json() ?? {}, shapes, "Volume");
+  const body = pick<VolumeBody>(await exchange.body.json(), shapes, "Volume");
   const name = body.Name || newId();
   const { isNew } = createVolume(name, {
     driver: body.Driver || "local",

@@ -48,6 +48,7 @@ export async function command(words: string[]): Promise<number> {
   const wish = {
     follow: options.follow,
     timestamps: options.timestamps,
+    lines: false,
     details: options.details,
     tail: parseTail(options.tail),
     sinceNs: parseTime("since", options.since),

@@ -46,7 +46,9 @@ export function attachClient(id: string, wish: StreamWish): Attachment {
   const record = readRecord(id);
   const state = stateOf(id);
   if (state.kind === "running" && state.paused) {
-    throw new UserError(`Container ${id} is paused, unpause the container before attach.`);
+    throw new UserError(
+      `container ${record.Name.slice(1)} is paused, unpause the container before attach`,
+    );
   }
   if (state.kind === "restarting") throw new UserError(restartingText(id));
   const source = state.kind === "running"

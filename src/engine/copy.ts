@@ -223,6 +223,15 @@ export function archiveOf(
   emitContainerEvent(record, "archive-path");
 }
 
+/** Throws, as docker's daemon does, unless an archive can be unpacked to a path. */
+export function checkExtractionPoint(to: ContainerPath): void {
+  const { record } = openPath(to);
+  using tree = openContainerTree(record);
+  using found = lookThrough(enterBelow(tree.root), absolutePath(to.path, "/"));
+  if (found.stat === undefined) throw notFound(to.path, to.container);
+  if (found.stat.kind !== S_IFDIR) throw new UserError("extraction point is not a directory");
+}
+
 /** Unpacks a tar archive, which may be compressed, into a directory of a container. */
 export async function unpackInto(
   input: Deno.FsFile | AsyncIterable<Uint8Array<ArrayBuffer>>,

@@ -51,9 +51,12 @@ export interface CreateOptions {
 /** No image by this name is here: the caller may pull it and try again. */
 export class ImageMissingError extends UserError {
   override name = "ImageMissingError";
-  constructor(readonly image: string, why = `No such image: ${image}`) {
-    super(why);
+  /** `why`: there is one by the name, but not for this machine. */
+  constructor(readonly image: string, why?: string) {
+    super(why ?? `No such image: ${image}`);
+    this.isUnknown = why === undefined;
   }
+  readonly isUnknown: boolean;
 }
 
 /** A container of which nothing exists yet: everything is checked and decided. */

@@ -91,6 +91,7 @@ function checkValues(filters: Filters): void {
   };
   check("status", (value) => STATUSES.includes(value));
   check("health", (value) => HEALTHS.includes(value));
+  booleanFilter(filters, "is-task");
   check("exited", (value) => /^[+-]?\d+$/.test(value));
 }
 
@@ -134,6 +135,7 @@ function hasMountOf({ Mounts }: ContainerRecord, value: string): boolean {
   );
 }
 
+/** As docker: one port that is published or exposed as asked is enough. */
 function portTests(filters: Filters): Test[] {
   const ranges = (key: string) => filters.get(key)?.map((value) => parsePortRange(key, value));
   const publish = ranges("publish"), expose = ranges("expose");
@@ -155,5 +157,5 @@ function portTests(filters: Filters): Test[] {
       })
     );
   }
-  return tests;
+  return tests.length === 0 ? [] : [(listed) => tests.some((test) => test(listed))];
 }

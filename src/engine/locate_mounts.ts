@@ -42,7 +42,8 @@ async function prepareMount(
       return { located: { ...mount, hostPath: mount.source }, mode: mount.mode };
     case "volume": {
       const located = await prepareVolume(mount, lower);
-      return { located, mode: mount.mode || "z" };
+      // As docker says it: of volumes that have no name there is no word on SELinux.
+      return { located, mode: mount.mode || (mount.source === "" ? "" : "z") };
     }
     case "tmpfs":
       return { located: { ...mount, hostPath: "" }, mode: mount.mode };

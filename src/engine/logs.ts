@@ -24,6 +24,8 @@ import type { ContainerRecord } from "./types.ts";
 export interface LogsOptions {
   readonly follow: boolean;
   readonly timestamps: boolean;
+  /** What is added to the sink are lines, and not whatever was written together. */
+  readonly lines: boolean;
   /** In front of each line: its container's attributes, where it has some, and a space. */
   readonly details: boolean;
   /** undefined: all. */
@@ -220,15 +222,16 @@ class Printer {
   /** When the last record was written that was looked at. */
   lastNs = 0n;
   readonly #options: LogsOptions;
-  readonly #prefix: Uint8Array<ArrayBuffer> | undefined;
+  readonly #prefix: string | undefined;
   readonly #byLine: boolean;
   readonly #encoder = new TextEncoder();
   #passedUntil = false;
 
   constructor(options: LogsOptions, prefix: string | undefined, readonly sink: LogSink) {
     this.#options = options;
-    this.#prefix = prefix === undefined ? undefined : this.#encoder.encode(`${prefix} `);
-    this.#byLine = options.timestamps || prefix !== undefined || options.tail !== undefined;
+    this.#prefix = prefix === undefined ? undefined : `${prefix} `;
+    this.#byLine = options.lines || options.timestamps || prefix !== undefined ||
+      options.tail !== undefined;
   }
 
   /** Nothing that is wanted can come any more: the end of `--until` has passed. */
@@ -252,12 +255,21 @@ class Printer {
     for (const line of this.splitter.push(record)) if (this.wants(line)) await this.line(line);
   }
 
-  async line({ timeNs, kind, bytes, continued }: Line): Promise<void> {
-    if (this.#options.timestamps && !continued) {
-      await this.sink.add(kind, this.#encoder.encode(`${formatTimePadded(timeNs)} `));
-    }
-    if (this.#prefix !== undefined && !continued) await this.sink.add(kind, this.#prefix);
-    await this.sink.add(kind, bytes);
+  /** A line and what stands in front of it are one piece: clients take a frame for a line. */
+  async line(line: Line): Promise<void> {
+    const { kind, bytes, continued } = line;
+    const head = continued ? "" : this.#head(line);
+    if (head === "") return await this.sink.add(kind, bytes);
+    const start = this.#encoder.encode(head);
+    const all = new Uint8Array(start.length + bytes.length);
+    all.set(start);
+    all.set(bytes, start.length);
+    await this.sink.add(kind, all);
+  }
+
+  #head({ timeNs }: Line): string {
+    const time = this.#options.timestamps ? `${formatTimePadded(timeNs)} ` : "";
+    return time + (this.#prefix ?? "");
   }
 
   async flush(): Promise<void> {

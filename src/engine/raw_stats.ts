@@ -1,6 +1,7 @@
 /** What a container uses, as docker's API tells it: counters, of which clients make rates. */
 import { readIfThere } from "../base/files.ts";
 import { formatTimePadded, nowNanoseconds, ZERO_TIME } from "../base/time.ts";
+import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
 import { type BlockEntry, type Figures, readFigures } from "../runtime/oci_stats.ts";
 import { type RunState, stateOf } from "./state.ts";
@@ -34,7 +35,7 @@ export function rawStats(record: ContainerRecord, before: Before): RawStats {
   const state = stateOf(record.Id);
   const run = state.kind === "running" ? state.run : undefined;
   const figures = run && readFigures(openCgroup(run.cgroup));
-  const usesHost = record.HostConfig.NetworkMode === "host";
+  const hasNetwork = !["host", "none"].includes(record.HostConfig.NetworkMode);
   return {
     id: record.Id,
     name: record.Name,
@@ -42,11 +43,11 @@ export function rawStats(record: ContainerRecord, before: Before): RawStats {
     read: run === undefined ? ZERO_TIME : formatTimePadded(nowNanoseconds()),
     cpu_stats: figures === undefined ? NO_CPU : cpuStats(figures),
     memory_stats: figures === undefined ? {} : memoryStats(figures),
-    blkio_stats: figures === undefined ? {} : blockStats(figures),
+    blkio_stats: blockStats(figures),
     pids_stats: figures === undefined ? {} : numbers(figures.pids),
     num_procs: 0,
     storage_stats: {},
-    ...(run !== undefined && !usesHost && { networks: networkStats(run) }),
+    ...(run !== undefined && hasNetwork && { networks: networkStats(run) }),
     preread: before?.read ?? ZERO_TIME,
     precpu_stats: before?.cpu_stats ?? NO_CPU,
   };
@@ -97,7 +98,7 @@ function memoryStats(figures: Figures): Record<string, unknown> {
   return {
     usage: usage ?? 0,
     ...(max !== undefined && { max_usage: max }),
-    ...(failcnt !== undefined && { failcnt }),
+    ...(failcnt && { failcnt }),
     stats: numbers(part(memory, "raw")),
     limit: Math.min(limit ?? Infinity, memoryTotal()),
   };
@@ -114,8 +115,10 @@ const BLOCK_NAMES = [
   ["sectors_recursive", "sectorsRecursive"],
 ] as const;
 
-function blockStats(figures: Figures): Record<string, unknown> {
-  const found = part(figures, "blkio");
+/** Of what is not counted docker tells an empty list with cgroup v1, else null. */
+function blockStats(figures: Figures | undefined): Record<string, unknown> {
+  const found = part(figures ?? {}, "blkio");
+  const nothing = figures !== undefined && cgroupLayout().version === 1 ? [] : null;
   return Object.fromEntries(BLOCK_NAMES.map(([name, figure]) => {
     const entries = found[figure] as unknown as BlockEntry[] | undefined;
     return [
@@ -125,7 +128,7 @@ function blockStats(figures: Figures): Record<string, unknown> {
         minor: Number(minor),
         op,
         value: Number(value),
-      })) ?? null,
+      })) ?? nothing,
     ];
   }));
 }

@@ -4,6 +4,7 @@
  */
 import { activeModules, labelWarnings } from "./security_modules.ts";
 import { UserError } from "../base/errors.ts";
+import { parseIp } from "../base/ip.ts";
 import { quoteGo } from "../base/quote.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
 import { parseSignal } from "../base/signals.ts";
@@ -101,6 +102,29 @@ const NETWORK_RULES: readonly Rule[] = [
   },
 ];
 
+/** A port, a range of them, or none. */
+const isHostPort = (text: string) =>
+  text === "" || /^\d{1,5}(-\d{1,5})?$/.test(text) && text.split("-").every((one) => +one < 65536);
+
+const PUBLISHING_RULES: readonly Rule[] = [
+  ({ HostConfig: { PortBindings } }) => {
+    const bindings = Object.values(PortBindings).flatMap((list) => list ?? []);
+    const bad = bindings.find(({ HostPort }) => !isHostPort(HostPort));
+    return bad !== undefined && `invalid port specification: ${quoteGo(bad.HostPort)}`;
+  },
+  ({ HostConfig: { ExtraHosts } }) => {
+    for (const text of ExtraHosts ?? []) {
+      const colon = text.indexOf(":");
+      if (colon <= 0) return `bad format for add-host: ${quoteGo(text)}`;
+      const address = text.slice(colon + 1);
+      if (address !== "host-gateway" && parseIp(address.trim()) === undefined) {
+        return `invalid IP address in add-host: ${quoteGo(address)}`;
+      }
+    }
+    return undefined;
+  },
+];
+
 const IPC_MODES = ["", "private", "shareable", "none", "host"];
 const POLICIES = ["", "no", "always", "unless-stopped", "on-failure"];
 
@@ -187,7 +211,7 @@ function noDriver({ Driver, Capabilities, DeviceIDs }: DeviceRequest): string {
  * it breaks. Returns warnings for stderr, each to be put behind "WARNING: ".
  */
 export function validate(request: CreateRequest, facts: HostFacts = hostFacts()): string[] {
-  for (const rule of [...NETWORK_RULES, ...CONFIG_RULES, ...HOST_RULES]) {
+  for (const rule of [...NETWORK_RULES, ...PUBLISHING_RULES, ...CONFIG_RULES, ...HOST_RULES]) {
     const problem = rule(request, facts);
     if (problem) throw new UserError(problem);
   }

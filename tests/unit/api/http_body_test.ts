@@ -54,12 +54,15 @@ Deno.test("a body that is cut off or too large is refused", async () => {
   assertEquals((await assertRejects(() => large.all(2), ApiError)).status, 413);
 });
 
-Deno.test("json() reads a value, nothing, and refuses what is none", async () => {
+Deno.test("json() reads a value, and refuses what is none; jsonIfAny() takes nothing, too", async () => {
   const of = (sent: string) =>
-    new Body(new ByteReader(new MemoryStream(sent)), { kind: "length", bytes: sent.length }).json();
-  assertEquals(await of('{"a":[1]}'), { a: [1] });
-  assertEquals(await of(""), undefined);
-  assertEquals((await assertRejects(() => of("{"), ApiError)).status, 400);
+    new Body(new ByteReader(new MemoryStream(sent)), { kind: "length", bytes: sent.length });
+  assertEquals(await of('{"a":[1]}').json(), { a: [1] });
+  assertEquals(await of("").jsonIfAny(), undefined);
+  for (const text of ["{", "", " "]) {
+    assertEquals((await assertRejects(() => of(text).json(), ApiError)).status, 400);
+  }
+  await assertRejects(() => of("{").jsonIfAny(), ApiError);
 });
 
 Deno.test("the sender is told to go on before the first byte is read, once", async () => {
