@@ -17,8 +17,11 @@ export const spec = {
     "[OPTIONS] run [RUN OPTIONS] IMAGE [COMMAND] [ARG...]",
     "[OPTIONS] exec [EXEC OPTIONS] CONTAINER COMMAND [ARG...]",
     "[OPTIONS] CONTAINER",
+    "[OPTIONS] image IMAGE",
   ],
   summary: "Show what the kernel is asked for a container, and why; nothing is done",
+  description: "Of an image: its documents and layers, where they are, and what a container " +
+    "makes of them.",
   args: [1, Infinity],
   flagsEnd: "first",
   complete: ["container"],
@@ -35,6 +38,7 @@ export const spec = {
     "diplodock explain run -m 64m host sh",
     "diplodock explain --as sh run --network none host sh",
     "diplodock explain web",
+    "diplodock explain image busybox",
   ],
 } as const satisfies CommandSpec;
 
@@ -47,6 +51,12 @@ export async function command(words: string[]): Promise<number> {
   if (verb === "exec") {
     if (form === "sh") throw new UserError("Cannot explain exec as a script: want text or json");
     return await explainExecCommand(rest, form);
+  }
+  if (verb === "image" && rest.length === 1) {
+    if (form === "sh") {
+      throw new UserError("Cannot explain an image as a script: want text or json");
+    }
+    return await explainImageCommand(rest[0], form);
   }
   const explained = await daemon(() => verb === "run" ? run(rest) : container(verb, rest));
   if (form === "sh") {
@@ -80,7 +90,7 @@ async function run(words: string[]): Promise<Explained> {
 async function container(reference: string, rest: string[]): Promise<Explained> {
   if (rest.length > 0) {
     throw new UserError(
-      `Cannot explain "${reference} ${rest.join(" ")}": want run, exec, or one container`,
+      `Cannot explain "${reference} ${rest.join(" ")}": want run, exec, image, or one container`,
     );
   }
   const { explainContainer } = await import("../engine/explain.ts");
@@ -92,5 +102,14 @@ async function explainExecCommand(words: string[], form: "text" | "json"): Promi
   const { explainExec } = await import("../engine/explain_exec.ts");
   const { reference, request } = parseExec(words);
   await show(await daemon(() => explainExec(reference, request)), form);
+  return 0;
+}
+
+async function explainImageCommand(name: string, form: "text" | "json"): Promise<number> {
+  const { explainImage } = await import("../engine/explain_image.ts");
+  const { imageText } = await import("./explain_image_text.ts");
+  const image = await daemon(() => explainImage(name));
+  const json = () => `${JSON.stringify(image, null, 4)}\n`;
+  await writeOut(form === "json" ? json() : imageText(image, width(), rootDirectory()));
   return 0;
 }

@@ -1,6 +1,15 @@
 /** An explanation as text for people: nothing wider than their terminal, long paths named once. */
 import { callText, type Explanation } from "../engine/explain.ts";
 import type { ExplainedNetwork } from "../engine/explain_network.ts";
+import {
+  type PathNames,
+  section,
+  type Shorten,
+  shortener,
+  table,
+  wrap,
+  wrapLines,
+} from "./explain_layout.ts";
 import { alignColumns } from "./output.ts";
 
 const TITLES: Record<Explanation["kind"], string> = {
@@ -9,11 +18,6 @@ const TITLES: Record<Explanation["kind"], string> = {
   running: "runs",
   exec: "would get one more process",
 };
-
-type Shorten = (text: string) => string;
-
-/** A name, and what it stands for. */
-type PathNames = readonly (readonly [name: string, meaning: string])[];
 
 /**
  * The whole text: tables, then each program. `columns` is the width to keep to; `root` the
@@ -44,10 +48,6 @@ export function explanationText(
   return parts.filter((part) => part !== "").join("\n");
 }
 
-function section(title: string, body: string): string {
-  return body === "" ? "" : `${title}\n${body}`;
-}
-
 /** Names for what is long and comes again and again. */
 function pathNames({ container, programs }: Explanation, root: string): PathNames {
   const texts = programs.flatMap(({ steps }) => steps.flatMap(({ args }) => args));
@@ -58,50 +58,6 @@ function pathNames({ container, programs }: Explanation, root: string): PathName
     ["$ROOT", root],
     ...[...layers].map((path, i) => [`$LAYER${i + 1}`, path] as const),
   ];
-}
-
-/** Puts the names in: the longest path first, so that what contains another is found. */
-function shortener(names: PathNames): Shorten {
-  const sorted = [...names].sort(([, a], [, b]) => b.length - a.length);
-  return (text) => sorted.reduce((rest, [name, long]) => rest.replaceAll(long, name), text);
-}
-
-/**
- * Cuts a text at blanks into lines of at most `columns` characters; each but the first begins
- * with `indent` blanks. A word that is too long stays whole.
- */
-export function wrap(text: string, columns: number, indent: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/(?<=\S)(?= \S)/)) {
-    if (line.trim() !== "" && line.length + word.length > columns) {
-      lines.push(line);
-      line = " ".repeat(indent) + word.trimStart();
-    } else line += word;
-  }
-  return [...lines, line];
-}
-
-function wrapLines(lines: readonly string[], columns: number): string {
-  return lines.flatMap((line) => wrap(line, columns, 4)).map((line) => `${line}\n`).join("");
-}
-
-/** A table whose last column is wrapped to what the others leave of the width. */
-function table(header: readonly string[], rows: readonly string[][], columns: number): string {
-  const all = [header, ...rows];
-  const before = header.length - 1;
-  const start = all[0].slice(0, before).reduce(
-    (sum, _, i) => sum + Math.max(10, ...all.map((row) => row[i].length + 3)),
-    0,
-  );
-  const room = Math.max(24, columns - start);
-  return alignColumns(
-    all.flatMap((row) =>
-      wrap(row[before], room, 0).map((line, i) =>
-        [...row.slice(0, before).map((cell) => i === 0 ? cell : ""), line].join("\t")
-      )
-    ),
-  );
 }
 
 function namespaceTable({ namespaces }: Explanation, columns: number): string {

@@ -69,3 +69,39 @@ test("a running container and an exec are explained", isRoot(), "needs root", as
   assertStringIncludes(await engine.ok("explain", "exec", "runs", "id"), "setns(");
   await engine.ok("rm", "-f", "runs");
 });
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return `sha256:${hash.toHex()}`;
+}
+
+test("an image from its name to its files", isRoot(), "needs root", async () => {
+  const tar = await new Deno.Command("tar", { args: ["-C", box, "-c", "."] }).output();
+  await engine.with({ stdin: tar.stdout }, "import", "-c", "ENV A=b", "-", "base:1");
+  await engine.ok("run", "--name", "change", "--network", "none", "base:1", "touch", "/new");
+  await engine.ok("commit", "-c", 'CMD ["sh"]', "change", "made:1");
+  await engine.ok("rm", "change");
+  const image = JSON.parse(await engine.ok("explain", "--json", "image", "made:1"));
+  for (const { path, digest, size } of [image.manifest, image.config, image.layers[1].blob]) {
+    const bytes = Deno.readFileSync(path);
+    assertEquals([await sha256(bytes), bytes.length], [digest, size]);
+  }
+  assertEquals(image.id, image.config.digest);
+  const [lower, upper] = image.layers;
+  assertEquals([lower.chainId, upper.diffId], [lower.diffId, upper.blob.digest]);
+  const chain = new TextEncoder().encode(`${lower.chainId} ${upper.diffId}`);
+  assertEquals(upper.chainId, await sha256(chain));
+  assertEquals([lower.sharedWith, upper.sharedWith], [["base:1"], []]);
+  assertEquals(image.overlay.lower, [upper.directory, lower.directory]);
+  assert(Deno.statSync(`${upper.directory}/new`).isFile);
+  const text = await engine.ok("explain", "image", "made:1");
+  for (
+    const part of ["2 layers", "made:1: manifest ", "base:1", "A=b", '["sh"]', "$ROOT/layers/"]
+  ) {
+    assertStringIncludes(text, part);
+  }
+  assert(text.split("\n").every((line) => line.length <= 100 || !line.includes(" ", 100)));
+  const { stderr } = await engine.dd("explain", "image", "nosuch");
+  assertEquals(stderr, "Error response from daemon: No such image: nosuch:latest\n");
+  await engine.ok("rmi", "made:1", "base:1");
+});

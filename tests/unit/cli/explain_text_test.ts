@@ -1,6 +1,7 @@
 /** The text of an explanation: its width, its names for long paths, its groups. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { explanationText, wrap } from "../../../src/cli/explain_text.ts";
+import { wrap } from "../../../src/cli/explain_layout.ts";
+import { explanationText } from "../../../src/cli/explain_text.ts";
 import type { Explanation } from "../../../src/engine/explain.ts";
 
 const WRAPPED: [text: string, lines: string[]][] = [
