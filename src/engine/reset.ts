@@ -7,12 +7,13 @@ import { check, sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, namesIn } from "../base/files.ts";
 import { mountPoints } from "../base/mount_points.ts";
-import { isRootless, rootDirectory, runDirectory } from "../base/places.ts";
+import { isInsideRootless, isRootless, rootDirectory, runDirectory } from "../base/places.ts";
 import { resetNetworks } from "../net/reset.ts";
 import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { sweep } from "./cleanup.ts";
 import { containerIds } from "./containers.ts";
 import { places } from "./network.ts";
+import { leaveAsUser } from "./rootless.ts";
 import { removeContainer } from "./stop.ts";
 
 /** What the root directory has of ours: nothing else in it is touched. */
@@ -45,6 +46,8 @@ export async function resetEngine(onProblem: (line: string) => void): Promise<vo
     // Another engine may have containers there: then it stays.
     sys("unlinkat", AT_FDCWD, `${mountPoint}/${CGROUP}`, AT_REMOVEDIR);
   }
+  // What holds an ordinary user's namespaces is found by a file that goes now.
+  if (isInsideRootless()) leaveAsUser();
   removeFiles(onProblem);
 }
 

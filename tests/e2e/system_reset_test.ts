@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { cgroupsOf, Engine } from "../lib/engine.ts";
 import { exists } from "../lib/monitored.ts";
 import { runProgram } from "../lib/oci_box.ts";
+import { OrdinaryUser } from "../lib/ordinary_user.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 import { networkTraces } from "../lib/traces.ts";
 
@@ -72,4 +73,13 @@ test("takes rules and bridge also when their record is lost", async () => {
   assertEquals(await engine.dd("system", "reset", "--force"), { code: 0, stdout: "", stderr: "" });
   assertEquals(await traces(engine), []);
   assertEquals(engine.leftovers(), []);
+});
+
+test("of an ordinary user takes the process that holds his namespaces too", async () => {
+  await using user = await OrdinaryUser.make({ single: true });
+  await user.ok("run", "-d", "--network", "none", "host", "sleep", "1000");
+  await user.ok("volume", "create", "data");
+  await user.ok("system", "reset", "--force");
+  assertEquals(user.processes(), []);
+  for (const path of [user.store, `${user.run}/diplodock`]) assertEquals(exists(path), false, path);
 });
