@@ -14,6 +14,7 @@ import { Fd } from "./fd.ts";
 import { addressOf, check, sys } from "./libc.ts";
 
 const CONTROL_BYTES = 24;
+const SO_TYPE = 3, SO_ACCEPTCONN = 30, SO_DOMAIN = 39;
 /** Connections that may wait to be accepted. */
 const BACKLOG = 128;
 
@@ -67,6 +68,19 @@ export function connectAt(dir: Fd, name: string, type: number): Fd | undefined {
   if (sys("connect", fd.raw, address, address.length) >= 0) return fd;
   fd[Symbol.dispose]();
   return undefined;
+}
+
+/** Whether a descriptor is a local stream socket that takes connections. socket(7). */
+export function isLocalListener(fd: number): boolean {
+  return option(fd, SO_DOMAIN) === AF_UNIX && option(fd, SO_TYPE) === SOCK_STREAM &&
+    option(fd, SO_ACCEPTCONN) === 1;
+}
+
+/** A number that the socket has as an option; undefined of what is no socket. */
+function option(fd: number, name: number): number | undefined {
+  const value = new Uint8Array(4), length = new Uint8Array([4, 0, 0, 0]);
+  if (sys("getsockopt", fd, SOL_SOCKET, name, value, length) < 0) return undefined;
+  return new DataView(value.buffer).getInt32(0, true);
 }
 
 /** Sends the descriptor `carried` to the datagram socket `name` in `dir`. Its result, or -errno. */

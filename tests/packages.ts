@@ -48,6 +48,9 @@ export const PACKAGES: readonly string[] = [
   // a client of the API
   "python3-docker",
   "docker-compose",
+  // which reaches it by ssh, too
+  "openssh-server",
+  "openssh-client",
 ];
 
 function succeeds(command: string, args: string[]): boolean {

@@ -8,9 +8,9 @@ import {
   SOCK_STREAM,
 } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
-import { Fd, isInherited, openAt } from "../../ffi/fd.ts";
+import { Fd, openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
-import { connectAt, listenAt } from "../../ffi/unix_socket.ts";
+import { connectAt, isLocalListener, listenAt } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, makeDirectories, readIfThere } from "../base/files.ts";
 import { runDirectory } from "../base/places.ts";
@@ -60,10 +60,16 @@ export function serveSocket(path: string): never {
   becomeGenerated(executable(program).bytes, [listener.raw], ["diplodock-api", name]);
 }
 
+/** sd_listen_fds(3). Throws UserError for anything but one local socket that takes connections. */
 function passedSocket(): Fd | undefined {
-  const isForUs = Deno.env.get("LISTEN_PID") === String(Deno.pid);
-  if (!isForUs || !(Number(Deno.env.get("LISTEN_FDS")) >= 1)) return undefined;
-  return isInherited(FIRST_PASSED) ? new Fd(FIRST_PASSED) : undefined;
+  const count = Number(Deno.env.get("LISTEN_FDS"));
+  if (Deno.env.get("LISTEN_PID") !== String(Deno.pid) || !(count >= 1)) return undefined;
+  if (count === 1 && isLocalListener(FIRST_PASSED)) return new Fd(FIRST_PASSED);
+  throw new UserError(
+    `Cannot listen on ${count === 1 ? "the socket" : `the ${count} sockets`} that systemd passed ` +
+      "on: want one with a path (ListenStream=/PATH) and Accept=no; the API means root, and is " +
+      "served on a local socket only",
+  );
 }
 
 /** A listening socket at `path`; one that nobody listens on any more is replaced. */
