@@ -115,6 +115,7 @@ export async function build(exchange: Exchange): Promise<void> {
         labels,
         network: query.text("networkmode") || "default",
         host,
+        allowed: new Set(),
         secrets: new Map(),
         events,
         signal: controller.signal,

@@ -45,7 +45,7 @@ export class BaseImages {
 
   async #load(name: string): Promise<StageState> {
     if (name === "scratch") return scratch();
-    if (name === HOST_IMAGE) return { ...scratch(), isHost: true, config: { Env: [DEFAULT_PATH] } };
+    if (name === HOST_IMAGE) return this.#host();
     try {
       parseReference(name);
     } catch (error) {
@@ -74,6 +74,16 @@ export class BaseImages {
     const record = readRecord(this.store, id);
     if (record === undefined) throw lostRecord(this.store, id, name);
     return stateOfImage(this.store, record);
+  }
+
+  /** This machine's own root. */
+  #host(): StageState {
+    if (this.request.allowed.has("host")) {
+      return { ...scratch(), isHost: true, config: { Env: [DEFAULT_PATH] } };
+    }
+    throw new UserError(
+      `"${HOST_IMAGE}" shows the build all files of this machine: allow it with --allow host`,
+    );
   }
 
   #find(name: string) {

@@ -6,6 +6,10 @@ import type { OpenedContext } from "./context.ts";
 import type { NamedContext } from "./named_contexts.ts";
 import type { Secret } from "./place_mounts.ts";
 
+/** What a Dockerfile may do only if the user says so: `--allow`. */
+export const ENTITLEMENTS = ["network.host", "host"] as const;
+export type Entitlement = typeof ENTITLEMENTS[number];
+
 /** The flags of `build`, checked. */
 export interface BuildRequest {
   readonly opened: OpenedContext;
@@ -20,6 +24,8 @@ export interface BuildRequest {
   /** Of RUN: "default", "none", "host", or a network's name. */
   readonly network: string;
   readonly host: Partial<HostConfig>;
+  /** What the user lets the Dockerfile do, which may come from anybody. */
+  readonly allowed: ReadonlySet<Entitlement>;
   /** `--build-context`, by the names as they are compared. */
   readonly contexts?: ReadonlyMap<string, NamedContext>;
   readonly secrets: ReadonlyMap<string, Secret>;

@@ -3,8 +3,9 @@ import { UserError } from "../base/errors.ts";
 import { TreeWriter } from "../engine/tree_writer.ts";
 import { openDirectory } from "../../ffi/fd.ts";
 import { decompress } from "../image/compression.ts";
-import { readLayeredFile } from "../engine/root_files.ts";
+import { MAX_TEXT_BYTES, readLayeredFile, readRegularFile } from "../engine/root_files.ts";
 import type { Session } from "../image/session.ts";
+import { isThere } from "../image/store.ts";
 import { BLOCK } from "../image/tar_header.ts";
 import { atLeast, isArchive, unpackInto } from "./archives.ts";
 import { ignoreLines, IgnoreList } from "./ignore.ts";
@@ -32,7 +33,6 @@ export interface OpenedContext {
 /** Nobody's: what docker's client sends has no owners. */
 const ROOT = { uid: 0, gid: 0 };
 const DEFAULT_NAME = "Dockerfile";
-const MAX_DOCKERFILE = 16 << 20;
 
 /** Opens what the user named. Throws UserError with docker's texts. */
 export async function openContext(session: Session, wish: ContextWish): Promise<OpenedContext> {
@@ -112,26 +112,69 @@ async function directoryContext(
 ): Promise<OpenedContext> {
   const path = realDirectory(context, (why) => `unable to prepare context: ${why}`);
   const found = file === "-"
-    ? { path: undefined, name: DEFAULT_NAME, text: await textOf(stdin()) }
+    ? { name: DEFAULT_NAME, text: await textOf(stdin()), ignore: undefined }
     : readDockerfileAt(path, file);
-  const own = found.path === undefined ? undefined : readText(`${found.path}.dockerignore`);
-  const ignore = own ?? readLayeredFile([path], ".dockerignore");
+  const ignore = found.ignore ?? readLayeredFile([path], ".dockerignore");
   return { tree: localTree(path, ignore), name: found.name, text: found.text };
 }
 
 /** The Dockerfile of a directory: `-f` is a path from where the user stands. */
-function readDockerfileAt(
-  directory: string,
-  file: string | undefined,
-): { path: string; name: string; text: string } {
-  const paths = file === undefined
-    ? [`${directory}/${DEFAULT_NAME}`, `${directory}/${DEFAULT_NAME.toLowerCase()}`]
-    : [file.startsWith("/") ? file : `${Deno.cwd()}/${file}`];
-  for (const path of paths) {
-    const text = readText(path);
-    if (text !== undefined) return { path, name: path.slice(path.lastIndexOf("/") + 1), text };
+function readDockerfileAt(directory: string, file: string | undefined): FoundDockerfile {
+  if (file === undefined) {
+    for (const name of [DEFAULT_NAME, DEFAULT_NAME.toLowerCase()]) {
+      const found = readInside(directory, name);
+      if (found !== undefined) return found;
+    }
+    throw noDockerfile(DEFAULT_NAME);
   }
-  throw noDockerfile(file ?? DEFAULT_NAME);
+  const path = file.startsWith("/") ? file : `${Deno.cwd()}/${file}`;
+  const slash = path.lastIndexOf("/");
+  const above = realPathOr(path.slice(0, slash) || "/");
+  if (above === directory || above.startsWith(`${directory.replace(/\/$/, "")}/`)) {
+    const name = `${above.slice(directory.length)}/${path.slice(slash + 1)}`.replace(/^\/+/, "");
+    const found = readInside(directory, name);
+    if (found !== undefined) return found;
+    throw noDockerfile(file);
+  }
+  // The user named it and it is no part of the context: it may be anything that can be read.
+  const text = readText(path);
+  if (text === undefined) throw noDockerfile(file);
+  return { name: path.slice(slash + 1), text, ignore: readText(`${path}.dockerignore`) };
+}
+
+interface FoundDockerfile {
+  readonly name: string;
+  readonly text: string;
+  /** The text of its own .dockerignore. */
+  readonly ignore: string | undefined;
+}
+
+/** A Dockerfile of the context, which may come from anybody: no link is followed out of it. */
+function readInside(directory: string, name: string): FoundDockerfile | undefined {
+  using root = openDirectory(directory);
+  const text = readRegularFile(root, name);
+  if (text === undefined) {
+    if (!isThere(`${directory}/${name}`)) return undefined;
+    throw new UserError(
+      `failed to read dockerfile: ${name} is no file, or a link that leads out of the context`,
+    );
+  }
+  const ignore = readRegularFile(root, `${name}.dockerignore`);
+  for (const one of [text, ignore ?? ""]) checkLength(new TextEncoder().encode(one).length);
+  return { name: name.slice(name.lastIndexOf("/") + 1), text, ignore };
+}
+
+function realPathOr(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function checkLength(length: number): void {
+  if (length <= MAX_TEXT_BYTES) return;
+  throw new UserError(`failed to read dockerfile: more than ${MAX_TEXT_BYTES} bytes`);
 }
 
 function noDockerfile(name: string): UserError {
@@ -187,6 +230,7 @@ async function streamContext(
   const text = textIn(directory, name) ??
     (file === undefined ? textIn(directory, name.toLowerCase()) : undefined);
   if (text === undefined) throw noDockerfile(name);
+  checkLength(new TextEncoder().encode(text).length);
   const ignore = textIn(directory, `${name}.dockerignore`) ?? textIn(directory, ".dockerignore");
   const list = new IgnoreList(ignoreLines(ignore ?? ""));
   return {
@@ -213,9 +257,7 @@ async function textOf(source: AsyncIterable<Bytes>): Promise<string> {
   let size = 0;
   for await (const chunk of source) {
     size += chunk.length;
-    if (size > MAX_DOCKERFILE) {
-      throw new UserError(`failed to read dockerfile: more than ${MAX_DOCKERFILE} bytes`);
-    }
+    checkLength(size);
     parts.push(chunk.slice());
   }
   return await new Blob(parts).text();

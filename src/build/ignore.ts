@@ -4,12 +4,13 @@
  */
 import { UserError } from "../base/errors.ts";
 import { cleanPath } from "../base/paths.ts";
+import { Glob } from "./glob.ts";
 
 interface Pattern {
   readonly keeps: boolean;
-  readonly expression: RegExp;
-  /** Its parts, for who asks whether it may match below a directory. */
-  readonly parts: readonly string[];
+  readonly glob: Glob;
+  /** Its parts, for who asks whether it may match below a directory; undefined: any directories. */
+  readonly parts: readonly (Glob | undefined)[];
 }
 
 /** A list of patterns, of which the last that matches counts. */
@@ -31,8 +32,8 @@ export class IgnoreList {
       above.push(path.slice(0, at));
     }
     let ignored = false;
-    for (const { keeps, expression } of this.#patterns) {
-      if (keeps === ignored && above.some((one) => expression.test(one))) ignored = !keeps;
+    for (const { keeps, glob } of this.#patterns) {
+      if (keeps === ignored && above.some((one) => glob.test(one))) ignored = !keeps;
     }
     return ignored;
   }
@@ -45,11 +46,14 @@ export class IgnoreList {
 }
 
 /** Whether a pattern's first parts can be the directory's. */
-function mayMatchBelow(pattern: readonly string[], directory: readonly string[]): boolean {
+function mayMatchBelow(
+  pattern: readonly (Glob | undefined)[],
+  directory: readonly string[],
+): boolean {
   for (const [at, part] of directory.entries()) {
     const own = pattern[at];
-    if (own === undefined || own.includes("**")) return true;
-    if (!new RegExp(`^${patternSource(own)}$`, "s").test(part)) return false;
+    if (own === undefined) return true;
+    if (!own.test(part)) return false;
   }
   return true;
 }
@@ -69,35 +73,6 @@ function parsePattern(line: string): Pattern | undefined {
   }
   const clean = cleanPath(text).replace(/^\/+/, "");
   if (clean === "" || clean === ".") return undefined;
-  let expression: RegExp;
-  try {
-    expression = new RegExp(`^${patternSource(clean)}$`, "s");
-  } catch {
-    throw new UserError(`error from parsing pattern "${line}": syntax error in pattern`);
-  }
-  return { keeps, expression, parts: clean.split("/") };
-}
-
-/** A pattern as the source of a regular expression. */
-export function patternSource(pattern: string): string {
-  let source = "";
-  for (let i = 0; i < pattern.length; i++) {
-    const char = pattern[i];
-    if (char === "*" && pattern[i + 1] === "*") {
-      i++;
-      if (pattern[i + 1] === "/") i++;
-      source += i + 1 >= pattern.length ? ".*" : "(?:.*/)?";
-    } else if (char === "*") source += "[^/]*";
-    else if (char === "?") source += "[^/]";
-    else if (char === "[") {
-      const end = pattern.indexOf("]", i + 2);
-      if (end < 0) throw new UserError(`syntax error in pattern "${pattern}"`);
-      source += pattern.slice(i, end + 1).replace(/\[(?=.)/g, (at, offset) => offset ? "\\[" : at);
-      i = end;
-    } else {
-      const literal = char === "\\" ? pattern[++i] ?? "\\" : char;
-      source += literal.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-    }
-  }
-  return source;
+  const parts = clean.split("/").map((part) => part.includes("**") ? undefined : new Glob(part));
+  return { keeps, glob: new Glob(clean), parts };
 }

@@ -1,4 +1,5 @@
 /** What COPY and ADD read: the build context, a stage or an image, never left by a link. */
+import { UserError } from "../base/errors.ts";
 import { cleanPath } from "../base/paths.ts";
 import { entryOf } from "../engine/tree_writer.ts";
 import { lookUp, type MergedDirectory, namesOf } from "../engine/layer_view.ts";
@@ -6,10 +7,10 @@ import { locate, type Located } from "../engine/locate.ts";
 import { TreeReader } from "../engine/tree_reader.ts";
 import { fromText, toText } from "../image/byte_string.ts";
 import { Hasher } from "../image/hash.ts";
-import { globPattern } from "../image/list.ts";
 import { readXattrs } from "../image/metadata.ts";
 import { statFd } from "../image/stat.ts";
 import type { TarEntry, TarSink } from "../image/tar.ts";
+import { Glob } from "./glob.ts";
 import type { IgnoreList } from "./ignore.ts";
 
 /** Files to copy from. */
@@ -48,23 +49,34 @@ function matchIn(tree: SourceTree, path: string, name: string, isLast: boolean):
   using at = locate(tree.layers, fromText(path), tree.crosses);
   if (at.missing.length > 0 || at.leaf !== undefined) return [];
   if (name === "**") {
-    const below = directoriesBelow(at.directory).map((one) => one === "" ? path : join(one));
+    const below = directoriesBelow(at.directory, path).map((one) => one === "" ? path : join(one));
     return isLast ? [path] : below;
   }
-  const pattern = globPattern(name);
+  const pattern = new Glob(name);
   return namesOf(at.directory).map(toText).filter((one) => pattern.test(one)).map(join)
     .filter((one) => exists(tree, one));
 }
 
-/** All directories below one, and itself as "". */
-function directoriesBelow(directory: MergedDirectory): string[] {
+/** As long as the kernel takes a path; deeper trees nobody could use. limits.h */
+const PATH_MAX = 4096;
+
+/** Throws UserError for what lies deeper than any path leads. */
+function checkDepth(path: string): void {
+  if (path.length < PATH_MAX) return;
+  throw new UserError(`cannot copy "${path.slice(0, 60)}…": file name too long`);
+}
+
+/** All directories below one, and itself as "". `above`: what leads to it. */
+function directoriesBelow(directory: MergedDirectory, above: string): string[] {
+  checkDepth(above);
   const paths = [""];
   for (const name of namesOf(directory)) {
-    const found = lookUp(directory, name);
-    if (found?.kind !== "directory") continue;
-    using below = found.directory;
+    const entry = lookUp(directory, name);
+    if (entry?.kind !== "directory") continue;
+    using below = entry.directory;
     const own = toText(name);
-    paths.push(...directoriesBelow(below).map((one) => one === "" ? own : `${own}/${one}`));
+    const found = directoriesBelow(below, `${above}/${own}`);
+    paths.push(...found.map((one) => one === "" ? own : `${own}/${one}`));
   }
   return paths;
 }
@@ -139,6 +151,7 @@ class Walk {
 
   /** `real`: its path in the tree; `path`: its path in the entries, a byte string. */
   directory(directory: MergedDirectory, real: string, path: string, kept = true): void {
+    checkDepth(real);
     const found = directoryEntry(directory, path);
     const entry = real === "" && this.tree.owner ? { ...found, mode: 0o755 } : found;
     if (kept) {

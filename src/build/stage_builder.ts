@@ -226,7 +226,7 @@ export class StageBuilder {
   async #run(step: RunInstruction & Instruction, work: Work): Promise<void> {
     const { config } = this.state;
     const { request, context } = this;
-    const network = networkOf(step.flags.network, request.network);
+    const network = networkOf(step.flags.network, request);
     if (step.flags.security !== undefined && step.flags.security !== "sandbox") {
       throw new UserError(
         `RUN --security=${step.flags.security} is not supported: builds run with the rights of ` +
@@ -286,8 +286,14 @@ export class StageBuilder {
   }
 }
 
-function networkOf(asked: string | undefined, ofBuild: string): string {
-  if (asked === undefined || asked === "default") return ofBuild;
+function networkOf(asked: string | undefined, { network, allowed }: BuildRequest): string {
+  if (asked === undefined || asked === "default") return network;
+  if (asked === "host" && network !== "host" && !allowed.has("network.host")) {
+    throw new UserError(
+      "RUN --network=host reaches this machine's own services: network.host is not allowed; " +
+        "allow it with --allow network.host",
+    );
+  }
   if (asked === "none" || asked === "host") return asked;
   throw new UserError(`unsupported network mode: "${asked}"`);
 }

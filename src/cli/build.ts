@@ -136,6 +136,7 @@ async function wishOf(
     labels: toMap(options.label),
     network: options.network || "default",
     host: hostConfig(options),
+    allowed: new Set(options.allow),
     contexts: new Map(options.buildContext.map(parseNamedContext)),
     secrets: parseSecrets(options.secret),
     pullImage: async (name, display) => {

@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { parseSize } from "../base/units.ts";
 import type { FlagTable } from "./args.ts";
+import { type Entitlement, ENTITLEMENTS } from "../build/build_request.ts";
 import { PROGRESS_MODES } from "./build_display.ts";
 import { parseLabel } from "./flags/env.ts";
 import { parseAddHost } from "./flags/networks.ts";
@@ -38,7 +39,6 @@ const LIMITS = {
 
 /** Flags that scripts give and that change nothing here; SAID says so. */
 const ACCEPTED = {
-  allow: { type: "list", hidden: true },
   attest: { type: "list", hidden: true },
   builder: { type: "string", hidden: true },
   "cache-from": { type: "list", hidden: true },
@@ -56,11 +56,24 @@ const ACCEPTED = {
   ssh: { type: "list", hidden: true },
 } as const satisfies FlagTable;
 
+/** Throws Error for what cannot be allowed. */
+function parseEntitlement(text: string): Entitlement {
+  const known = ENTITLEMENTS.find((one) => one === text);
+  if (known !== undefined) return known;
+  throw new Error(`unknown entitlement ${text}: want ${ENTITLEMENTS.join(" or ")}`);
+}
+
 export const BUILD_FLAGS = {
   "add-host": {
     type: "list",
     parse: parseAddHost,
     help: "Add a custom host-to-IP mapping (host:ip)",
+  },
+  allow: {
+    type: "list",
+    parse: parseEntitlement,
+    help: 'Let the Dockerfile do more ("network.host": RUN --network=host, "host": FROM host)',
+    complete: ENTITLEMENTS,
   },
   annotation: {
     type: "list",
@@ -130,7 +143,6 @@ export const BUILD_FLAGS = {
 
 /** What is said of a flag that changes nothing here. */
 const SAID: Record<string, string> = {
-  allow: "--allow is not needed: nothing that it allows is done here",
   attest: "--attest is ignored: no attestations are made",
   builder: "--builder is ignored: there is one builder, this program",
   "cache-from": "--cache-from is ignored: only what was built on this machine is reused",

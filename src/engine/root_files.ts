@@ -7,6 +7,9 @@ import { Fd, openAt, openDirectory, openIn, readInto } from "../../ffi/fd.ts";
 import { EINVAL, ELOOP, ENOENT, ENOTDIR, ENXIO, SyscallError } from "../../ffi/errno.ts";
 import { MAX_USER_FILE_BYTES } from "../runtime/users.ts";
 
+/** A text that is longer was not read as a whole. */
+export const MAX_TEXT_BYTES = MAX_USER_FILE_BYTES;
+
 /** Errors that mean: not in this layer. */
 const NOT_THERE = [ENOENT, ENOTDIR, ELOOP, ENXIO, EINVAL];
 

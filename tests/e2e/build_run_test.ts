@@ -83,7 +83,7 @@ FROM base
 COPY --from=more /built /built`,
     "a.txt": "a\n",
   });
-  const { stderr } = await built(directory);
+  const { stderr } = await built(directory, "--allow", "host");
   const said = saidIn(stderr);
   assertEquals(said, ["Linux", "a", "a", "new", "0"]);
   assertEquals(await run("cat", "/built/sub/made"), "Linux");

@@ -225,7 +225,10 @@ test("errors are docker's", async () => {
     ["FROM base\nADD https://example.com/x.git /", "git repositories are not supported"],
     ["FROM --platform=linux/s390x base", "Cannot build for linux/s390x"],
     ["FROM base\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],
-    ["FROM host\nRUN true", "Cannot make an image of a stage FROM host"],
+    ["FROM host\nRUN true", "allow it with --allow host"],
+    ["FROM base\nCOPY --from=host /etc/passwd /", "allow it with --allow host"],
+    ["FROM base\nRUN --mount=from=host,target=/m true", "allow it with --allow host"],
+    ["FROM base\nRUN --network=host true", "network.host is not allowed"],
   ];
   for (const [Dockerfile, message] of cases) {
     const { code, stderr } = await build(context({ Dockerfile }));

@@ -151,7 +151,17 @@ COPY --from=tools /tmp/tool /`,
     );
     Deno.writeTextFileSync(`${context}/secret`, "hidden\n");
     const secret = ["--secret", `id=s,src=${context}/secret`];
-    const build = ["build", "--network", "none", ...secret, "-t", "built", context];
+    const build = [
+      "build",
+      "--network",
+      "none",
+      "--allow",
+      "host",
+      ...secret,
+      "-t",
+      "built",
+      context,
+    ];
     const { code, stderr } = await user.dd(...build);
     assertEquals(code, 0, stderr);
     assertEquals(
