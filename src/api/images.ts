@@ -1,6 +1,7 @@
 /** Images: listed, looked at, named, removed, looked for. */
 import { untilMillis } from "../base/filter.ts";
 import { parseTime } from "../base/time.ts";
+import { emptyContainerConfig } from "../engine/host_config.ts";
 import { IMAGE_FILTERS, imagesWanted } from "../engine/image_listing.ts";
 import { imageStore, labelsOf, noteTag } from "../engine/image_notes.ts";
 import { containersUsing, tellRemoved } from "../engine/image_users.ts";
@@ -82,6 +83,10 @@ export async function inspect(exchange: Exchange): Promise<void> {
   const { Descriptor, ...image } = inspectImage(imageStore(), nameOf(exchange));
   await exchange.json(200, {
     ...image,
+    // docker leaves the container in which an image was made away since 1.45. docker-compose 1
+    // takes any version, and fails without it when it makes a container anew.
+    Container: "",
+    ContainerConfig: emptyContainerConfig(""),
     ...(minor < NO_VIRTUAL_SIZE_SINCE && { VirtualSize: image.Size }),
     ...(minor >= DESCRIPTOR_SINCE && { Descriptor }),
   });

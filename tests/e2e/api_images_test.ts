@@ -261,7 +261,8 @@ test(
     const up = await compose("up", "--exit-code-from", "app");
     assertEquals(up.code, 3, up.stderr);
     assertStringIncludes(up.stdout, "hello compose");
-    assertEquals((await compose("up", "-d")).code, 0);
+    const again = await compose("up", "-d", "--force-recreate");
+    assertEquals(again.code, 0, again.stderr);
     assertMatch((await compose("ps")).stdout, /project_db_1 .* Up .*->8080\/tcp/);
     const { stdout } = await compose("exec", "-T", "db", "cat", "/www/index.html");
     assertEquals(stdout, "hello compose\n");
