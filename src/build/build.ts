@@ -8,6 +8,7 @@ import type { BuildRequest } from "./build_request.ts";
 import { type ContextWish, openContext } from "./context.ts";
 import { type Built, type OutputWish, writeOutputs } from "./output.ts";
 import { sweepBuilds } from "./run_step.ts";
+import { checkStrict } from "./lint.ts";
 import { orAborted } from "./or_aborted.ts";
 import { EPOCH } from "./scope.ts";
 
@@ -44,8 +45,19 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
   reading.note(`transferring dockerfile: ${new TextEncoder().encode(opened.text).length}B done`);
   reading.done();
   wish.onDockerfile(opened.name, opened.text);
+  checkStrict(opened.text);
   const state = await new Builder(session, { ...wish, opened }).build();
   return await writeOutputs(session, state, { ...wish, ...epochOf(wish.buildArgs) }, events);
+}
+
+/** The Dockerfile of a build that is not carried out. Throws UserError. */
+export async function readBuildFile(
+  store: Store,
+  { source, signal }: Pick<BuildWish, "source" | "signal">,
+): Promise<{ name: string; text: string }> {
+  using session = await Session.open(store);
+  const { name, text } = await orAborted(signal, openContext(session, source));
+  return { name, text };
 }
 
 /** The build argument by which builds of other days give the same image. */

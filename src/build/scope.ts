@@ -10,6 +10,10 @@ const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROX
 /** The build argument that is the time of the image: reproducible-builds.org. */
 export const EPOCH = "SOURCE_DATE_EPOCH";
 
+/** Names of the ARGs that are always there. */
+export const PLATFORM_ARGS = ["TARGET", "BUILD"]
+  .flatMap((side) => ["PLATFORM", "OS", "ARCH", "VARIANT"].map((part) => side + part));
+
 /** What the platform ARGs are: this machine builds for itself. */
 function platformArgs(): Map<string, string> {
   const { os, architecture, variant } = hostPlatform();

@@ -65,6 +65,7 @@ function hostConfig(options: Options): BuildWish["host"] {
 /** `diplodock build`. */
 export async function command(words: string[]): Promise<number> {
   const { options, given, args: [context] } = parse(words);
+  if (options.check || options.call === "check") return await check(context, options);
   const { outputs, names: further, push } = parseOutputs(options.output, options.push);
   const { newTagName } = await import("../image/names.ts");
   const names = [
@@ -106,6 +107,16 @@ export async function command(words: string[]): Promise<number> {
   } finally {
     interrupt[Symbol.dispose]();
   }
+}
+
+/** `--check`: what there is to say of the Dockerfile; nothing is built. */
+async function check(context: string, options: Options): Promise<number> {
+  using interrupt = onInterrupt();
+  const { printChecks } = await import("./build_check.ts");
+  const { readBuildFile } = await import("../build/build.ts");
+  const { source } = await wishOf(context, options);
+  const file = await readBuildFile(imageStore(), { source, signal: interrupt.signal });
+  return printChecks(file);
 }
 
 /** What command() adds. */

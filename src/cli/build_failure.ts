@@ -44,7 +44,11 @@ export function buildFailure(
 }
 
 /** The lines that an error is about, marked, with two before and after. */
-function excerpt({ name, text }: { name: string; text: string }, first: number, last: number) {
+export function excerpt(
+  { name, text }: { name: string; text: string },
+  first: number,
+  last: number,
+) {
   const all = text.split(/\r?\n/);
   if (all.at(-1) === "") all.pop();
   const shown: string[] = [];

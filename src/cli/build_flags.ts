@@ -63,6 +63,11 @@ function parseEntitlement(text: string): Entitlement {
   throw new Error(`unknown entitlement ${text}: want ${ENTITLEMENTS.join(" or ")}`);
 }
 
+function parseCall(text: string): "build" | "check" {
+  if (text === "build" || text === "check") return text;
+  throw new Error(`${text} is not supported: want build or check`);
+}
+
 export const BUILD_FLAGS = {
   "add-host": {
     type: "list",
@@ -87,6 +92,13 @@ export const BUILD_FLAGS = {
     help: "Additional build contexts (e.g., name=path)",
     complete: "directory",
   },
+  call: {
+    type: "string",
+    parse: parseCall,
+    help: 'Set method for evaluating build ("build", "check")',
+    complete: ["build", "check"],
+  },
+  check: { type: "bool", help: 'Shorthand for "--call=check"' },
   file: {
     type: "string",
     short: "f",

@@ -240,6 +240,35 @@ test("errors are docker's", async () => {
   assertStringIncludes(none.stderr, "open Dockerfile: no such file or directory");
 });
 
+test("--check tells what is not well in a Dockerfile, and builds nothing", async () => {
+  const directory = context({ Dockerfile: "FROM no-such\nRUN false\nCMD x" });
+  const { code, stdout } = await engine.dd("build", "--check", directory);
+  assertEquals(code, 1);
+  assertEquals(
+    stdout,
+    `Check complete, 1 warning has been found!
+
+WARNING: JSONArgsRecommended - https://docs.docker.com/go/dockerfile/rule/json-args-recommended/
+JSON arguments recommended for CMD to prevent unintended behavior related to OS signals
+Dockerfile:3
+--------------------
+   1 |     FROM no-such
+   2 |     RUN false
+   3 | >>> CMD x
+--------------------
+`,
+  );
+  const fine = context({ Dockerfile: "FROM no-such" });
+  assertEquals(
+    await engine.ok("build", "--call=check", fine),
+    "Check complete, no warnings found.",
+  );
+  const broken = await engine.dd("build", "--check", context({ Dockerfile: "FROM a\nFOO" }));
+  assertEquals(broken.code, 1);
+  assertStringIncludes(broken.stderr, "Dockerfile:2\n");
+  assertStringIncludes((await build(fine, "--call", "outline")).stderr, "is not supported");
+});
+
 test("builder prune and system df know the cache", async () => {
   const directory = context({
     Dockerfile: "FROM base AS b\nRUN echo 12345 > /f\nFROM base\nRUN :",
