@@ -34,6 +34,7 @@ import {
   stateOf,
   writeStartedAt,
 } from "./state.ts";
+import { volumesToMount } from "./volumes.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /**
@@ -52,7 +53,7 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
   // Its start was cut off, or could not be taken back: no process of it has come so far.
   const isCutOff = first && readRunState(id) === undefined;
   if (isCutOff) {
-    await releaseResources(id);
+    await releaseResources(record);
     forgetNetworks(record);
   }
   if (record.HostConfig.AutoRemove && state.kind === "exited") {
@@ -64,7 +65,7 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
     await noteOomKills(record, state.exit?.signal);
     emitDied(record, exitCodeOf(state));
     if (hasHealthCheck(record)) keepHealth(id);
-    await releaseResources(id);
+    await releaseResources(record);
     forgetNetworks(record);
   }
   if (!first || state.kind !== "exited") return;
@@ -93,10 +94,15 @@ async function noteOomKills(record: ContainerRecord, signal: number | undefined)
 }
 
 /** Gives back all that a run of the container held outside its directory. */
-export async function releaseResources(id: string): Promise<void> {
+export async function releaseResources(record: ContainerRecord): Promise<void> {
+  const { Id: id } = record;
   const note = readStartNote(id);
   if (note !== undefined) await removeCgroup(openCgroup(note.cgroup));
   if (note?.fuse === true) (await import("./fuse_root.ts")).unmountFuse(id);
+  if (note?.volumes === true) {
+    const { unmountVolume } = await import("./volume_mount.ts");
+    volumesToMount(record).forEach((name) => unmountVolume(name, id));
+  }
   await disconnect(id);
   releaseRanges(id);
   removeIfThere(containerRunDirectory(id), true);
@@ -117,7 +123,7 @@ export async function removeLocked(record: ContainerRecord, volumes: boolean): P
     await noteOomKills(record, state.exit?.signal);
     emitDied(record, exitCodeOf(state));
   }
-  await releaseResources(record.Id);
+  await releaseResources(record);
   deleteRecord(record.Id, record.Name.slice(1));
   emitContainerEvent(record, "destroy");
   if (record.HostConfig?.Diplodock?.RemoveImage) {

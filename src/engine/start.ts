@@ -51,7 +51,7 @@ import {
 } from "./state.ts";
 import { oomKilledMark, stoppedMark } from "./marks.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
-import { volumeOwnersPath } from "./volumes.ts";
+import { volumeOwnersPath, volumesToMount } from "./volumes.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** A container that runs; `started.client` is the connection to its monitor. */
@@ -96,11 +96,16 @@ export async function startContainer(
   takeBack(() => leaveRoot(id));
   // Noted before anything is made: who cleans up after a start that was cut off finds it.
   const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
+  const volumes = volumesToMount(record);
   writeStartNote(id, {
     startedAt: now(),
     cgroup: cgroupPath,
+    volumes: volumes.length > 0 || undefined,
     health: hasHealthCheck(record) || undefined,
   });
+  if (volumes.length > 0) {
+    (await import("./volume_mount.ts")).mountForStart(id, volumes, takeBack);
+  }
   const userns = await userNamespaceOf(record);
   if (userns !== undefined) undo.use(userns);
   if (userns?.plan.range !== undefined) takeBack(() => giveRangeBack(id));

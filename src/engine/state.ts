@@ -17,6 +17,8 @@ export interface StartNote {
   readonly cgroup: string;
   /** Its root is mounted by fuse-overlayfs. */
   readonly fuse?: boolean;
+  /** It has volumes that are mounted while it runs. */
+  readonly volumes?: boolean;
   /** It has a health check, for which a program has to run beside it. */
   readonly health?: boolean;
 }

@@ -41,7 +41,7 @@ export function mountVolume(name: string): Disposable {
       flags,
       text === "" ? null : text,
     );
-    if (failed < 0) throw mountFailure(device, data, text, failed);
+    if (failed < 0) throw mountFailure(device, data, { flags, text }, failed);
     // The first call of a bind ignores all flags but MS_REC.
     const more = flags & ~(MS_BIND | MS_REC);
     if (isBind && more !== 0) sys("mount", null, data, null, flags | MS_REMOUNT, null);
@@ -49,10 +49,19 @@ export function mountVolume(name: string): Disposable {
   return { [Symbol.dispose]: () => unmountVolume(name) };
 }
 
-function mountFailure(device: string, data: string, text: string, result: number): UserError {
+/** As docker's library for mounts puts it. */
+function mountFailure(
+  device: string,
+  data: string,
+  { flags, text }: { flags: number; text: string },
+  result: number,
+): UserError {
+  const source = device === "" ? "" : `${device}:`;
+  const how = flags === 0 ? "" : `, flags: 0x${flags.toString(16)}`;
+  const what = text === "" ? "" : `, data: ${text}`;
   return new UserError(
-    `error while mounting volume '${data}': failed to mount local volume: mount ${device}:${data}` +
-      `${text === "" ? "" : `, data: ${text}`}: ${errnoText(-result)}`,
+    `error while mounting volume '${data}': failed to mount local volume: ` +
+      `mount ${source}${data}${how}${what}: ${errnoText(-result)}`,
   );
 }
 
@@ -69,6 +78,18 @@ export function unmountVolume(name: string, except?: string): void {
     mayRun(Id)
   );
   if (!isUsed) detachAll(volumeData(name));
+}
+
+/** Mounts the volumes `names` for a start; `takeBack` gets what undoes it. */
+export function mountForStart(
+  id: string,
+  names: readonly string[],
+  takeBack: (back: () => void) => void,
+): void {
+  for (const name of names) {
+    mountVolume(name);
+    takeBack(() => unmountVolume(name, id));
+  }
 }
 
 /** Whether a container runs, or somebody is at it: then it may be about to run. */

@@ -16,6 +16,7 @@ import { quoteGo } from "../base/quote.ts";
 import { containerDirectory, rootDirectory } from "../base/places.ts";
 import { listRecords, newId } from "./containers.ts";
 import { checkVolumeName } from "./names.ts";
+import type { ContainerRecord } from "./types.ts";
 
 /** The label docker gives to volumes that nobody named. */
 const ANONYMOUS_LABEL = "com.docker.volume.anonymous";
@@ -120,6 +121,14 @@ export function ensureVolume(
 /** Whether a volume's content is another file system, mounted at use. */
 export function hasMount(volume: VolumeRecord): boolean {
   return volume.Options?.type !== undefined;
+}
+
+/** Those of a container's volumes that have to be mounted while it runs. */
+export function volumesToMount({ Mounts }: Pick<ContainerRecord, "Mounts">): string[] {
+  return Mounts.flatMap(({ Type, Name }) => {
+    const volume = Type === "volume" && Name !== undefined ? findVolume(Name) : undefined;
+    return volume !== undefined && hasMount(volume) ? [volume.Name] : [];
+  });
 }
 
 /** The volume `name`, and whether it was made just now. Throws UserError with docker's texts. */
