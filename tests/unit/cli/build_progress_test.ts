@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { ClassicProgress } from "../../../src/build/classic_output.ts";
 import { PlainProgress } from "../../../src/cli/build_progress.ts";
+import { RawJsonProgress } from "../../../src/cli/build_rawjson.ts";
 import { BuildScreen } from "../../../src/cli/build_screen.ts";
 import type { BuildEvents, WorkKind } from "../../../src/build/events.ts";
 
@@ -82,4 +83,71 @@ Deno.test("BuildScreen draws over the output of work that is done", () => {
   assertEquals(text.includes(" => CACHED [1/2] FROM base"), true);
   assertEquals(text.includes(" => => one"), true);
   assertEquals(text.includes("\x1b[31m"), false);
+});
+
+/** A pull of one layer. */
+function pull(events: BuildEvents): void {
+  const work = events.begin({ kind: "internal", name: "[internal] load metadata for x" });
+  const layers = work.layers();
+  layers.update("0123456789ab", "Pulling fs layer", 0, 0);
+  layers.update("0123456789ab", "Downloading", 500_000, 2_000_000);
+  layers.update("0123456789ab", "Pull complete", 0, 0);
+  layers.line("Status: Downloaded newer image for x");
+  layers.finish();
+  work.done();
+}
+
+Deno.test("PlainProgress and ClassicProgress show what a layer comes to, not its bytes", () => {
+  const lines: string[] = [];
+  pull(new PlainProgress((line) => lines.push(line), () => 0));
+  const said = [
+    "0123456789ab: Pulling fs layer",
+    "0123456789ab: Pull complete",
+    "Status: Downloaded newer image for x",
+  ];
+  assertEquals(lines, [
+    "#1 [internal] load metadata for x",
+    ...said.map((line) => `#1 ${line}`),
+    ...["#1 DONE 0.0s", ""],
+  ]);
+  let text = "";
+  pull(new ClassicProgress((chunk) => text += new TextDecoder().decode(chunk)));
+  assertEquals(text, said.map((line) => `${line}\n`).join(""));
+});
+
+Deno.test("BuildScreen shows the bytes of a layer below its work while it goes on", () => {
+  let text = "", now = 0;
+  const size = () => ({ columns: 60, rows: 20 });
+  const write = (part: string) => text += part;
+  const screen = new BuildScreen({ write, isTerminal: true, size }, () => now += 1000);
+  pull(screen);
+  screen.end();
+  assertEquals(text.includes(" => => 0123456789ab: Downloading 500kB/2MB\n"), true);
+  assertEquals(text.slice(text.lastIndexOf("\x1b[0J")).includes("0123456789ab"), false);
+});
+
+Deno.test("RawJsonProgress tells of vertexes, statuses, logs and warnings", () => {
+  const lines: string[] = [];
+  const raw = new RawJsonProgress((line) => lines.push(line), () => "T");
+  pull(raw);
+  const run = raw.begin(instruction("RUN x", 1, "1/1"));
+  run.output(bytes("one\ntwo"));
+  run.failed("why");
+  raw.warn("careful");
+  const messages = lines.map((line) => JSON.parse(line));
+  const logs = messages.flatMap((one) => one.logs ?? []);
+  assertEquals(logs.map(({ data, stream }) => [atob(data), stream]), [["one\ntwo", 1]]);
+  const [first] = messages.flatMap((one) => one.vertexes ?? []);
+  assertEquals([first.name, first.started], ["[internal] load metadata for x", "T"]);
+  const bytesOf = messages.flatMap((one) => one.statuses ?? [])
+    .find(({ total }) => total > 0);
+  assertEquals([bytesOf.vertex, bytesOf.current, bytesOf.total], [
+    first.digest,
+    500_000,
+    2_000_000,
+  ]);
+  const failed = messages.flatMap((one) => one.vertexes ?? []).at(-1);
+  assertEquals([failed.error, failed.completed], ["why", "T"]);
+  assertEquals(atob(messages.at(-1).warnings[0].short), "careful");
+  assertEquals(raw.failure?.lines, ["one", "two"]);
 });
