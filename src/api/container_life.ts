@@ -1,5 +1,6 @@
 /** Containers as lives: started, stopped, signalled, waited for, removed. */
 import { UserError } from "../base/errors.ts";
+import { cleanUp } from "../engine/cleanup.ts";
 import { readRecord } from "../engine/containers.ts";
 import { startExisting } from "../engine/run.ts";
 import { stateOf } from "../engine/state.ts";
@@ -40,13 +41,20 @@ export async function wait(exchange: Exchange): Promise<void> {
   if (!CONDITIONS.includes(condition)) {
     throw new ApiError(400, `invalid condition: "${condition}"`);
   }
-  const ended = waitForCondition(containerId(exchange), condition as WaitCondition);
+  const ended = waitFor(containerId(exchange), condition as WaitCondition);
   ended.catch(() => {}); // told below
   const answer = await exchange.start(200, JSON_TYPE);
   const code = await Promise.race([ended, exchange.gone]);
   if (code === undefined) return;
   await answer.write(JSON.stringify({ StatusCode: code }) + "\n");
   await answer.end();
+}
+
+/** Who knows of an end finds it told and cleaned up, as with docker's daemon. */
+async function waitFor(id: string, condition: WaitCondition): Promise<number> {
+  const code = await waitForCondition(id, condition);
+  if (condition === "not-running") await cleanUp(id);
+  return code;
 }
 
 /** `t` and `signal` of a request. */

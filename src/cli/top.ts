@@ -1,5 +1,4 @@
-import { readRecord, resolveContainer } from "../engine/containers.ts";
-import { emitContainerEvent } from "../engine/events.ts";
+import { resolveContainer } from "../engine/containers.ts";
 import { containerProcesses } from "../engine/top.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./engine_error.ts";
@@ -24,12 +23,9 @@ const PADDING = 3;
 /** `diplodock top`. */
 export async function command(words: string[]): Promise<number> {
   const { args: [reference, ...options] } = parseArgs(spec, words);
-  const { titles, rows } = await daemon(() => {
-    const id = resolveContainer(reference);
-    const table = containerProcesses(id, options);
-    emitContainerEvent(readRecord(id), "top");
-    return table;
-  });
+  const { titles, rows } = await daemon(() =>
+    containerProcesses(resolveContainer(reference), options)
+  );
   const lines = [titles, ...rows];
   const widths = titles.map((_, column) =>
     Math.max(NARROWEST, ...lines.map((line) => (line[column] ?? "").length + PADDING))

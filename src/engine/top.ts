@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { containerPids } from "./container_pids.ts";
 import { readRecord } from "./containers.ts";
+import { emitContainerEvent } from "./events.ts";
 import { restartingText, shownState } from "./restart_policy.ts";
 
 /** What `ps` said, by columns; the last one may have blanks inside. */
@@ -45,7 +46,8 @@ function fields(words: string[], count: number): string[] {
  * Throws UserError with docker's texts.
  */
 export function containerProcesses(id: string, options: readonly string[]): ProcessTable {
-  const state = shownState(readRecord(id));
+  const record = readRecord(id);
+  const state = shownState(record);
   if (state.kind === "restarting") throw new UserError(restartingText(id));
   if (state.kind !== "running") throw new UserError(`Container ${id} is not running`);
   const pids = new Set(containerPids(state.run));
@@ -55,7 +57,9 @@ export function containerProcesses(id: string, options: readonly string[]): Proc
     const [reason] = new TextDecoder().decode(stderr).trim().split("\n");
     throw new UserError(`ps: ${reason}`);
   }
-  return parseProcesses(new TextDecoder().decode(stdout), pids);
+  const table = parseProcesses(new TextDecoder().decode(stdout), pids);
+  emitContainerEvent(record, "top");
+  return table;
 }
 
 function runPs(words: readonly string[]): Deno.CommandOutput {

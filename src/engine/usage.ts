@@ -72,10 +72,14 @@ export async function measureContainers(): Promise<ContainerUsage[]> {
   return measured;
 }
 
-/** All volumes; `onBroken` is told of those whose records cannot be read. */
+/**
+ * The volumes that are here: one with options is somewhere else, and docker does not count it.
+ * `onBroken` is told of those whose records cannot be read.
+ */
 export function measureVolumes(onBroken: (error: Error) => void): VolumeUsage[] {
   const users = volumeUsers();
-  return listVolumes(onBroken).map((record) => ({
+  const isHere = ({ Options }: VolumeRecord) => Object.keys(Options ?? {}).length === 0;
+  return listVolumes(onBroken).filter(isHere).map((record) => ({
     record,
     size: treeSize(volumeData(record.Name)),
     users: users.get(record.Name)?.length ?? 0,

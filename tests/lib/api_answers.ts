@@ -9,7 +9,7 @@
  *
  *     ? words of docker 28                               why the lines differ
  *
- * In a request "{Id}" is the last Id that an answer had.
+ * In a request "{Id}" is the last Id that an answer had, "{now}" the time since 1970, in seconds.
  */
 import type { RawAnswer, RawClient } from "./raw_http.ts";
 
@@ -53,8 +53,7 @@ const SETS = /\.(Aliases|RepoTags|MaskedPaths|\w+Deleted)$/;
 function flat(value: unknown, path: string, top: string, kindsOnly: boolean): string[] {
   const inner = (one: unknown, key: string) => flat(one, path + key, top, kindsOnly);
   if (Array.isArray(value) && value.length > 0) {
-    if (kindsOnly) return inner(value[0], "[]");
-    if (SETS.test(path)) return value.flatMap((one) => inner(one, "[]"));
+    if (kindsOnly || SETS.test(path)) return value.flatMap((one) => inner(one, "[]"));
     return named(value).flatMap(([name, one]) => inner(one, `[${name}]`));
   }
   const entries = Object.entries(Object(value));
@@ -131,11 +130,11 @@ function linesOf(request: string, answer: RawAnswer, top: string): string[] {
   const shown = request.includes("_ping") ? SHOWN_HEADERS : [];
   return [
     `${status}${type === undefined ? "" : ` ${type}`}`,
-    ...[
+    ...new Set([
       ...shown.map((name) => `(${name}): ${headers.get(name)}`),
       ...statLines(headers, top),
       ...bodyLines(request, answer, top).filter((line) => !OF_MACHINE.test(line)),
-    ].sort(),
+    ].sort()),
   ];
 }
 
@@ -148,7 +147,9 @@ export async function askAll(
   const answers: string[][] = [];
   let id = "";
   for (const request of requests) {
-    const [, method, path, body] = /^(\S+) (\S+)(?: (.*))?$/.exec(request.replaceAll("{Id}", id))!;
+    const now = (Date.now() / 1000 + 0.01).toFixed(3);
+    const text = request.replaceAll("{Id}", id).replaceAll("{now}", now);
+    const [, method, path, body] = /^(\S+) (\S+)(?: (.*))?$/.exec(text)!;
     const bytes = body === "@tar" ? new Uint8Array(1024) : new TextEncoder().encode(body ?? "");
     const hasBody = body !== undefined || method === "POST" || method === "PUT";
     const answer = await client.ask(method, path, hasBody ? bytes : undefined).catch((e) => {

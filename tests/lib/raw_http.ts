@@ -11,6 +11,16 @@ export interface RawAnswer {
   readonly body: Bytes;
 }
 
+function joined(parts: readonly Bytes[]): Bytes {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** A client that keeps its connection as long as the server does. */
 export class RawClient implements Disposable {
   #connection: Deno.Conn | undefined;
@@ -52,7 +62,7 @@ export class RawClient implements Disposable {
       lines.push("Content-Type: application/json", `Content-Length: ${body.length}`);
     }
     const head = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
-    await this.#write(new Uint8Array([...head, ...body ?? []]));
+    await this.#write(joined([head, body ?? new Uint8Array()]));
     const [first, ...rest] = await this.#head();
     const status = Number(first.split(" ")[1]);
     const headers = new Map(rest.map((line) => {
@@ -89,14 +99,14 @@ export class RawClient implements Disposable {
       parts.push(await this.#take(this.#held.length));
       this[Symbol.dispose]();
     }
-    return new Uint8Array(parts.flatMap((part) => [...part]));
+    return joined(parts);
   }
 
   async #more(): Promise<boolean> {
     const piece = new Uint8Array(65536);
     const count = await this.#connection!.read(piece);
     if (count === null) return false;
-    this.#held = new Uint8Array([...this.#held, ...piece.subarray(0, count)]);
+    this.#held = joined([this.#held, piece.subarray(0, count)]);
     return true;
   }
 
