@@ -14,6 +14,12 @@ import { DEFAULT_PATH, scratch, type StageState, stateOfImage } from "./stage_st
 /** Refuses to build for another machine than this one. Throws UserError. */
 export function checkPlatform(text: string): void {
   const host = hostPlatform();
+  if (text.includes(",")) {
+    throw new UserError(
+      `Cannot build for several platforms (${text}): this machine is ${formatPlatform(host)}; ` +
+        "build for it alone",
+    );
+  }
   try {
     const asked = parsePlatform(text);
     if (platformFits(host, asked)) return;

@@ -10,8 +10,10 @@ import { displayFor, isClassic } from "./build_display.ts";
 import { BUILD_FLAGS, checkAccepted, parseSecrets } from "./build_flags.ts";
 import { parseOutputs } from "./build_outputs.ts";
 import { openResults, writeResults } from "./build_results.ts";
-import { toMap } from "./flags/env.ts";
+import { inheritEnv, toMap, withProxies } from "./flags/env.ts";
+import { systemHost } from "./flags/host.ts";
 import { sortUlimits } from "./flags/resources.ts";
+import { cut } from "./flags/units.ts";
 
 export const spec = {
   name: "build",
@@ -34,16 +36,21 @@ function parse(words: readonly string[]) {
   return parseArgs(spec, words);
 }
 
-/** `--build-arg NAME=value`, or NAME alone for that of the environment. */
-export function buildArgs(words: readonly string[]): Map<string, string> {
-  const args = new Map<string, string>();
-  for (const word of words) {
-    const equals = word.indexOf("=");
-    const name = equals < 0 ? word : word.slice(0, equals);
-    const value = equals < 0 ? Deno.env.get(word) : word.slice(equals + 1);
-    if (value !== undefined) args.set(name, value);
-  }
-  return args;
+/** The build argument that the environment gives by itself: reproducible-builds.org. */
+const EPOCH = "SOURCE_DATE_EPOCH";
+
+/**
+ * `--build-arg NAME=value`, or NAME alone for that of the environment; and what docker's client
+ * gives by itself: the proxies of its config.json, the time of reproducible builds.
+ */
+function buildArgs(words: readonly string[]): Map<string, string> {
+  const host = systemHost();
+  const epoch = host.env(EPOCH);
+  const all = withProxies(inheritEnv(words, host), host.proxies());
+  return new Map([
+    ...(epoch ? [[EPOCH, epoch] as const] : []),
+    ...all.map((word) => cut(word, "=") as [string, string]),
+  ]);
 }
 
 function hostConfig(options: Options): BuildWish["host"] {
@@ -66,7 +73,11 @@ function hostConfig(options: Options): BuildWish["host"] {
 export async function command(words: string[]): Promise<number> {
   const { options, given, args: [context] } = parse(words);
   if (options.check || options.call === "check") return await check(context, options);
-  const { outputs, names: further, push } = parseOutputs(options.output, options.push);
+  const { outputs, names: further, push } = parseOutputs(
+    options.output,
+    options.push,
+    options.load,
+  );
   const { newTagName } = await import("../image/names.ts");
   const names = [
     ...new Set(

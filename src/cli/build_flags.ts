@@ -167,7 +167,14 @@ const SAID: Record<string, string> = {
 /** Warnings of flags that were given and change nothing. Throws UserError for what cannot be. */
 export function checkAccepted(
   given: ReadonlySet<string>,
-  options: { provenance?: string; sbom?: string; rm: boolean; squash: boolean; ssh: string[] },
+  options: {
+    readonly provenance?: string;
+    readonly sbom?: string;
+    readonly rm: boolean;
+    readonly squash: boolean;
+    readonly ssh: readonly string[];
+    readonly disableContentTrust: boolean;
+  },
 ): string[] {
   if (options.ssh.length > 0) {
     throw new UserError(
@@ -183,6 +190,9 @@ export function checkAccepted(
     value !== undefined && !/^(?:0|f|false)$/i.test(value);
   if (wants(options.provenance)) warnings.push("--provenance is ignored: no attestations are made");
   if (wants(options.sbom)) warnings.push("--sbom is ignored: no attestations are made");
+  if (!options.disableContentTrust) {
+    warnings.push("--disable-content-trust=false is ignored: signatures are not verified");
+  }
   if (!options.rm) warnings.push("--rm=false is ignored: containers of builds are always removed");
   return warnings;
 }

@@ -29,12 +29,15 @@ const KEYS: Record<string, readonly string[]> = {
 };
 
 /** Reads all `--output`. Throws UserError. */
-export function parseOutputs(texts: readonly string[], push: boolean): Outputs {
+export function parseOutputs(texts: readonly string[], push: boolean, load: boolean): Outputs {
   if (texts.length === 0) return { outputs: [{ type: "image" }], names: [], push };
   const parsed = texts.map(parseOutput);
   const other = parsed.find(({ output }) => output.type !== "image");
   if (push && other !== undefined) {
     throw new UserError(`push and "${other.output.type}" output can't be used together`);
+  }
+  if (load && parsed.every(({ output }) => output.type !== "image")) {
+    throw new UserError(`load and "${parsed[0].output.type}" output can't be used together`);
   }
   const toConsole = parsed.filter(({ output }) => "dest" in output && output.dest === "-");
   if (toConsole.length > 1) throw new UserError("only one --output can go to standard output");

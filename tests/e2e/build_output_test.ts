@@ -79,6 +79,12 @@ test("SOURCE_DATE_EPOCH makes the times of the image those of another day", asyn
   const flags = ["--build-arg", "SOURCE_DATE_EPOCH=1600000000", "-t", "old"];
   const { stderr } = await engine.dd("build", ...flags, plain());
   assert(!stderr.includes("not consumed"), stderr);
+  const byEnvironment = await engine.with(
+    { env: { SOURCE_DATE_EPOCH: "1600000000" } },
+    ...["build", "-q", plain()],
+  );
+  const id = await engine.ok("image", "inspect", "-f", "{{.Id}}", "old");
+  assertEquals(byEnvironment.stdout, `${id}\n`);
   const created = await engine.ok("image", "inspect", "-f", "{{.Created}}", "old");
   assertEquals(created, "2020-09-13T12:26:40Z");
   const times = await engine.ok("history", "--human=false", "--format", "{{.CreatedAt}}", "old");
@@ -118,6 +124,8 @@ test("outputs that cannot be are refused", async () => {
     [["-o", "type=oci,tar=false"], "needs a directory"],
     [["-o", "-", "-o", "type=oci"], "only one --output"],
     [["-o", "x", "--push", "-t", "a"], `push and "local" output can't be used together`],
+    [["-o", "x", "--load"], `load and "local" output can't be used together`],
+    [["--platform", "linux/amd64,linux/arm64"], "Cannot build for several platforms"],
     [["--push"], "tag is needed when pushing to registry"],
     [["--annotation", "index:a=b"], "annotation of index is not supported"],
   ];

@@ -90,6 +90,20 @@ COPY --from=more /built /built`,
   assertEquals(await run("ls", "/built/d"), "");
 });
 
+test("RUN has the proxies of the client's config.json, and the image does not", async () => {
+  const directory = context({ Dockerfile: "FROM base\nRUN echo $HTTP_PROXY $no_proxy" });
+  const proxies = { default: { httpProxy: "http://p:1", noProxy: "n" } };
+  const config = engine.path("client");
+  Deno.mkdirSync(config);
+  Deno.writeTextFileSync(`${config}/config.json`, JSON.stringify({ proxies }));
+  const { stderr } = await engine.with(
+    { env: { DOCKER_CONFIG: config } },
+    ...["build", "--network", "none", "-t", "x", directory],
+  );
+  assertEquals(saidIn(stderr), ["http://p:1 n"]);
+  assertEquals(await engine.ok("image", "inspect", "-f", "{{.Config.Env}}", "x"), "[PATH=/bin]");
+});
+
 test("RUN has the limits and hosts that the build was given", async () => {
   const directory = context({
     Dockerfile: "FROM base\nRUN ulimit -n; grep named /etc/hosts; df -k /dev/shm | tail -n 1",
