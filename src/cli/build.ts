@@ -49,7 +49,8 @@ function buildArgs(words: readonly string[]): Map<string, string> {
   const all = withProxies(inheritEnv(words, host), host.proxies());
   return new Map([
     ...(epoch ? [[EPOCH, epoch] as const] : []),
-    ...all.map((word) => cut(word, "=") as [string, string]),
+    // A name alone that the environment does not have says nothing.
+    ...all.filter((word) => word.includes("=")).map((word) => cut(word, "=") as [string, string]),
   ]);
 }
 

@@ -26,6 +26,10 @@ CMD cat made a.txt in/deep`,
     "dir/in/deep": "deep\n",
   });
   const { stderr } = await built(directory, "--build-arg", "V=2", "--label", "m=n");
+  const unset = await built(directory, "--build-arg", "V", "--build-arg", "UNKNOWN");
+  assert(!unset.stderr.includes("not consumed"), unset.stderr);
+  assertStringIncludes(await run(), "1 1\n");
+  await built(directory, "--build-arg", "V=2", "--label", "m=n");
   assertMatch(stderr, /^#5 \[3\/4\] COPY --chown=app:apps a\.txt dir \.\/$/m);
   assertMatch(stderr, /^#6 \d\.\d{3} \/app$/m);
   assertEquals(await run(), "2 2\na\ndeep");
