@@ -78,9 +78,13 @@ export function currentSettings(
     : { ...NetworkSettings, SandboxKey: `/proc/${pid}/ns/net` };
 }
 
-/** Exposed ports without a binding are null, published ones a list. */
+/**
+ * Exposed ports without a binding are null, published ones a list. Where nothing but internal
+ * networks is, there is no way out for a port, and docker shows none.
+ */
 function portMap(state: NetworkState): PortMap {
   const ports: PortMap = {};
+  if (state.endpoints.every(({ internal }) => internal)) return ports;
   for (const port of state.exposed) ports[port] = null;
   for (const { containerPort, protocol, hostIp, hostPort } of state.ports) {
     const key = `${containerPort}/${protocol}`;
