@@ -98,15 +98,16 @@ function checkTarget(target: string, fail: (why: string) => never): void {
   }
 }
 
-/** Parses one `-v SOURCE:TARGET[:MODE]`. Throws a UserError with docker's text. */
+/**
+ * Parses one of the API's Binds, `SOURCE:TARGET[:MODE]`, or `TARGET` alone for an anonymous
+ * volume. Throws a UserError with docker's text.
+ */
 export function parseBind(text: string, volumeDriver = ""): PlannedMount {
   const invalid = `invalid volume specification: '${text}'`;
   const fields = text.split(":");
-  const [source, target, mode = ""] = fields;
-  if (source === "" || fields.length > 3) refuse(invalid);
-  if (target === undefined || (fields.length === 2 && parseMode(target) !== undefined)) {
-    refuse(invalid);
-  }
+  if (fields[0] === "" || fields.length > 3) refuse(invalid);
+  const [source, target, mode = ""] = fields.length === 1 ? ["", fields[0]] : fields;
+  if (fields.length === 2 && parseMode(target) !== undefined) refuse(invalid);
   const words = parseMode(mode);
   if (words === undefined) refuse(`invalid mode: ${mode}`);
   const type = source.startsWith("/") ? "bind" : "volume";
@@ -114,7 +115,7 @@ export function parseBind(text: string, volumeDriver = ""): PlannedMount {
     refuse(`${invalid}: invalid mount config for type ${quoteGo(type)}: ${why}`);
   checkTarget(target, fail);
   if (type === "volume") {
-    checkVolumeName(source);
+    if (source !== "") checkVolumeName(source);
     if (words.propagation !== undefined) fail("field BindOptions must not be specified");
   } else if (words.copy !== undefined) fail("field VolumeOptions must not be specified");
   return {

@@ -27,6 +27,7 @@ const BINDS: [text: string, want: string][] = [
   ["/a:/b:ro", "bind /a /b ro rprivate"],
   ["/a:/b:rslave,z", "bind /a /b rw rslave"],
   ["name:/b:nocopy", "volume name /b rw "],
+  ["/b", "volume  /b rw "],
 ];
 for (const [text, want] of BINDS) {
   Deno.test(`parseBind() reads ${text}`, () => {
@@ -39,6 +40,12 @@ const BAD_BINDS: [text: string, error: string][] = [
   ["/d:rw", "invalid volume specification: '/d:rw'"],
   ["/a:/b:ro:x", "invalid volume specification: '/a:/b:ro:x'"],
   [":/b", "invalid volume specification: ':/b'"],
+  ["", "invalid volume specification: ''"],
+  [
+    "b",
+    "invalid volume specification: 'b': invalid mount config for type \"volume\": " +
+    "invalid mount path: 'b' mount path must be absolute",
+  ],
   ["/a:/b:zz", "invalid mode: zz"],
   ["/a:/b:ro,rw", "invalid mode: ro,rw"],
   ["/a:/b:z,Z", "invalid mode: z,Z"],
