@@ -2,7 +2,7 @@
 import type { Reason } from "./api_answers.ts";
 
 const GONE = [
-  ...["HostConfig\\.KernelMemory(TCP)?", "ContainerConfig\\..*", "Container", "DockerVersion"],
+  ...["HostConfig\\.KernelMemory(TCP)?", "DockerVersion"],
   ...["BridgeNf\\w+", "KernelMemory(TCP)?", "Error: null$"],
 ];
 const NEW = [
@@ -34,6 +34,7 @@ export const FIELDS: readonly Reason[] = [
     lines:
       /\n([-+] \S*\.Labels(\.com\.docker\.volume\.anonymous)?: (null|""|<string>)|- \S*\.Aliases\[\]: )/,
   },
+  { why: "fields of docker 28", lines: /\n[-+] \.Container(Config\.\S+)?: / },
   { why: "fields of docker 28", lines: /^GET .*\/logs[^]*\n[-+] 200/ },
   { why: "fields of docker 28", lines: /_ping\n[-+] \((api-version|builder-version|swarm)\)/ },
   { why: "fields of our own", lines: /\n\+ \.CreateCommand\[/ },
