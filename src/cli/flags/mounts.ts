@@ -29,7 +29,9 @@ export function parseVolumes(specs: readonly string[], cwd: string): VolumeFlags
     if (fields.slice(0, 3).includes("")) {
       badFlag(`invalid spec: ${spec}: empty section between colons`);
     }
-    if (fields.length > 3) badFlag(`invalid spec: ${spec}: too many colons`);
+    // A letter before a colon is a drive of Windows to docker's client; the daemon refuses it then.
+    const isTooMuch = spec.split(/(?<!(?:^|:)[a-zA-Z]):/).length > 3;
+    if (isTooMuch) badFlag(`invalid spec: ${spec}: too many colons`);
     if (fields.length === 1) flags.anonymous.push(spec);
     else flags.binds.push([absoluteSource(fields[0], cwd), ...fields.slice(1)].join(":"));
   }
