@@ -36,7 +36,7 @@ import {
 } from "./cgroup_layout.ts";
 import { fillCpuset, setDevicesV1 } from "./cgroup_v1.ts";
 import { delegatedPath, enableControllers, setDevicesV2 } from "./cgroup_v2.ts";
-import { type Cgroup, type CgroupDirectory, directoryOf, placeIn } from "./cgroup_place.ts";
+import { type Cgroup, type CgroupDirectory, directoryOf, isMade, placeIn } from "./cgroup_place.ts";
 import type { WrittenFiles } from "./cgroup_undo.ts";
 import type { DeviceRule, Resources } from "./spec_types.ts";
 
@@ -222,8 +222,21 @@ export interface CgroupDoor extends Disposable {
   readonly into?: Fd;
 }
 
-/** Opens the way into the cgroup. Throws SyscallError, e.g. when it was removed meanwhile. */
+/**
+ * Opens the way into the cgroup; none where the container was made without one, as where all
+ * hierarchies are read-only. Throws SyscallError, e.g. when the cgroup was removed meanwhile.
+ */
 export function openDoor(cgroup: Cgroup): CgroupDoor {
+  try {
+    return openDoors(cgroup);
+  } catch (error) {
+    const isAbsent = error instanceof SyscallError && error.errno === ENOENT;
+    if (!isAbsent || cgroup.directories.some(isMade)) throw error;
+    return { tasks: [], [Symbol.dispose]: () => {} };
+  }
+}
+
+function openDoors(cgroup: Cgroup): CgroupDoor {
   using undo = new DisposableStack();
   const tasks: Fd[] = [];
   let into: Fd | undefined;

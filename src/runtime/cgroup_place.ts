@@ -43,11 +43,12 @@ export function openCgroup(path: string): Cgroup {
   const normal = normalizeCgroupPath(path);
   const places = hierarchies.map((at) => placeIn(at, normal));
   // An ordinary user's container has those hierarchies only that he was given a part of.
-  const directories = isRootless() ? places.filter(({ directory }) => isThere(directory)) : places;
+  const directories = isRootless() ? places.filter(isMade) : places;
   return { path: normal, version: directories.length > 0 ? version : undefined, directories };
 }
 
-function isThere(directory: string): boolean {
+/** Is the directory there? */
+export function isMade({ directory }: CgroupDirectory): boolean {
   try {
     return Deno.statSync(directory).isDirectory;
   } catch {

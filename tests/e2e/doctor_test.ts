@@ -139,3 +139,13 @@ test("without cgroups a container of root is told to have no device rules, or re
   assertEquals(strict.code, 125);
   assertStringIncludes(strict.stderr, `${why} Refused because of --strict`);
 });
+
+test("a container that runs without cgroups takes other processes", async () => {
+  const run = ["run", "-d", "--name", "bare", "--network", "none"];
+  const started = await withoutCgroups(...run, "host", "sleep", "1000");
+  assertEquals(started.code, 0, started.stderr);
+  const inside = await withoutCgroups("exec", "bare", "echo", "inside");
+  assertEquals(inside, { code: 0, stdout: "inside\n", stderr: "" });
+  const removed = await withoutCgroups("rm", "-f", "bare");
+  assertEquals(removed, { code: 0, stdout: "bare\n", stderr: "" });
+});
