@@ -1,4 +1,6 @@
 /** The bridge of a network: there when the first container needs it. */
+import { AT_FDCWD } from "../../ffi/constants.ts";
+import { sys } from "../../ffi/libc.ts";
 import type { Netlink } from "../../ffi/netlink.ts";
 import { EEXIST } from "../../ffi/errno.ts";
 import type { Message } from "../../ffi/netlink_message.ts";
@@ -10,6 +12,7 @@ import {
   withoutLinkLocal,
 } from "../../ffi/rtnetlink.ts";
 import { UserError } from "../base/errors.ts";
+import { readIfThere } from "../base/files.ts";
 import { family, macOf, parseIp, showIp } from "./address.ts";
 import { bridgeOf, DRIVER_MTU, type NetworkRecord } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
@@ -84,6 +87,7 @@ export function removeBridge(netlink: Netlink, network: NetworkRecord, places: N
   netlink.batch([deleteLink(bridgeOf(network, places))]);
 }
 
+const W_OK = 2;
 const IPV4 = "/proc/sys/net/ipv4";
 const IPV6 = "/proc/sys/net/ipv6";
 
@@ -108,6 +112,16 @@ function allowForwarding(bridge: string, network: NetworkRecord, ipv6: boolean):
   // For ports published on 127.0.0.1; the GUARD chain keeps containers from using it.
   setSysctl(`${IPV4}/conf/${bridge}/route_localnet`, "1");
   if (ipv6) allowForwardingIpv6();
+}
+
+/**
+ * Can rules lead from 127.0.0.1 to containers behind these bridges? Not where the setting is off and
+ * read-only, as inside of an unprivileged container: clients would wait for ever.
+ */
+export function leadsFromLocalhost(bridges: readonly string[]): boolean {
+  const pathOf = (name: string) => `${IPV4}/conf/${name}/route_localnet`;
+  if (sys("faccessat", AT_FDCWD, pathOf("all"), W_OK) === 0) return true;
+  return ["all", ...bridges].some((name) => readIfThere(pathOf(name))?.trim() === "1");
 }
 
 /** IPv6 forwarding makes the kernel ignore router advertisements unless accept_ra is 2. */

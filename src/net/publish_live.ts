@@ -5,6 +5,7 @@ import { UserError } from "../base/errors.ts";
 import { publishRules } from "./announce.ts";
 import { holdOrExplain, reachOf, takenByOthers, targetFor } from "./attach.ts";
 import { readApplied } from "./applied.ts";
+import { leadsFromLocalhost } from "./bridge.ts";
 import { locked } from "./lock.ts";
 import { type NetworkRecord, readNetworks } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
@@ -48,7 +49,8 @@ export async function changePorts(
   const kept = state.ports.filter((port) => !gone.includes(port));
   const proxied = kept.length > 0
     ? state.proxied
-    : change.userlandProxy === true || readApplied(places)?.backend === "none";
+    : change.userlandProxy === true || readApplied(places)?.backend === "none" ||
+      !leadsFromLocalhost(state.endpoints.map(({ bridge }) => bridge));
   using undo = new DisposableStack();
   const { added, proxies } = publish(places, state, kept, change, proxied);
   undo.defer(() => proxies.forEach(endProxy));

@@ -275,6 +275,27 @@ test("the next command puts back what a firewall reload removed", async () => {
   await engine.ok("rm", "-f", "web");
 });
 
+test("where route_localnet is off and read-only, ports are reached from localhost too", async () => {
+  await engine.ok("network", "create", "closed");
+  const setting = "/proc/sys/net/ipv4/conf/all/route_localnet";
+  assertEquals(Deno.readTextFileSync(setting), "0\n");
+  const seal = "mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && " +
+    'exec "$@"';
+  const words = ["run", "-d", "--name", "sealed", "--network", "closed", "-p", "8086:80"];
+  const command = new Deno.Command("unshare", {
+    args: [
+      ...["--mount", "--propagation", "private", "sh", "-c", seal, "sh", PROGRAM],
+      ...[...words, ...server(80, "there")],
+    ],
+    env: engine.env,
+  });
+  const { code, stderr } = await command.output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  await heard("127.0.0.1", 8086, "there");
+  await engine.ok("rm", "-f", "sealed");
+  await engine.ok("network", "rm", "closed");
+});
+
 test("a machine without a firewall program is told what that takes away", async () => {
   const hide = "for p in $(find /usr/sbin /usr/bin -name '*tables*multi' -o -name nft); do " +
     'mount --bind /dev/null "$p"; done; exec "$@"';
