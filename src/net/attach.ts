@@ -2,7 +2,7 @@
 import type { Fd } from "../../ffi/fd.ts";
 import { Netlink } from "../../ffi/netlink.ts";
 import { linkDown } from "../../ffi/rtnetlink.ts";
-import { ensureBridge, leadsFromLocalhost } from "./bridge.ts";
+import { ensureBridge, goesByProxies } from "./bridge.ts";
 import {
   type EndpointRequest,
   gatewayEndpoint,
@@ -19,7 +19,6 @@ import { locked } from "./lock.ts";
 import {
   ANY_ADDRESS,
   BRIDGE_HOST_BINDING,
-  bridgeOf,
   findNetwork,
   type NetworkRecord,
   readNetwork,
@@ -240,16 +239,6 @@ function stateOf(request: ConnectRequest) {
   return { name, hostname, exposed, shaping, hostsPath, resolvConf };
 }
 
-/** Can rules lead to the container's ports from everywhere? Where it publishes none they need not. */
-function mayLead(
-  places: NetPlaces,
-  { portBindings, publishAll }: ConnectRequest,
-  networks: readonly NetworkRecord[],
-): boolean {
-  if (!publishAll && Object.keys(portBindings).length === 0) return true;
-  return leadsFromLocalhost(networks.map((network) => bridgeOf(network, places)));
-}
-
 /**
  * Puts a container on its networks: leases, ports, bridges, interfaces, rules, names. Everything
  * is undone if a part fails. Throws UserError with docker's texts (no such network, address or
@@ -268,8 +257,6 @@ export async function connectContainer(
     networks.map((network) => network.Id),
     (body) => locked(places, body),
   );
-  const proxied = request.userlandProxy === true || applied.backend === "none" ||
-    !mayLead(places, request, networks);
   using closing = new DisposableStack();
   using undo = new DisposableStack();
   const endpoints = networks.map((network, i) => {
@@ -280,6 +267,8 @@ export async function connectContainer(
   });
   const { held, ports } = publish(places, request, endpoints, reachOf(endpoints, networks));
   undo.use(held);
+  const proxied = ports.length > 0 &&
+    goesByProxies(request.userlandProxy, applied.backend, endpoints.map(({ bridge }) => bridge));
   const proxies = ports.length > 0 ? await forward(held, ports, proxied) : [];
   const serving = closing.use(await serve(places, request, endpoints));
   undo.defer(() => serving?.forget());
@@ -288,7 +277,7 @@ export async function connectContainer(
     owner,
     endpoints,
     ports,
-    proxied: proxied && ports.length > 0,
+    proxied,
     proxies,
   };
   let state = servedState(plain, serving);

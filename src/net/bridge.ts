@@ -14,6 +14,7 @@ import {
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
 import { family, macOf, parseIp, showIp } from "./address.ts";
+import type { Backend } from "./firewall_program.ts";
 import { bridgeOf, DRIVER_MTU, type NetworkRecord } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
 import { type AddressPlan, planOf } from "./subnets.ts";
@@ -115,10 +116,22 @@ function allowForwarding(bridge: string, network: NetworkRecord, ipv6: boolean):
 }
 
 /**
+ * Do published ports of a container behind these bridges go by proxies, because that is `asked`, or
+ * because rules cannot lead there?
+ */
+export function goesByProxies(
+  asked: boolean | undefined,
+  backend: Backend | undefined,
+  bridges: readonly string[],
+): boolean {
+  return asked === true || backend === "none" || !leadsFromLocalhost(bridges);
+}
+
+/**
  * Can rules lead from 127.0.0.1 to containers behind these bridges? Not where the setting is off and
  * read-only, as inside of an unprivileged container: clients would wait for ever.
  */
-export function leadsFromLocalhost(bridges: readonly string[]): boolean {
+function leadsFromLocalhost(bridges: readonly string[]): boolean {
   const pathOf = (name: string) => `${IPV4}/conf/${name}/route_localnet`;
   if (sys("faccessat", AT_FDCWD, pathOf("all"), W_OK) === 0) return true;
   return ["all", ...bridges].some((name) => readIfThere(pathOf(name))?.trim() === "1");

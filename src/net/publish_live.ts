@@ -5,7 +5,7 @@ import { UserError } from "../base/errors.ts";
 import { publishRules } from "./announce.ts";
 import { holdOrExplain, reachOf, takenByOthers, targetFor } from "./attach.ts";
 import { readApplied } from "./applied.ts";
-import { leadsFromLocalhost } from "./bridge.ts";
+import { goesByProxies } from "./bridge.ts";
 import { locked } from "./lock.ts";
 import { type NetworkRecord, readNetworks } from "./networks.ts";
 import type { NetPlaces } from "./places.ts";
@@ -47,10 +47,11 @@ export async function changePorts(
 ): Promise<NetworkState> {
   const gone = state.ports.filter((port) => change.remove.some((one) => means(one, port)));
   const kept = state.ports.filter((port) => !gone.includes(port));
-  const proxied = kept.length > 0
-    ? state.proxied
-    : change.userlandProxy === true || readApplied(places)?.backend === "none" ||
-      !leadsFromLocalhost(state.endpoints.map(({ bridge }) => bridge));
+  const proxied = kept.length > 0 ? state.proxied : goesByProxies(
+    change.userlandProxy,
+    readApplied(places)?.backend,
+    state.endpoints.map(({ bridge }) => bridge),
+  );
   using undo = new DisposableStack();
   const { added, proxies } = publish(places, state, kept, change, proxied);
   undo.defer(() => proxies.forEach(endProxy));
