@@ -16,6 +16,7 @@ import { imageId, type StageState, treeOfState } from "./stage_state.ts";
 import {
   cutStages,
   findStage,
+  namesakes,
   neededStages,
   sourceStage,
   type Stage,
@@ -212,15 +213,10 @@ export class Builder {
 
   /** Tells of names that two stages have: the one before counts. */
   #checkNames(): void {
-    const names = new Set<string>();
-    for (const { from } of this.#stages) {
-      if (from.name === undefined) continue;
-      if (names.has(from.name)) {
-        this.request.events.warn(
-          `line ${from.line.first}: duplicate stage name "${from.name}", stage names should be unique`,
-        );
-      }
-      names.add(from.name);
+    for (const { from } of namesakes(this.#stages)) {
+      this.request.events.warn(
+        `line ${from.line.first}: duplicate stage name "${from.name}", stage names should be unique`,
+      );
     }
   }
 

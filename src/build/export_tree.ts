@@ -1,12 +1,10 @@
 /** `--output type=local` and `type=tar`: the files of the target instead of an image. */
 import { openDirectory } from "../../ffi/fd.ts";
-import { UserError } from "../base/errors.ts";
 import { ArchiveSink } from "../engine/copy_sinks.ts";
 import { TreeWriter } from "../engine/tree_writer.ts";
-import { writeAll } from "../image/blobs.ts";
 import type { Session } from "../image/session.ts";
 import type { TarSink } from "../image/tar.ts";
-import { writeWhole } from "../image/whole_file.ts";
+import { writeArchiveFile } from "./archive_file.ts";
 import { openSource, readSource } from "./source_tree.ts";
 import { type StageState, unpackedLayers } from "./stage_state.ts";
 
@@ -24,18 +22,12 @@ export async function exportTree(
     read(layers, writer);
     return writer.finish();
   }
-  if (dest === "-" && Deno.stdout.isTerminal()) {
-    throw new UserError("dest file is required for tar exporter. refusing to write to console");
-  }
-  const pack = (write: (bytes: Uint8Array<ArrayBuffer>) => void) => {
+  await writeArchiveFile(type, dest, (write) => {
     const archive = new ArchiveSink(write);
     read(layers, archive);
     archive.finish();
     return Promise.resolve();
-  };
-  if (dest !== "-") return await writeWhole(dest, pack);
-  using file = Deno.openSync("/proc/self/fd/1", { write: true });
-  await pack((bytes) => writeAll(file, bytes, "standard output"));
+  });
 }
 
 /** Everything but the root itself, which is the user's directory. */

@@ -6,7 +6,7 @@ import { UserError } from "../base/errors.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { type FromInstruction, type Instruction, parseDockerfile } from "./instruction.ts";
 import { PLATFORM_ARGS } from "./scope.ts";
-import { cutStages, type Stage, type Stages } from "./stages.ts";
+import { cutStages, namesakes, type Stage, type Stages } from "./stages.ts";
 
 /** One finding, with the lines that it is about. */
 export interface Finding {
@@ -75,13 +75,8 @@ const RULES: Record<string, Rule> = {
     }
   },
   *DuplicateStageName({ stages }) {
-    const names = new Set<string>();
-    for (const { from } of stages) {
-      if (from.name === undefined) continue;
-      if (names.has(from.name)) {
-        yield [`Duplicate stage name '${from.name}', stage names should be unique`, from];
-      }
-      names.add(from.name);
+    for (const { from } of namesakes(stages)) {
+      yield [`Duplicate stage name '${from.name}', stage names should be unique`, from];
     }
   },
   *ReservedStageName({ stages }) {

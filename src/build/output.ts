@@ -1,8 +1,6 @@
 /** What becomes of the stage that was built: an image of the store, an archive of one, or files. */
 import { openDirectory } from "../../ffi/fd.ts";
-import { UserError } from "../base/errors.ts";
 import { TreeWriter } from "../engine/tree_writer.ts";
-import { writeAll } from "../image/blobs.ts";
 import type { Digest } from "../image/digest.ts";
 import { makeDocuments, type NewImage, registerNew } from "../image/make.ts";
 import { parseReference } from "../image/reference.ts";
@@ -10,12 +8,10 @@ import { saveImages } from "../image/save.ts";
 import type { Session } from "../image/session.ts";
 import { TarReader } from "../image/tar.ts";
 import type { Descriptor, ImageConfig } from "../image/types.ts";
-import { writeWhole } from "../image/whole_file.ts";
+import { type Write, writeArchiveFile } from "./archive_file.ts";
 import type { BuildEvents } from "./events.ts";
 import { exportTree } from "./export_tree.ts";
 import { imageConfig, type StageState } from "./stage_state.ts";
-
-type Write = (chunk: Uint8Array<ArrayBuffer>) => void;
 
 /** Where a result goes. `dest`: a path; "-": standard output. */
 export type BuildOutput =
@@ -121,8 +117,7 @@ async function writeArchive(
   const format = type === "docker" ? "docker-archive" : "oci-archive";
   const save = (write: Write) => saveImages(store, images, format, write);
   if (isDirectory) await intoDirectory(dest, save);
-  else if (dest === "-") await toStdout(type, save);
-  else await writeWhole(dest, save);
+  else await writeArchiveFile(type, dest, save);
   work.note(`exporting manifest ${descriptor.digest} done`);
   work.note(`exporting config ${record.id} done`);
   work.note(`sending tarball to ${dest} done`);
@@ -138,14 +133,4 @@ async function intoDirectory(dest: string, save: (write: Write) => Promise<void>
   await save((chunk) => reader.push(chunk));
   reader.finish();
   writer.finish();
-}
-
-async function toStdout(type: string, save: (write: Write) => Promise<void>): Promise<void> {
-  if (Deno.stdout.isTerminal()) {
-    throw new UserError(
-      `dest file is required for ${type} exporter. refusing to write to console`,
-    );
-  }
-  using file = Deno.openSync("/proc/self/fd/1", { write: true });
-  await save((chunk) => writeAll(file, chunk, "standard output"));
 }

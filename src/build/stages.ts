@@ -23,6 +23,16 @@ export function stageName({ from, index }: Stage): string {
   return from.name ?? `stage-${index}`;
 }
 
+/** The stages with a name that one before them has. */
+export function namesakes(stages: readonly Stage[]): Stage[] {
+  const names = new Set<string>();
+  return stages.filter(({ from: { name } }) => {
+    const isTaken = name !== undefined && names.has(name);
+    if (name !== undefined) names.add(name);
+    return isTaken;
+  });
+}
+
 /** Cuts instructions into stages. Throws DockerfileError. */
 export function cutStages(instructions: readonly Instruction[]): Stages {
   const globals: (ArgInstruction & Instruction)[] = [];
