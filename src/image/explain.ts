@@ -73,7 +73,8 @@ export interface ImageExplanation {
 /** Explains the image that `name` means. Throws NoSuchImageError. */
 export function explainImage(store: Store, name: string): ImageExplanation {
   const record = findRecord(store, name);
-  const { repoTags, repoDigests } = namesOf(readEntries(store), record.id);
+  const entries = readEntries(store);
+  const { repoTags, repoDigests } = namesOf(entries, record.id);
   const { digest, mediaType, size } = record.manifest;
   const manifest = parseManifest(readDocument(store, digest), digest);
   const document = (of: { digest: Digest; mediaType: string; size: number }) => ({
@@ -101,9 +102,7 @@ export function explainImage(store: Store, name: string): ImageExplanation {
       directory: store.layerRoot(chainId),
       isUnpacked: isThere(store.layerRoot(chainId)),
       sharedWith: others.filter((other) => other.record.chain.includes(chainId))
-        .map((other) =>
-          namesOf(readEntries(store), other.record.id).repoTags[0] ?? other.record.id
-        ),
+        .map((other) => namesOf(entries, other.record.id).repoTags[0] ?? other.record.id),
     })),
     history: stepsOf(record),
     settings: config,

@@ -22,6 +22,10 @@ import { hostPlatform } from "../base/platform.ts";
 /** The image that is always there: this machine's own root. */
 export const HOST_IMAGE = "host";
 
+/** Does `name` mean that one? */
+export const isHostImage = (name: string): boolean =>
+  name === HOST_IMAGE || name === `${HOST_IMAGE}:latest`;
+
 /** An image ready to run. */
 export interface LocalImage {
   /** "sha256:…"; empty for the host image. */
@@ -125,7 +129,7 @@ export function namesOf(
  */
 export function lookupImage(root: string, name: string): LocalImage | undefined {
   const store = new Store(root);
-  if (name === HOST_IMAGE || name === `${HOST_IMAGE}:latest`) return hostImage(store.layers);
+  if (isHostImage(name)) return hostImage(store.layers);
   const entries = readEntries(store);
   const id = resolveId(entries, name);
   if (id === undefined) return undefined;
