@@ -52,32 +52,31 @@ function building({ flags, before }: Variant): Case["prepare"] {
   };
 }
 
-const ENGINES = ["diplodock", "docker", "podman"] as const;
-
-const FRESH: Case = {
-  name: "build of 6 steps without cache",
+/** What the cases have in common. */
+const BUILD = {
   unit: "ms",
   goals: { docker: 0.5, podman: 0.5 },
+  engines: ["diplodock", "docker", "podman"],
+} as const;
+
+const FRESH: Case = {
+  ...BUILD,
+  name: "build of 6 steps without cache",
   runs: 5,
-  engines: ENGINES,
   prepare: building({ flags: ["--no-cache"] }),
 };
 
 const CACHED: Case = {
+  ...BUILD,
   name: "build of 6 steps, all cached",
-  unit: "ms",
-  goals: { docker: 0.5, podman: 0.5 },
   runs: 10,
-  engines: ENGINES,
   prepare: building({ flags: [] }),
 };
 
 const CHANGED: Case = {
+  ...BUILD,
   name: "build of 6 steps, the last 3 behind a changed file",
-  unit: "ms",
-  goals: { docker: 0.5, podman: 0.5 },
   runs: 5,
-  engines: ENGINES,
   prepare: building({
     flags: [],
     before: (folder) => Deno.writeTextFile(`${folder}/main.txt`, `change ${++changes}\n`),
