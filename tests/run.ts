@@ -65,19 +65,8 @@ function countOf(xml: string, pattern: RegExp): number {
   return [...xml.matchAll(pattern)].length;
 }
 
-/** What Deno says of itself when it, and not a test, has come to an unexpected end. */
-const PANIC = "Deno has panicked";
-
-/** The tests of one file; once more if Deno itself broke down, which is told. */
-async function runFile(file: string): Promise<Outcome> {
-  const first = await runFileOnce(file);
-  if (!first.output.includes(PANIC)) return first;
-  console.log(`${PANIC}, so once more: ${file}\n${indented(first.output)}`);
-  return await runFileOnce(file);
-}
-
 /** What the tests of one file came to, from Deno's JUnit report. */
-async function runFileOnce(file: string): Promise<Outcome> {
+async function runFile(file: string): Promise<Outcome> {
   const folder = await Deno.makeTempDir({ prefix: "diplodock-test-" });
   const report = `${folder}/report.xml`;
   const env = { [SKIP_LOG_VARIABLE]: `${folder}/skipped` };

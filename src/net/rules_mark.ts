@@ -3,7 +3,7 @@
  * it; asking takes the kernel a few microseconds, so that every command can look whether somebody
  * else was at the rules since. `rules_watch.ts` then looks what is left of ours.
  */
-import { AF_INET, AF_INET6, AF_NETLINK } from "../../ffi/constants.ts";
+import { AF_INET, AF_INET6, AF_NETLINK, MSG_DONTWAIT } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
@@ -41,7 +41,8 @@ export function nftGeneration(): string {
   const request = encodeBatch([askGeneration()], 1);
   const answer = new Uint8Array(1024);
   if (sys("sendto", fd.raw, request, request.length, 0, null, 0) < 0) return "none";
-  const count = sys("recvfrom", fd.raw, answer, answer.length, 0, null, null);
+  // The kernel has answered when it returns from the sending, or it never will.
+  const count = sys("recvfrom", fd.raw, answer, answer.length, MSG_DONTWAIT, null, null);
   return count < 0 ? "none" : generationIn(answer.subarray(0, count));
 }
 

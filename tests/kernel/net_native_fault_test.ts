@@ -40,9 +40,12 @@ const WAYS: [name: string, how: Failure][] = [
 /** DIPLODOCK_ALL_STEPS=1 lets every call fail with every error and not only with one of them. */
 const ALL = Deno.env.get("DIPLODOCK_ALL_STEPS") === "1";
 
+/** Can half of it happen? */
+const isTransfer = (call: string) => /^(netlink sendto|recvfrom) /.test(call);
+
 /** Of the calls that were seen, those of the talk with the kernel that are to fail in this way. */
 function ofTheTalk(seen: readonly string[], way: number): string[] {
-  if (WAYS[way][1].isCut) return seen.filter((call) => /^(netlink sendto|recvfrom) /.test(call));
+  if (WAYS[way][1].isCut) return seen.filter(isTransfer);
   const calls = seen.filter((call) => /^(socket|netlink sendto|recvfrom) /.test(call));
   // Requests of nf_tables and a batch's two ends: the kernel refuses them in a way of its own.
   const requests = seen.filter((call) => /^netlink (1[67]|2[5-9]\d\d) /.test(call));
@@ -142,13 +145,16 @@ Deno.test({
     faults.rest();
     const calls = faults.seen.filter((call) => /^(socket|netlink sendto|recvfrom) /.test(call));
     assert(calls.length > 10, calls.join());
-    for (const [i, call] of calls.entries()) {
-      faults.watch(call, i % 2 === 0 ? { errno: ENOBUFS } : { isCut: true });
-      const proven = await prove();
-      faults.rest();
-      // Without the number of the rules there is still the lock of our own.
-      assert(proven !== false, call);
-      assertEquals(sh("iptables-save -t nat").includes(chain), false, call);
+    for (const call of calls) {
+      const ways: Failure[] = [{ errno: ENOBUFS }, ...isTransfer(call) ? [{ isCut: true }] : []];
+      for (const how of ways) {
+        faults.watch(call, how);
+        const proven = await prove();
+        faults.rest();
+        // Without the number of the rules there is still the lock of our own.
+        assert(proven !== false, call);
+        assertEquals(sh("iptables-save -t nat").includes(chain), false, call);
+      }
     }
   },
 });

@@ -33,7 +33,7 @@ const STEP_WORDS = 12;
 /** How the one call fails; as if there were no memory by default. */
 export interface Failure {
   readonly errno?: number;
-  /** Sends or receives half of it, and says so. */
+  /** Sends or receives half of it, and says so: for sendto and recvfrom alone. */
   readonly isCut?: boolean;
   /** Happens before the call, which does not fail by itself. */
   readonly before?: () => void;
@@ -190,9 +190,10 @@ export class HostFaults implements Disposable {
       this.#errno![0] = errno;
       return -1n;
     }
-    if (this.#names.get(Number(words[0])) === "sendto") {
-      return call(...words.with(3, BigInt(words[3]) / 2n));
-    }
+    const name = this.#names.get(Number(words[0]));
+    if (name === "sendto") return call(...words.with(3, BigInt(words[3]) / 2n));
+    // Half of a socket's number is the number of somebody else's file.
+    if (name !== "recvfrom") throw new Error(`there is no half of ${name}`);
     const count = BigInt(call(...words) as bigint);
     return count > 1n ? count / 2n : count;
   }
