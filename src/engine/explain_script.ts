@@ -58,7 +58,7 @@ export function scriptOf({ explanation, spec }: Explained): string {
       : []),
     "# The namespaces. The shell enters the cgroup, and all it starts is born there.",
     "code=0",
-    `sh -c '${entering(explanation)}exec "$@"' sh ${command(spec, named)} || code=$?`,
+    `sh -c 'set -e; ${entering(explanation)}exec "$@"' sh ${command(spec, named)} || code=$?`,
     'exit "$code"',
     "",
   ].join("\n");
@@ -87,36 +87,36 @@ function isEntrance(path: string): boolean {
 
 function cgroupLines(explanation: Explanation): string[] {
   const { writes } = explanation.cgroup;
-  const lines = writes.filter(({ program }) => !program).flatMap(({ path, value, why }) => {
-    if (value === undefined) return [`mkdir -p ${ownPath(path, explanation)}`];
-    if (isEntrance(path)) return [];
-    const words = `printf %s ${shellWord(value)} > ${ownPath(path, explanation)}`;
-    const cpuset = /^(.*)\/cpuset\.(cpus|mems)$/.test(path);
-    return [`${words}${cpuset ? "" : ` # ${why}`}`];
+  const values = writes.flatMap(({ path, value, why, program }) => {
+    if (value === undefined || program || isEntrance(path)) return [];
+    return [`printf %s ${shellWord(value)} > ${ownPath(path, explanation)} # ${why}`];
   });
   const rules = writes.filter(({ program }) => program).map(({ value, why }) =>
     `#   ${why.split(":")[0]}: ${value}`
   );
   const about = "# run attaches an eBPF program to the cgroup, which no tool of the shell does:";
-  return [...lines, ...(rules.length === 0 ? [] : [about, ...rules]), ...cpusetLines(explanation)];
+  return [
+    ...cgroupDirectories(explanation).map((path) => `mkdir -p ${path}`),
+    ...cpusetLines(explanation),
+    ...values,
+    ...(rules.length === 0 ? [] : [about, ...rules]),
+  ];
 }
 
-/** A new cpuset of cgroup v1 has no processors: nothing can enter it before it has. */
+/**
+ * A new cpuset of cgroup v1 has no processors: nothing can enter it, and no cpuset below can have
+ * any, before it has. The directory above the container's may be as new as its own.
+ */
 function cpusetLines(explanation: Explanation): string[] {
-  const set = explanation.cgroup.writes.map(({ path }) => path)
-    .filter((path) => /\/cpuset\/.*[0-9a-f]{64}$/.test(path));
-  return [...new Set(set)].flatMap((path) =>
-    ["cpuset.cpus", "cpuset.mems"].map((file) => {
-      const own = ownPath(`${path}/${file}`, explanation);
-      return `[ -s ${own} ] && grep -q . ${own} || cat ${
-        shellWord(`${parentOf(path)}/${file}`)
-      } > ${own}`;
-    })
-  );
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
+  const sets = directories(explanation)
+    .filter((path) => /\/([^/]+,)?cpuset(,[^/]+)?\//.test(path))
+    .map((path) => ownPath(path, explanation));
+  if (sets.length === 0) return [];
+  return [
+    "# A new cpuset is empty: it takes what the one above has, and that one before it.",
+    'fill() { grep -q . "$1/$2" || { fill "${1%/*}" "$2"; cat "${1%/*}/$2" > "$1/$2"; }; }',
+    ...sets.flatMap((set) => [`fill ${set} cpuset.cpus`, `fill ${set} cpuset.mems`]),
+  ];
 }
 
 /** What the shell does before it becomes the container: each hierarchy by its own file. */

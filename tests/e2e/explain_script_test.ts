@@ -1,5 +1,7 @@
 /** Scripts of `explain`, where they depend on others or on the cgroup version of this machine. */
+import { removeCgroup } from "../../src/runtime/cgroup.ts";
 import { cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
+import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { bothWays } from "../lib/by_hand.ts";
 import { whyNoCgroups } from "../lib/cgroup_box.ts";
 import { Engine } from "../lib/engine.ts";
@@ -30,6 +32,22 @@ test(
       ...["--cgroupns", "private", "--rootfs", `${box}:O`],
       ...["/bin/cat", "/proc/self/cgroup", ...files.map((file) => `/sys/fs/cgroup/${file}`)],
     ]);
+  },
+);
+
+test(
+  "a script's cgroup may be the first below another that is new",
+  async () => {
+    const top = `/diplodock-by-hand-${Deno.pid}`;
+    try {
+      await bothWays(engine, [
+        ...["run", "--rm", "--network", "none", "--cgroup-parent", `${top}/deep`],
+        ...["--cpuset-cpus", "0", "--cgroupns", "host", "--rootfs", `${box}:O`],
+        ...["/bin/busybox", "sed", "s,[^/]*$,,", "/proc/self/cgroup"],
+      ]);
+    } finally {
+      await removeCgroup(openCgroup(top));
+    }
   },
 );
 
