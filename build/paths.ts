@@ -1,8 +1,5 @@
 /** Where the build puts things, relative to the project's folder. */
 
-/** All that the build makes; nothing of it is kept in git. */
-export const DIST = "dist";
-
 /** The finished program. */
 export const PROGRAM = "dist/diplodock";
 

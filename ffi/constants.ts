@@ -22,7 +22,6 @@ export const AT_REMOVEDIR = 0x200;
 export const AT_SYMLINK_FOLLOW = 0x400;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_RECURSIVE = 0x8000;
-export const F_DUPFD = 0;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
@@ -34,7 +33,6 @@ export const FD_CLOEXEC = 1;
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
-export const LOCK_UN = 8;
 
 // openat2.h
 export const RESOLVE_NO_XDEV = 0x01;
@@ -130,7 +128,6 @@ export const CLOSE_RANGE_CLOEXEC = 4;
 // memfd.h, mman.h
 export const MFD_CLOEXEC = 1;
 export const MFD_ALLOW_SEALING = 2;
-export const MFD_EXEC = 0x10;
 export const FALLOC_FL_KEEP_SIZE = 1;
 export const FALLOC_FL_PUNCH_HOLE = 2;
 export const F_SEAL_SEAL = 1;
@@ -161,9 +158,7 @@ export const SIG_SETMASK = 2;
 // wait.h
 export const WNOHANG = 1;
 export const WEXITED = 4;
-export const WNOWAIT = 0x1000000;
 export const WALL = 0x40000000;
-export const P_PID = 1;
 export const P_PIDFD = 3;
 
 // poll.h, eventpoll.h
@@ -171,11 +166,6 @@ export const POLLIN = 1;
 export const POLLOUT = 4;
 export const POLLERR = 8;
 export const POLLHUP = 16;
-export const EPOLL_CTL_ADD = 1;
-export const EPOLL_CTL_DEL = 2;
-export const EPOLLIN = 1;
-export const EPOLLERR = 8;
-export const EPOLLHUP = 16;
 
 // prctl.h
 export const PR_SET_PDEATHSIG = 1;
@@ -229,7 +219,6 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
-export const MSG_PEEK = 0x02;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;

@@ -53,7 +53,6 @@ const IFF_UP = 1;
 const RT_TABLE_MAIN = 254;
 const RTPROT_BOOT = 3;
 const RT_SCOPE_UNIVERSE = 0;
-const RT_SCOPE_LINK = 253;
 const RTN_UNICAST = 1;
 
 /** Four or sixteen bytes in network order. */
@@ -263,14 +262,6 @@ export function deleteDefaultRoute(family: 4 | 6): Message {
   const body = routeBody(family === 4 ? AF_INET : AF_INET6, 0, RT_SCOPE_UNIVERSE).done();
   const goal = "remove the default route";
   return { goal, type: RTM_DELROUTE, flags: 0, body, allow: [ESRCH] };
-}
-
-/** A route to a directly attached subnet or host. */
-export function linkRoute(index: number, destination: AddressBytes, prefix: number): Message {
-  const body = routeBody(familyOf(destination), prefix, RT_SCOPE_LINK);
-  body.attributeBytes(RTA_DST, destination).attributeU32(RTA_OIF, index);
-  const flags = NLM_F_CREATE | NLM_F_REPLACE;
-  return { goal: "set a route", type: RTM_NEWROUTE, flags, body: body.done() };
 }
 
 /** Asks for all routes of both families. */

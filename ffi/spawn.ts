@@ -31,7 +31,6 @@ import {
   type Block,
   block,
   type Place,
-  placeIn,
   type Program,
   slot,
   type Step,
@@ -335,9 +334,4 @@ export function cloneArgs(options: CloneOptions): Block {
   view.setBigUint64(80, BigInt(options.cgroupFd ?? 0), true);
   const pointers = options.pidfd ? [{ offset: 8, to: addressIn(options.pidfd) }] : [];
   return block("clone arguments", bytes, pointers);
-}
-
-/** The place of a field inside a clone_args block, for values known only when it runs. */
-export function cloneField(args: Block, field: "flags" | "cgroup"): ReturnType<typeof slot> {
-  return placeIn(args, field === "flags" ? 0 : 80);
 }

@@ -40,12 +40,3 @@ function numberOf(upper: string): number | undefined {
   const number = end === "MIN" ? RTMIN + Number(distance) : RTMAX - Number(distance);
   return number >= RTMIN && number <= RTMAX ? number : undefined;
 }
-
-/** "SIGTERM" for 15, "SIGRTMIN+3" for 37; others as their number. */
-export function signalName(number: number): string {
-  const name = NAMES[number - 1];
-  if (name !== undefined) return `SIG${name}`;
-  if (number < RTMIN || number > RTMAX) return String(number);
-  if (number === RTMIN || number === RTMAX) return number === RTMIN ? "SIGRTMIN" : "SIGRTMAX";
-  return number - RTMIN <= 15 ? `SIGRTMIN+${number - RTMIN}` : `SIGRTMAX-${RTMAX - number}`;
-}

@@ -15,7 +15,7 @@ import {
   S_IFDIR,
   S_IFLNK,
 } from "../../ffi/constants.ts";
-import { EACCES, ELOOP, ENOENT, ENOTDIR, EXDEV, SyscallError } from "../../ffi/errno.ts";
+import { EACCES, ELOOP, EXDEV, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt, openHow } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { byteString, cBytes, fromText, toText } from "../image/byte_string.ts";
@@ -164,9 +164,4 @@ function duplicate(directory: MergedDirectory): MergedDirectory {
     directory.layers.map((layer) => layer.duplicate()),
     directory.crosses,
   );
-}
-
-/** Whether an error means that something is not there (any more). */
-export function isGone(error: unknown): boolean {
-  return error instanceof SyscallError && (error.errno === ENOENT || error.errno === ENOTDIR);
 }

@@ -25,9 +25,6 @@ export interface DeviceList {
   readonly exceptions: readonly DeviceException[];
 }
 
-/** Everything is allowed: what a new cgroup has where its parent restricts nothing. */
-export const EVERY_DEVICE: DeviceList = { allowed: true, exceptions: [] };
-
 function accessBits(access: string | undefined): number {
   let bits = 0;
   for (const letter of access ?? "rwm") {
@@ -101,19 +98,4 @@ export function deviceLines({ type, major, minor, access = "rwm" }: DeviceRule):
   const types = ruleTypes(type);
   if (types.length === 2 && place === "*:*") return ["a"];
   return types.map((letter) => `${letter} ${place} ${access}`);
-}
-
-/** Whether `list` lets a process do `access` (bits) to a device. For tests and `explain`. */
-export function mayUse(
-  list: DeviceList,
-  device: { type: "b" | "c"; major: number; minor: number },
-  access: number,
-): boolean {
-  const hit = list.exceptions.some((exception) =>
-    exception.type === device.type &&
-    (exception.major ?? device.major) === device.major &&
-    (exception.minor ?? device.minor) === device.minor &&
-    (list.allowed ? (access & exception.access) !== 0 : (access & ~exception.access) === 0)
-  );
-  return hit !== list.allowed;
 }
