@@ -3,6 +3,7 @@
  * had, as a self-extracting file. Says on one line which of the two. Run from the project's folder.
  */
 import { OCI_ROOT } from "../src/base/oci_root.ts";
+import { DATA_ROOT, RUN_ROOT } from "../src/base/places.ts";
 import {
   QUICK_COMMANDS,
   QUICK_START,
@@ -161,6 +162,8 @@ function head(id: string, { program: deno, unpack }: Parts): Uint8Array {
     quickCommands: QUICK_COMMANDS,
     env: variables(script),
     ociRoot: OCI_ROOT,
+    dataRoot: DATA_ROOT,
+    runRoot: RUN_ROOT,
     script,
   }) ?? new TextEncoder().encode(script);
   if (bytes.length > HEAD_BYTES) throw new RangeError(`Cannot write head: ${bytes.length} bytes`);

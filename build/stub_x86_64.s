@@ -2,12 +2,14 @@
 # there is none that root unpacked or we are not root, a shell with the script that unpacks. Reads only the table
 # that build/stub.ts writes behind it; writes only to the stack.
 #   table: program, home, deno_dir, self_prefix, argv_list, env_list, shell_list, oci_root,
-#          quick_commands, quick_table
+#          quick_commands, data_root, run_root, quick_table
 # (addresses; a list is addresses up to a 0). The quick table has another deno_dir and argv_list, for
 # command lines that begin with one of the quick commands, and for an OCI runtime.
 # An OCI runtime's `start` and `delete` are first tried with the program that `create` left for them
 # beside the container's state (src/runtime/oci_quick.ts): that takes a millisecond, a start of Deno
-# twenty. Whatever is not as expected, and each failure of that program, takes the usual way.
+# twenty. So is an `exec` without options but -i, with the program that an earlier one left
+# (src/runtime/quick_exec.ts). Whatever is not as expected, and each failure before a command was
+# started, takes the usual way.
         .intel_syntax noprefix
         .text
 _start:
@@ -39,7 +41,7 @@ usual:  call    is_runtime
         add     r10, 8
         call    equal
         jne     34b
-37:     mov     r15, [r15 + 72]         # quick_table
+37:     mov     r15, [r15 + 88]         # quick_table
 35:     mov     rdi, r14                # DIPLODOCK_SELF=<that name>
         xor     ecx, ecx
 4:      inc     rcx
@@ -130,14 +132,18 @@ execute:
         syscall
         jmp     rbp
 
-# Only r12 to r15, rbx and r8 are needed afterwards; [rbp - 8] keeps r8, [rbp - 16] the verb,
-# [rbp - 24] the file's size, [rbp - 32] its descriptor.
+# Only r12 to r15, rbx and r8 are needed afterwards. What is kept below rbp: 8 r8, 16 the verb or
+# whether there was -i, 24 the program's size, 32 its descriptor; for exec 40 the command's words,
+# 48 a pipe, 56 the old signal mask, 64 the address of the parameters, 72 their place in the file.
 quick:  mov     rbp, rsp
         push    r8
-        sub     rsp, 24
+        sub     rsp, 72
         lea     r9, [rbx + 16]          # argv[1]
         call    is_runtime
         je      22f
+        lea     rdi, [rip + exec_word]
+        call    equal
+        je      exec
         lea     rdi, [rip + oci_word]
         call    equal
         jne     give_up
@@ -172,37 +178,295 @@ quick:  mov     rbp, rsp
         jne     28f
 27:     add     r9, 8
 28:     mov     rdx, [r9]               # the id: the last word, and no option
-        test    rdx, rdx
-        jz      give_up
+        call    name
         cmp     qword ptr [r9 + 8], 0
         jne     give_up
-        cmp     byte ptr [rdx], '-'
-        je      give_up
-        cmp     byte ptr [rdx], '.'
-        je      give_up
-
         sub     rsp, 4608               # ROOT/ID/VERB, then room for struct stat
         mov     rdi, rsp
         mov     r11d, 4000
         mov     rsi, r10
         call    append
-        mov     byte ptr [rdi], '/'
-        inc     rdi
         mov     rsi, rdx
-29:     lodsb
-        cmp     al, '/'
-        je      give_up
-        stosb
-        dec     r11d
-        jz      give_up
-        test    al, al
-        jnz     29b
-        mov     byte ptr [rdi - 1], '/'
+        call    component
         mov     rsi, [rbp - 16]
-        call    append
-
-        mov     rdi, -100               # openat(AT_FDCWD, path, O_NOFOLLOW | O_CLOEXEC)
+        call    component
         mov     rsi, rsp
+        mov     rdx, [rbp - 16]
+        call    load
+        mov     rax, [rbp - 16]
+        mov     [rsp], rax              # argv: the verb; the environment: nothing
+        mov     qword ptr [rsp + 8], 0
+        mov     eax, 58                 # vfork
+        syscall
+        test    eax, eax
+        js      give_up
+        jz      become
+        mov     edi, eax                # wait4
+        lea     rsi, [rsp + 16]
+        xor     edx, edx
+        xor     r10d, r10d
+        mov     eax, 61
+        syscall
+        test    eax, eax
+        js      give_up
+        cmp     dword ptr [rsp + 16], 0
+        jne     give_up
+        xor     edi, edi
+        jmp     end
+
+# exec [-i] CONTAINER COMMAND [ARG...]
+exec:   add     r9, 8
+        lea     rdi, [rip + i_word]
+        call    equal
+        sete    al
+        movzx   eax, al
+        mov     [rbp - 16], rax
+        lea     r9, [r9 + rax*8]
+        mov     rdx, [r9]
+        call    name
+        add     r9, 8
+        mov     [rbp - 40], r9
+        mov     rax, [r9]
+        test    rax, rax
+        jz      give_up
+        cmp     byte ptr [rax], '-'
+        je      give_up
+        cmp     byte ptr [rax], 0
+        je      give_up
+        sub     rsp, 4736               # a path, then room for struct stat; an id
+        xor     ecx, ecx
+40:     inc     ecx
+        cmp     byte ptr [rdx + rcx], 0
+        jne     40b
+        cmp     ecx, 64                 # the length of an id
+        je      41f
+        lea     rdi, [rip + data_variable]
+        mov     r10, [r15 + 72]         # data_root
+        call    place
+        lea     rsi, [rip + names_word]
+        call    component
+        mov     rsi, rdx
+        call    component
+        mov     rdi, rsp                # readlink
+        lea     rsi, [rsp + 4608]
+        mov     edx, 65
+        mov     eax, 89
+        syscall
+        cmp     eax, 64
+        jne     give_up
+        lea     rdx, [rsp + 4608]
+        mov     byte ptr [rdx + 64], 0
+41:     lea     rdi, [rip + run_variable]
+        mov     r10, [r15 + 80]         # run_root
+        call    place
+        lea     rsi, [rip + containers_word]
+        call    component
+        mov     rsi, rdx
+        call    component
+        lea     rsi, [rip + exec_word]
+        call    component
+        mov     rsi, rsp
+        lea     rdx, [rip + exec_name]
+        call    load
+
+        mov     r10, [rbp - 24]         # pread64: what the program's last bytes say
+        sub     r10, 24
+        mov     edi, [rbp - 32]
+        mov     rsi, rsp
+        mov     edx, 24
+        mov     eax, 17
+        syscall
+        cmp     eax, 24
+        jne     give_up
+        mov     rax, [rsp]
+        cmp     rax, [rip + edition]
+        jne     give_up
+        mov     rax, [rsp + 8]
+        mov     [rbp - 64], rax
+        mov     rax, [rsp + 16]
+        mov     [rbp - 72], rax
+        lea     rdi, [rbp - 48]         # pipe2: tells whether the command was started
+        mov     esi, 0x80800            # O_CLOEXEC | O_NONBLOCK
+        mov     eax, 293
+        syscall
+        test    eax, eax
+        js      give_up
+
+# The parameters: -i, whether the command is a path, the length of all words, the pipe, the length of
+# the command's word, the words' addresses up to a 0, the words.
+        sub     rsp, 8192
+        mov     rax, [rbp - 16]
+        mov     [rsp], rax
+        mov     qword ptr [rsp + 8], 0
+        mov     eax, [rbp - 44]
+        mov     [rsp + 24], rax
+        mov     r9, [rbp - 40]
+        xor     ecx, ecx
+42:     inc     ecx
+        cmp     qword ptr [r9 + rcx*8], 0
+        jne     42b                     # rcx: how many words
+        cmp     ecx, 1000
+        ja      give_up
+        lea     rdi, [rsp + rcx*8 + 48] # behind the 0
+        mov     qword ptr [rdi - 8], 0
+        mov     rdx, rdi                # the first word
+        lea     r10, [rsp + 40]
+        lea     r11, [rsp + 8192]
+43:     mov     rsi, [r9]
+        test    rsi, rsi
+        jz      46f
+        add     r9, 8
+        mov     rax, rdi
+        sub     rax, rsp
+        add     rax, [rbp - 64]
+        mov     [r10], rax
+        add     r10, 8
+44:     cmp     rdi, r11
+        je      give_up
+        lodsb
+        stosb
+        test    al, al
+        jnz     44b
+        jmp     43b
+46:     mov     rax, rdi
+        sub     rax, rdx
+        mov     [rsp + 16], rax
+        xor     ecx, ecx
+47:     mov     al, [rdx + rcx]
+        inc     ecx
+        cmp     al, '/'
+        jne     48f
+        mov     qword ptr [rsp + 8], 1
+48:     test    al, al
+        jnz     47b
+        mov     [rsp + 32], rcx         # with its 0
+        mov     rdx, rdi                # pwrite64
+        sub     rdx, rsp
+        mov     edi, [rbp - 32]
+        mov     rsi, rsp
+        mov     r10, [rbp - 72]
+        mov     eax, 18
+        syscall
+        cmp     rax, rdx
+        jne     give_up
+        mov     edi, [rbp - 32]         # fcntl(F_ADD_SEALS): nobody changes it any more
+        mov     esi, 1033
+        mov     edx, 15
+        mov     eax, 72
+        syscall
+        test    eax, eax
+        js      give_up
+
+        mov     edi, 17                 # rt_sigaction(SIGCHLD): are ended children kept for us?
+        xor     esi, esi
+        mov     rdx, rsp
+        mov     r10d, 8
+        mov     eax, 13
+        syscall
+        test    eax, eax
+        js      give_up
+        cmp     qword ptr [rsp], 1      # SIG_IGN
+        je      give_up
+        test    byte ptr [rsp + 8], 2   # SA_NOCLDWAIT
+        jnz     give_up
+        xor     edi, edi                # rt_sigprocmask(SIG_BLOCK)
+        lea     rsi, [rip + passed]
+        lea     rdx, [rbp - 56]
+        mov     r10d, 8
+        mov     eax, 14
+        syscall
+        lea     rax, [rip + exec_name]
+        mov     [rsp], rax
+        mov     qword ptr [rsp + 8], 0
+        mov     eax, 58                 # vfork
+        syscall
+        test    eax, eax
+        js      51f
+        jz      52f
+        mov     [rbp - 40], rax
+        mov     edi, [rbp - 44]
+        mov     eax, 3                  # close
+        syscall
+49:     lea     rdi, [rip + passed]     # rt_sigtimedwait
+        xor     esi, esi
+        xor     edx, edx
+        mov     r10d, 8
+        mov     eax, 128
+        syscall
+        test    eax, eax
+        js      49b
+        mov     rdi, [rbp - 40]
+        cmp     eax, 17                 # SIGCHLD
+        je      50f
+        mov     esi, eax
+        mov     eax, 62                 # kill
+        syscall
+        jmp     49b
+50:     lea     rsi, [rsp + 16]         # wait4
+        mov     edx, 1                  # WNOHANG
+        xor     r10d, r10d
+        mov     eax, 61
+        syscall
+        test    eax, eax
+        jz      49b
+        mov     edi, [rbp - 48]         # one byte: started; two: that came to nothing
+        mov     rsi, rsp
+        mov     edx, 2
+        xor     eax, eax                # read
+        syscall
+        cmp     eax, 1
+        jne     51f
+        movzx   edi, byte ptr [rsp + 17]
+        mov     eax, [rsp + 16]
+        and     eax, 127
+        jz      end
+        lea     edi, [rax + 128]
+end:    mov     eax, 231                # exit_group
+        syscall
+51:     mov     edi, 2                  # rt_sigprocmask(SIG_SETMASK)
+        lea     rsi, [rbp - 56]
+        xor     edx, edx
+        mov     r10d, 8
+        mov     eax, 14
+        syscall
+        jmp     give_up
+52:     mov     edi, [rbp - 44]         # the child: fcntl(F_SETFD, 0)
+        mov     esi, 2
+        xor     edx, edx
+        mov     eax, 72
+        syscall
+
+# Executes the program at rbp - 32, argv at rsp, without an environment.
+become: mov     edi, [rbp - 32]         # execveat(memory, "", argv, environment, AT_EMPTY_PATH)
+        lea     rsi, [rip + empty_word]
+        mov     rdx, rsp
+        lea     r10, [rsp + 8]
+        mov     r8d, 0x1000
+        mov     eax, 322
+        syscall
+        mov     edi, 1
+        mov     eax, 60                 # exit
+        syscall
+
+give_up:
+        mov     r8, [rbp - 8]
+        mov     rsp, rbp
+        jmp     usual
+
+# Whether the text at rdx is there and no option, and not hidden.
+name:   test    rdx, rdx
+        jz      give_up
+        cmp     byte ptr [rdx], '-'
+        jbe     give_up                 # 0 as well
+        cmp     byte ptr [rdx], '.'
+        je      give_up
+        ret
+
+# Takes the program at the path at rsi to memory, for /run often allows no execution; rdx: its name.
+# It is a file of ours that only we can write. The path's memory is used for struct stat.
+load:   push    rdx
+        push    rsi
+        mov     rdi, -100               # openat(AT_FDCWD, path, O_NOFOLLOW | O_CLOEXEC)
         mov     edx, 0xa0000
         xor     r10d, r10d
         mov     eax, 257
@@ -210,24 +474,24 @@ quick:  mov     rbp, rsp
         test    eax, eax
         js      give_up
         mov     [rbp - 32], rax
-        mov     edi, eax                # fstat: a file of ours that only we can write
-        mov     rsi, rsp
+        pop     rsi
+        mov     edi, eax                # fstat
         mov     eax, 5
         syscall
         test    eax, eax
         jnz     give_up
         mov     eax, 107                # geteuid
         syscall
-        cmp     eax, [rsp + 28]
+        cmp     eax, [rsi + 28]
         jne     give_up
-        mov     eax, [rsp + 24]
+        mov     eax, [rsi + 24]
         and     eax, 0xf012             # its kind, and who else may write
         cmp     eax, 0x8000
         jne     give_up
-        mov     rax, [rsp + 48]
+        mov     rax, [rsi + 48]
         mov     [rbp - 24], rax
-        mov     rdi, [rbp - 16]         # to memory: /run often allows no execution
-        mov     esi, 1                  # MFD_CLOEXEC
+        pop     rdi
+        mov     esi, 3                  # MFD_CLOEXEC | MFD_ALLOW_SEALING
         mov     eax, 319                # memfd_create
         syscall
         test    eax, eax
@@ -241,42 +505,47 @@ quick:  mov     rbp, rsp
         syscall
         cmp     rax, [rbp - 24]
         jne     give_up
-        mov     rax, [rbp - 16]
-        mov     [rsp], rax              # argv: the verb; the environment: nothing
-        mov     qword ptr [rsp + 8], 0
-        mov     eax, 58                 # vfork
-        syscall
-        test    eax, eax
-        js      give_up
-        jnz     30f
-        mov     rdi, [rbp - 32]         # execveat(memory, "", argv, environment, AT_EMPTY_PATH)
-        lea     rsi, [rip + empty_word]
-        mov     rdx, rsp
-        lea     r10, [rsp + 8]
-        mov     r8d, 0x1000
-        mov     eax, 322
-        syscall
-        mov     edi, 1
-        mov     eax, 60                 # exit
-        syscall
-30:     mov     edi, eax                # wait4
-        lea     rsi, [rsp + 16]
-        xor     edx, edx
-        xor     r10d, r10d
-        mov     eax, 61
-        syscall
-        test    eax, eax
-        js      give_up
-        cmp     dword ptr [rsp + 16], 0
-        jne     give_up
-        xor     edi, edi
-        mov     eax, 231                # exit_group
-        syscall
+        ret
 
-give_up:
-        mov     r8, [rbp - 8]
-        mov     rsp, rbp
-        jmp     usual
+# The value of the variable whose name with its = is at rdi, else the text at r10, to the memory
+# behind the return address, if it is an absolute path; rdi: behind it, r11d: the room that is left.
+place:  mov     r9, r13
+53:     mov     rsi, [r9]
+        add     r9, 8
+        test    rsi, rsi
+        jz      55f
+        xor     ecx, ecx
+54:     mov     al, [rdi + rcx]
+        test    al, al
+        jz      56f
+        cmp     al, [rsi + rcx]
+        jne     53b
+        inc     ecx
+        jmp     54b
+55:     mov     rsi, r10
+        xor     ecx, ecx
+56:     add     rsi, rcx
+        lea     rdi, [rsp + 8]
+        mov     r11d, 4000
+        cmp     byte ptr [rsi], '/'
+        jne     give_up
+        jmp     append
+
+# A slash and the text at rsi, which must have none, to rdi.
+component:
+        mov     byte ptr [rdi], '/'
+        inc     rdi
+57:     mov     al, [rsi]
+        cmp     al, '/'
+        je      give_up
+        mov     [rdi], al
+        test    al, al
+        jz      36f
+        inc     rsi
+        inc     rdi
+        dec     r11d
+        jnz     57b
+        jmp     give_up
 
 # Whether the name we were called by ends in "-oci".
 is_runtime:
@@ -304,7 +573,7 @@ equal:  mov     rsi, [r9]
 32:     inc     esi                     # not equal
 33:     ret
 
-# Copies the text at rsi to rdi without its 0; at most r11d bytes, then it gives up.
+# Copies the text at rsi to rdi with its 0, where rdi is afterwards; at most r11d bytes.
 append: mov     al, [rsi]
         mov     [rdi], al
         test    al, al
@@ -313,10 +582,16 @@ append: mov     al, [rsi]
         inc     rdi
         dec     r11d
         jnz     append
-        pop     rax
         jmp     give_up
 36:     ret
 
+exec_word:   .asciz "exec"
+i_word:      .asciz "-i"
+exec_name:   .asciz "diplodock-exec"
+names_word:  .asciz "names"
+containers_word: .asciz "containers"
+data_variable:   .asciz "DIPLODOCK_ROOT="
+run_variable:    .asciz "DIPLODOCK_RUN="
 oci_word:    .asciz "oci"
 root_word:   .asciz "--root"
 log_word:    .asciz "--log"
@@ -326,4 +601,6 @@ delete_word: .asciz "delete"
 force_word:  .asciz "--force"
 empty_word:  .asciz ""
         .balign 8
+edition:     .ascii "ddexec01"
+passed:      .quad 0x14a07              # HUP INT QUIT USR1 USR2 TERM CHLD
 table:

@@ -20,6 +20,8 @@ const READ = 4, WRITE = 2, EXECUTE = 1;
 export interface Executable {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly encoded: Encoded;
+  /** Where in the file the byte at an address of the program's memory is. */
+  offsetOf(address: number): number;
   /** Where in the file the program's spent steps are, in bytes; undefined where it names none. */
   readonly spent: { readonly offset: number; readonly length: number } | undefined;
 }
@@ -40,11 +42,12 @@ export function executable(program: Program, arch: Arch = Deno.build.arch): Exec
   bytes.set(interpreter, HEADER_BYTES + entry.length);
   bytes.set(encoded.bytes, dataOffset);
   const { spent } = encoded;
-  const offset = (address: number) => address - DATA_AT + dataOffset;
+  const offsetOf = (address: number) => address - DATA_AT + dataOffset;
   return {
     bytes,
     encoded,
-    spent: spent && { offset: offset(spent.address), length: spent.length },
+    offsetOf,
+    spent: spent && { offset: offsetOf(spent.address), length: spent.length },
   };
 }
 

@@ -5,6 +5,9 @@
 
 import { ownUserNamespace } from "./own_namespace.ts";
 
+/** Root's, unless the environment says otherwise; the head of the self-extracting file knows them. */
+export const DATA_ROOT = "/var/lib/diplodock", RUN_ROOT = "/run/diplodock";
+
 /** The user's own directories, when it is not root who runs us. */
 function userDirectory(variable: string, fallback: string): string {
   const set = Deno.env.get(variable);
@@ -43,15 +46,13 @@ export function rootDirectory(): string {
   return root ??= Deno.env.get("DIPLODOCK_ROOT") ??
     (isRootless()
       ? userDirectory("XDG_DATA_HOME", `${homeDirectory()}/.local/share/diplodock`)
-      : "/var/lib/diplodock");
+      : DATA_ROOT);
 }
 
 /** Pids, sockets: gone after a reboot, as the processes are. */
 export function runDirectory(): string {
   return run ??= Deno.env.get("DIPLODOCK_RUN") ??
-    (isRootless()
-      ? userDirectory("XDG_RUNTIME_DIR", `/tmp/diplodock-run-${userId()}`)
-      : "/run/diplodock");
+    (isRootless() ? userDirectory("XDG_RUNTIME_DIR", `/tmp/diplodock-run-${userId()}`) : RUN_ROOT);
 }
 
 function homeDirectory(): string {

@@ -1,7 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { containerIds } from "../engine/containers.ts";
 import { execEnded } from "../engine/exec.ts";
-import { exitCodeOf } from "../engine/exec_client.ts";
+import { waitedExitCode } from "../engine/exec_words.ts";
 import { noteExecEnd } from "../engine/exec_records.ts";
 
 /**
@@ -15,7 +15,7 @@ export function command([id, exec]: string[]): number {
   const status = new DataView(new ArrayBuffer(8));
   Deno.stdin.readSync(new Uint8Array(status.buffer));
   if (!containerIds().includes(id)) return 0;
-  const code = exitCodeOf(status.getInt32(0, true));
+  const code = waitedExitCode(status.getInt32(0, true));
   execEnded(id, exec, code);
   noteExecEnd(id, exec, code);
   return 0;

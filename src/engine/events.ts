@@ -6,6 +6,7 @@ import { lockFile } from "../../ffi/fd.ts";
 import { isAbsent, makeDirectories } from "../base/files.ts";
 import { rootDirectory } from "../base/places.ts";
 import { nowNanoseconds } from "../base/time.ts";
+import { takeQuickNotes } from "./quick_notes.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** What an event is about. */
@@ -60,10 +61,14 @@ export function emitEvent(event: NewEvent): void {
   emitEvents([event]);
 }
 
-/** As emitEvent(), for several at once, by one write. */
+/** As emitEvent(), for several at once, by one write; after those that quick execs noted. */
 export function emitEvents(events: readonly NewEvent[]): void {
   try {
-    const lines = events.map((event) => `${eventLine(event, nowNanoseconds())}\n`);
+    const noted = takeQuickNotes().map(({ nanoseconds, ...event }) =>
+      `${eventLine({ Type: "container", ...event }, nanoseconds)}\n`
+    );
+    const lines = [...noted, ...events.map((event) => `${eventLine(event, nowNanoseconds())}\n`)];
+    if (lines.length === 0) return;
     const bytes = new TextEncoder().encode(lines.join(""));
     if (append(bytes) > MAX_BYTES) rotate();
   } catch {

@@ -17,6 +17,7 @@ import { additionalGids, resolveGroups, resolveUser } from "../runtime/users.ts"
 import { readConfig } from "./container_documents.ts";
 import { newId, readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
+import { execCommand } from "./exec_words.ts";
 import { containerEvent, emitContainerEvent, emitEvents } from "./events.ts";
 import { readRegularFile } from "./root_files.ts";
 import { execFailure } from "./start_failure.ts";
@@ -99,7 +100,7 @@ export function startBy<T>(
   using door = openDoor(openCgroup(run.cgroup));
   using nothing = openAt(null, "/dev/null", O_RDWR);
   const streams = io.streams.map((fd) => fd < 0 ? nothing.raw : fd);
-  const command = execCommand(request);
+  const command = execCommand(request.args);
   const execID = request.execID ?? newId();
   const created = request.execID === undefined
     ? [containerEvent(record, `exec_create: ${command}`, { execID })]
@@ -120,11 +121,6 @@ export function startBy<T>(
     emitEvents(created);
     throw execError(error, process);
   }
-}
-
-/** The command as events have it: docker has the blank also without arguments. */
-export function execCommand({ args: [program, ...args] }: Pick<ExecRequest, "args">): string {
-  return `${program} ${args.join(" ")}`;
 }
 
 /** Which streams are to be the user's: all that are connected and no device. */

@@ -6,7 +6,9 @@ import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
 import { SIGKILL } from "../base/signals.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
+import { waitedExitCode } from "./exec_words.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
+import { wantsQuickExec } from "./quick_exec_file.ts";
 
 /** The device number of /dev/null: 1, 3. */
 const NULL_DEVICE = 0x103;
@@ -61,17 +63,20 @@ export async function execForeground(
   own.use(process.pidfd);
   stdin.started?.();
   const copied = Promise.allSettled([stdout.started?.(), stderr.started?.()]);
+  await leaveProgram(id, request);
   const status = await waitForEnd(process.pid);
   const failed = (await copied).find((copy) => copy.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const code = exitCodeOf(status);
+  const code = waitedExitCode(status);
   execEnded(id, process.execID, code);
   return code;
 }
 
-/** The exit code in a status of wait4(2), as a shell has it. */
-export function exitCodeOf(status: number): number {
-  return (status & 0x7f) === 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
+/** While the process runs: the next one starts sooner. */
+async function leaveProgram(id: string, request: ExecRequest): Promise<void> {
+  if (!wantsQuickExec(id, request)) return;
+  const { leaveQuickExec } = await import("./quick_exec.ts");
+  leaveQuickExec(id);
 }
 
 /** A stream for the process, and what to do once it runs. */

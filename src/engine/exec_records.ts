@@ -7,7 +7,8 @@ import { isAbsent, makeDirectories, namesIn, readIfThere, writeAtomic } from "..
 import { containerRunDirectory, runDirectory } from "../base/places.ts";
 import { newId } from "./containers.ts";
 import { containerEvent, emitEvents } from "./events.ts";
-import { execCommand, type ExecRequest, runningContainer } from "./exec.ts";
+import { type ExecRequest, runningContainer } from "./exec.ts";
+import { execCommand } from "./exec_words.ts";
 import { isAlive, processStartTime } from "./state.ts";
 
 /** What of a process is connected to the client that starts it. */
@@ -49,7 +50,7 @@ export function createExec(
   makeDirectories(execsDirectory(container));
   const exec = { id, container, request: { ...request, execID: id }, attach, detachKeys };
   write(exec);
-  emitEvents([containerEvent(record, `exec_create: ${execCommand(request)}`, { execID: id })]);
+  emitEvents([containerEvent(record, `exec_create: ${execCommand(request.args)}`, { execID: id })]);
   return exec;
 }
 

@@ -16,7 +16,8 @@ import { STDERR, STDOUT } from "../runtime/monitor_protocol.ts";
 import type { ClientStream } from "./attach_stream.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { execEnded, startExec } from "./exec.ts";
-import { exitCodeOf, waitForEnd, wide } from "./exec_client.ts";
+import { waitForEnd, wide } from "./exec_client.ts";
+import { waitedExitCode } from "./exec_words.ts";
 import { type ExecRecord, execsDirectory, noteExecEnd, noteExecStart } from "./exec_records.ts";
 import { writeAllAsync } from "./output_stream.ts";
 
@@ -85,7 +86,7 @@ async function onPipes(exec: ExecRecord, client: ExecClientStream): Promise<numb
   ]);
   const status = await waitForEnd(process.pid);
   await copied;
-  return exitCodeOf(status);
+  return waitedExitCode(status);
 }
 
 /** What the client sends, to the process: until the end of it, or of the process. */
@@ -125,7 +126,7 @@ async function onTerminal(exec: ExecRecord, client: ExecClientStream): Promise<n
   void takeSizes(sizes, master);
   if (attach.stdin) void type(client, master, filter);
   await copy(master, client, STDOUT);
-  return exitCodeOf(await waitForEnd(process.pid));
+  return waitedExitCode(await waitForEnd(process.pid));
 }
 
 /** What is typed, to the terminal. At the detach keys the client is let go. */

@@ -10,6 +10,7 @@ import {
 } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { checkContainerName } from "./names.ts";
+import { forgetQuickExec } from "./quick_exec_file.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /**
@@ -38,6 +39,7 @@ export async function renameContainer(reference: string, wanted: string): Promis
   writeRecord(renamed);
   undo.move();
   releaseName(old, id);
+  forgetQuickExec(id);
   emitContainerEvent(renamed, "rename", { oldName: record.Name });
 }
 

@@ -38,6 +38,7 @@ import { type Launch, launchAgain, type StartOptions } from "./launch.ts";
 import { leaveUnit } from "./leave_unit.ts";
 import { asksUserNamespace } from "./modes.ts";
 import { withNetworks } from "./network_settings.ts";
+import { forgetQuickExec } from "./quick_exec_file.ts";
 import { specOf } from "./start_plan.ts";
 import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
@@ -90,6 +91,7 @@ export async function startContainer(
   checkPreserved(record.HostConfig.Diplodock?.PreserveFds ?? 0);
   const id = record.Id;
   makeDirectories(containerRunDirectory(id), 0o700);
+  forgetQuickExec(id);
   await leaveUnit();
   await using undo = new AsyncDisposableStack();
   const takeBack = noteUntilTakenBack(undo, id);

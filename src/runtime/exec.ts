@@ -12,7 +12,7 @@ import {
   WALL,
 } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
-import { EPERM } from "../../ffi/errno.ts";
+import { EINVAL, EPERM } from "../../ffi/errno.ts";
 import { ownerSteps } from "./identity.ts";
 import { Fd, readInto } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
@@ -50,9 +50,13 @@ export interface ExecPlan extends Joined {
   /** Open files of the container's v1 cgroups: "0" written there moves the writer. */
   readonly cgroupTasks: readonly number[];
   /** What become streams 0 to 2; with a terminal they come from there. */
-  readonly streams: readonly [number, number, number];
+  readonly streams: readonly [Value, Value, Value];
   /** Those of them that become the user's: pipes and sockets; a terminal does so anyway. */
   readonly ownedStreams?: readonly number[];
+  /** Does that instead, where it is not known yet which. */
+  readonly ownStreams?: readonly Step[];
+  /** As in ProcessPlan. */
+  readonly command?: readonly Step[];
   /** The socket that receives the terminal's master. */
   readonly consoleSocket?: Value;
   /** The signal for the process when its parent dies; 0: none. */
@@ -101,9 +105,15 @@ export function insideSteps(
         ...takeTerminal(terminal.slave),
       ]
       : plan.streams.flatMap((fd, stream): Step[] =>
-        fd === stream ? [] : [{ call: "dup3", args: [fd, stream, 0], goal }]
+        fd === stream ? [] : [{
+          call: "dup3",
+          args: [fd, stream, 0],
+          goal,
+          ...(typeof fd !== "number" && { allow: [EINVAL] }), // it may be that one
+        }]
       )),
-    ...ownerSteps(withTerminal ? [0] : plan.ownedStreams ?? [], process.user.uid),
+    ...(plan.ownStreams ??
+      ownerSteps(withTerminal ? [0] : plan.ownedStreams ?? [], process.user.uid)),
     ...processSteps({
       process,
       filter: plan.filter,
@@ -113,6 +123,7 @@ export function insideSteps(
       mayDenyGroups: plan.userNamespace || plan.shared !== undefined,
       reaper: false,
       agent: plan.handover?.place,
+      command: plan.command,
     }),
   ];
 }
@@ -207,7 +218,8 @@ export function executeBy(starter: Starter, plan: ExecPlan, cgroup?: number): nu
   );
   const { consoleSocket } = plan;
   const inherited = [
-    ...[report.write.raw, hello.write.raw, plan.pidfd, ...plan.cgroupTasks, ...plan.streams],
+    ...[report.write.raw, hello.write.raw, plan.pidfd, ...plan.cgroupTasks],
+    ...plan.streams.filter((stream) => typeof stream === "number"),
     ...(cgroup === undefined ? [] : [cgroup]),
     ...(typeof consoleSocket === "number" ? [consoleSocket] : []),
     ...(plan.handover ? [plan.handover.theirs.raw] : []),

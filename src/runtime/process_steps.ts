@@ -46,7 +46,8 @@ import type { SeccompFilter } from "./seccomp_compile.ts";
 import type { Process } from "./spec_types.ts";
 
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-const NOT_HERE = [ENOENT, ENOTDIR, EACCES];
+/** One cannot execute this path: the next one of PATH is tried. */
+export const NOT_HERE = [ENOENT, ENOTDIR, EACCES];
 const SIGCHLD = 17;
 
 /** How the steps of one process tell of a failure, and end. */
@@ -85,6 +86,8 @@ export interface ProcessPlan {
   readonly pause?: Pause;
   /** Stay in the session keyring of the caller. */
   readonly sameKeyring?: boolean;
+  /** Calls execve in place of the steps for `process.args`, where these are not known yet. */
+  readonly command?: readonly Step[];
 }
 
 /** The first steps: from here a failure goes to this process's own tail. */
@@ -146,7 +149,7 @@ export function processSteps(plan: ProcessPlan): Step[] {
       ...(plan.pause?.steps(plan.report) ?? []),
       ...last,
       ...(plan.pause ? armLastWords() : []),
-      ...execSteps(process),
+      ...(plan.command ?? execSteps(process)),
       ...(plan.pause ? lastWords(process.args?.[0] ?? "") : []),
     ]),
   ];
@@ -316,7 +319,7 @@ function reaperSteps(plan: ProcessPlan, late: readonly Step[]): Step[] {
  * Ends with the exit code of a wait status: the code (bits 8 to 15), or 128 + the signal's number
  * (bits 0 to 6, bit 7 tells of a core dump). wait(2).
  */
-function endAs(status: Place): Step[] {
+export function endAs(status: Place): Step[] {
   const goal = "end as the command did";
   const code: Place = { ...status, offset: status.offset + 1 };
   const result = slot("exit code");

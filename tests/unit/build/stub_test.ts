@@ -1,8 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { stub, stubCode, type StubStart, type StubTexts } from "../../../build/stub.ts";
 import { executable } from "../../../ffi/elf.ts";
+import type { Step } from "../../../ffi/program.ts";
 import { testAssembly } from "../../lib/assembled.ts";
 import { skipUnless } from "../../lib/skip.ts";
+import { addressIn } from "../../../ffi/program.ts";
+import { PARAMETERS, withParameters } from "../../../src/runtime/quick_exec_parameters.ts";
 
 const ON_X86 = Deno.build.arch === "x86_64";
 
@@ -32,6 +35,8 @@ function run(
       quickCommands: ["run", "ps"],
       env: ["A=1"],
       ociRoot: "/nonexistent",
+      dataRoot: "/nonexistent",
+      runRoot: "/nonexistent",
       script: 'echo "script $0 $DENO_DIR"; printf "%s." "$@"',
       ...texts,
     })!;
@@ -121,6 +126,8 @@ Deno.test("stub() is undefined for a processor without code", () => {
     quickCommands: [],
     env: [],
     ociRoot: "",
+    dataRoot: "",
+    runRoot: "",
     script: "",
   };
   assertEquals(stub("riscv64", texts), undefined);
@@ -197,3 +204,101 @@ for (const [name, args, want, change] of QUICK) {
     },
   });
 }
+
+const ID = "0123456789abcdef".repeat(4);
+
+/** What the program of a quick exec tells: that it runs, as often as asked; then its parameters. */
+function execProgram(started: number, code: number): Uint8Array<ArrayBuffer> {
+  const goal = "tell";
+  const start: Step = { call: "write", args: [PARAMETERS.pipe, "!", 1], goal };
+  return withParameters({
+    steps: [
+      ...Array.from({ length: started }, () => start),
+      { call: "write", args: [1, addressIn(PARAMETERS.block), 24], goal },
+      { call: "write", args: [1, PARAMETERS.words, PARAMETERS.wordsLength], goal },
+      { call: "exit_group", args: [code], goal: "end" },
+    ],
+  });
+}
+
+/** What that program prints for these words. */
+function told(words: string[], isInteractive = false): string {
+  const text = words.map((word) => `${word}\0`).join("");
+  const numbers = new BigUint64Array([
+    BigInt(isInteractive),
+    BigInt(words[0].includes("/")),
+    BigInt(new TextEncoder().encode(text).length),
+  ]);
+  return new TextDecoder().decode(new Uint8Array(numbers.buffer)) + text;
+}
+
+const EXECS: [name: string, args: string[], want: string, change?: (file: string) => void][] = [
+  ["a command", ["one", "ls", "-l"], told(["ls", "-l"])],
+  ["empty words and many", ["one", "a", "", "", "\u00e9 "], told(["a", "", "", "\u00e9 "])],
+  ["a path", ["one", "./ls"], told(["./ls"])],
+  ["-i", ["-i", "one", "cat"], told(["cat"], true)],
+  ["an id", [ID, "ls"], told(["ls"])],
+  ["the most words", ["one", ..."x".repeat(800)], told([..."x".repeat(800)])],
+];
+const USUALLY: typeof EXECS = [
+  ["no command", ["one"], "usual"],
+  ["no container", [], "usual"],
+  ["an empty command", ["one", ""], "usual"],
+  ["a command like an option", ["one", "-x"], "usual"],
+  ["another option", ["-t", "one", "ls"], "usual"],
+  ["-i without more", ["-i"], "usual"],
+  ["a container that is not there", ["two", "ls"], "usual"],
+  ["a name with a slash", ["/one", "ls"], "usual"],
+  ["a name that leads elsewhere", ["../names/one", "ls"], "usual"],
+  ["a name that is too long", ["x".repeat(5000), "ls"], "usual"],
+  ["too long a word", ["one", "x".repeat(9000)], "usual"],
+  ["too many words", ["one", ..."x".repeat(1001)], "usual"],
+  ["a program that others may write", ["one", "ls"], "usual", (f) => Deno.chmodSync(f, 0o722)],
+  ["a program of another edition", ["one", "ls"], "usual", (file) => {
+    const bytes = Deno.readFileSync(file);
+    bytes[bytes.length - 17]++;
+    Deno.writeFileSync(file, bytes);
+  }],
+];
+for (const [name, args, want, change] of [...EXECS, ...USUALLY]) {
+  Deno.test({
+    name: `stub() ${
+      want === "usual" ? "takes the usual way" : "runs the program"
+    } for exec with ${name}`,
+    ...skipUnless(ON_X86, "the stub is x86-64 code"),
+    fn: () => assertEquals(quickExec(args, 1, 0, change), want),
+  });
+}
+
+/** What a stub prints that finds a program for container "one". */
+function quickExec(
+  args: string[],
+  started: number,
+  code: number,
+  change: (file: string) => void = () => {},
+): string {
+  const top = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(`${top}/root/names`, { recursive: true });
+    Deno.symlinkSync(ID, `${top}/root/names/one`);
+    const directory = `${top}/run/containers/${ID}`;
+    Deno.mkdirSync(directory, { recursive: true });
+    Deno.writeFileSync(`${directory}/exec`, execProgram(started, code), { mode: 0o700 });
+    change(`${directory}/exec`);
+    const env = { DIPLODOCK_ROOT: `${top}/root`, DIPLODOCK_RUN: `${top}/run` };
+    return run({ argv: ["sh", "-c", "printf usual"] }, ["exec", ...args], env);
+  } finally {
+    Deno.removeSync(top, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "stub() takes the usual way when the program has started nothing, or took it back",
+  ...skipUnless(ON_X86, "the stub is x86-64 code"),
+  fn() {
+    for (const started of [0, 2]) {
+      assertEquals(quickExec(["one", "ls"], started, 1), `${told(["ls"])}usual`);
+    }
+    assertEquals(quickExec(["one", "ls"], 1, 1), told(["ls"]));
+  },
+});

@@ -1,0 +1,78 @@
+/**
+ * Leaves the program of a quick exec beside a running container (src/runtime/quick_exec.ts): the
+ * first exec without options does, and the next ones find it.
+ */
+import { isAbsent, readIfThere } from "../base/files.ts";
+import { directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
+import { type ExpectedFile, quickExecFile } from "../runtime/quick_exec.ts";
+import { containerEvent } from "./events.ts";
+import { execPlan, type ExecRequest, processOf, readBundle, runningContainer } from "./exec.ts";
+import { quickExecPath } from "./quick_exec_file.ts";
+import { quickNotesPath } from "./quick_notes.ts";
+import { isAlive, type RunState } from "./state.ts";
+
+/** What the program can do: any command, as the container's own user. */
+const PLAIN: ExecRequest = {
+  args: ["command"],
+  env: [],
+  user: "",
+  workingDir: "",
+  tty: false,
+  privileged: false,
+};
+
+/** Leaves the program beside container `id`, which runs. */
+export function leaveQuickExec(id: string): void {
+  const { record, run } = runningContainer(id);
+  const expected = expectedFiles(id, run);
+  if (expected === undefined) return;
+  const spec = readBundle(id);
+  const { process, filter, userNamespace } = execPlan(
+    spec,
+    processOf(spec, PLAIN, run, []),
+    false,
+    { pidfd: -1, cgroupTasks: [], streams: [0, 1, 2], deathSignal: 0 },
+  );
+  const cgroup = openCgroup(run.cgroup);
+  const { id: ID, attributes } = containerEvent(record, "");
+  write(
+    quickExecPath(id),
+    quickExecFile({
+      exec: { process, userNamespace, ...(filter && { filter }) },
+      pid: run.pid,
+      expected,
+      tasks: cgroup.directories.filter(({ version }) => version === 1)
+        .map(({ directory }) => `${directory}/tasks`),
+      into: cgroup.directories.find(({ version }) => version === 2)?.directory,
+      notes: { path: quickNotesPath(), document: JSON.stringify({ ID, attributes }) },
+    }),
+  );
+}
+
+/** By what the program knows the container; undefined where it could not. */
+function expectedFiles(id: string, run: RunState): ExpectedFile[] | undefined {
+  const path = `/proc/${run.pid}/cgroup`;
+  const text = readIfThere(path);
+  // No other container's first process has this id in the names of its cgroups.
+  if (text === undefined || !text.includes(id) || !isAlive(run.pid, run.startTime)) {
+    return undefined;
+  }
+  const cgroup = openCgroup(run.cgroup);
+  const freezer = directoryOf(cgroup, "freezer");
+  if (freezer === undefined) return [{ path, text }];
+  const state = cgroup.version === 2
+    ? { path: `${freezer}/cgroup.freeze`, text: "0\n" }
+    : { path: `${freezer}/freezer.state`, text: "THAWED\n" };
+  return [{ path, text }, state];
+}
+
+/** Whole or not at all; the container's run may have ended meanwhile. */
+function write(path: string, bytes: Uint8Array<ArrayBuffer>): void {
+  const temporary = `${path}.${Deno.pid}`;
+  try {
+    Deno.writeFileSync(temporary, bytes, { mode: 0o700, createNew: true });
+    Deno.renameSync(temporary, path);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}
