@@ -11,6 +11,8 @@ export interface ByteStream {
   write(bytes: Bytes): Promise<void>;
   /** The same, and this thread waits: for who makes bytes without a pause. */
   writeNow(bytes: Bytes): void;
+  /** Waits a moment for the other side to take what was written. */
+  taken(): Promise<void>;
   /** Ends the connection in both directions. */
   end(): void;
   /** Resolves when nobody will read what is written. */

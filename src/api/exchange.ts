@@ -164,7 +164,11 @@ export class Exchange {
       : headBytes(101, { "Content-Type": type, Connection: "Upgrade", Upgrade: "tcp" });
     await this.body.skip();
     await stream.write(head);
+    // Clients that read the head through a buffer, as docker's library for Python does, lose what
+    // comes with it.
+    await stream.taken();
     return {
+      taken: () => stream.taken(),
       read: () => reader.some(1 << 17),
       write: (bytes) => stream.write(bytes),
       writeNow: (bytes) => stream.writeNow(bytes),

@@ -7,6 +7,9 @@ import { poll, pollNow } from "../../ffi/poll.ts";
 
 const SHUT_RDWR = 2;
 const PIECE_BYTES = 128 * 1024;
+const SIOCOUTQ = 0x5411;
+/** Who takes longer does not read yet. */
+const TAKEN_MS = 300;
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -65,6 +68,19 @@ export class Connection {
       if (written >= 0) at += written;
       else if (written === -EAGAIN) pollNow([{ fd: this.output.raw, events: POLLOUT }], -1);
       else if (written !== -EINTR) throw new Deno.errors.BrokenPipe("the client has gone");
+    }
+  }
+
+  /**
+   * Waits a moment for the client to take what was written, so that it does not get that and what
+   * comes next by one read. unix(7), SIOCOUTQ; a pipe does not tell, and is not waited for.
+   */
+  async taken(): Promise<void> {
+    const left = new Uint8Array(4);
+    const end = performance.now() + TAKEN_MS;
+    while (sys("ioctl", this.output.raw, SIOCOUTQ, left) === 0 && left.some((byte) => byte > 0)) {
+      if (performance.now() > end) return;
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ApiService } from "../lib/api_service.ts";
 import { waitFor } from "../lib/engine.ts";
 import { PseudoTerminal } from "../lib/pseudo_terminal.ts";
+import { RawClient } from "../lib/raw_http.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
 const service = new ApiService();
@@ -112,6 +113,23 @@ test("docker exec: streams, stdin, exit codes, a terminal, and without a client"
   terminal.type("\n");
   assertEquals((await child.status).code, 2);
   assertEquals(await service.ok("inspect", "-f", "{{json .ExecIDs}} {{.Id}}", "box"), `null ${id}`);
+});
+
+test("what a command of exec prints does not come with the head of the answer", async () => {
+  using http = new RawClient(service.socket);
+  const wish = new TextEncoder().encode('{"AttachStdout":true,"Cmd":["echo","out"]}');
+  const made = await http.ask("POST", "/v1.41/containers/box/exec", wish);
+  const { Id } = JSON.parse(new TextDecoder().decode(made.body));
+  using connection = await Deno.connect({ transport: "unix", path: service.socket });
+  const request = `POST /v1.41/exec/${Id}/start HTTP/1.1\r\nHost: d\r\nContent-Length: 2\r\n\r\n{}`;
+  await connection.write(new TextEncoder().encode(request));
+  // A client that is slow to read, and then reads as much as there is.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const bytes = new Uint8Array(65536);
+  const read = async () =>
+    new TextDecoder().decode(bytes.subarray(0, await connection.read(bytes) ?? 0));
+  assertMatch(await read(), /^HTTP.*\r\n\r\n$/s);
+  assertEquals(await read(), "\x01\0\0\0\0\0\0\x04out\n");
 });
 
 test("a command of exec goes on when its client is killed", async () => {

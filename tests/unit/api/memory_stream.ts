@@ -24,6 +24,10 @@ export class MemoryStream implements ByteStream {
     this.#written += new TextDecoder().decode(bytes);
   }
 
+  taken(): Promise<void> {
+    return Promise.resolve();
+  }
+
   end(): void {
     this.#parts.length = 0;
   }
