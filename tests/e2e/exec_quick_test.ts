@@ -9,8 +9,8 @@ import { isRoot, skipUnless } from "../lib/skip.ts";
 const engine = new Engine();
 const box = engine.rootfs("box", (root) => {
   for (const name of ["sed", "seq"]) Deno.symlinkSync("busybox", `${root}/bin/${name}`);
-  Deno.mkdirSync(`${root}/work`);
-  Deno.writeTextFileSync(`${root}/work/script`, '#!/bin/sh\necho $0 "$@"\n', { mode: 0o755 });
+  Deno.mkdirSync(`${root}/job`);
+  Deno.writeTextFileSync(`${root}/job/script`, '#!/bin/sh\necho $0 "$@"\n', { mode: 0o755 });
   Deno.writeTextFileSync(`${root}/bin/text`, "no program\n", { mode: 0o755 });
   Deno.writeTextFileSync(`${root}/bin/closed`, "", { mode: 0o644 });
 });
@@ -56,8 +56,8 @@ test("is our file itself, and a program of a few pages", async () => {
   await waitFor(() => inside() !== "");
   assertEquals(Deno.readLinkSync(`/proc/${child.pid}/exe`), Deno.realPathSync(PROGRAM));
   const [pid] = inside().split(" ");
-  assertEquals(Deno.readTextFileSync(`/proc/${pid}/environ`), "");
   await waitFor(() => Deno.readTextFileSync(`/proc/${pid}/comm`) === "diplodock-exec\n");
+  assertEquals(Deno.readTextFileSync(`/proc/${pid}/environ`), "");
   child.kill("SIGTERM");
   assertEquals((await child.output()).code, 143);
 });
@@ -71,10 +71,10 @@ const COMMANDS: string[][] = [
   ["nothere"],
   ["/bin/nothere", "x"],
   ["closed"],
-  ["/work"],
+  ["/job"],
   ["text"],
   ["./script", "1", "2"],
-  ["/work/script"],
+  ["/job/script"],
   ["env"],
   ["id"],
   ["pwd"],
@@ -86,12 +86,12 @@ const COMMANDS: string[][] = [
   ["sh", "-c", "ls -ld /proc/$$/fd/0 | sed 's/.*-> //'"],
 ];
 const CONTAINERS: [name: string, flags: string[]][] = [
-  ["a usual container", ["-w", "/work", "-e", "MINE=1 2"]],
+  ["a usual container", ["-w", "/job", "-e", "MINE=1 2"]],
   [
     "an ordinary user's",
     [
       "-w",
-      "/work",
+      "/job",
       "-u",
       "5:6",
       "--group-add",
@@ -102,9 +102,9 @@ const CONTAINERS: [name: string, flags: string[]][] = [
       "nofile=99",
     ],
   ],
-  ["a privileged one", ["-w", "/work", "--privileged", "--oom-score-adj", "77"]],
+  ["a privileged one", ["-w", "/job", "--privileged", "--oom-score-adj", "77"]],
   ["one without rights", [
-    ...["-w", "/work", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--read-only"],
+    ...["-w", "/job", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--read-only"],
     ...["--cgroupns", "host", "--pid", "host"],
   ]],
 ];
@@ -112,7 +112,7 @@ for (const [name, flags] of CONTAINERS) {
   test(`does in ${name} what the usual way does`, async () => {
     const id = await prepared(...flags);
     for (const command of COMMANDS) {
-      const usual = await engine.dd("exec", "-w", "/work", id, ...command);
+      const usual = await engine.dd("exec", "-w", "/job", id, ...command);
       assertEquals(await engine.dd("exec", id, ...command), usual, command.join(" "));
     }
     await engine.ok("rm", "-f", id);
