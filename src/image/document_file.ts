@@ -4,7 +4,16 @@ import { readIfThere } from "../base/files.ts";
 
 /** The value in `path`; undefined without a file. Throws UserError saying what is lost, and `remedy`. */
 export function readDocumentFile<T>(path: string, what: string, remedy: string): T | undefined {
-  const text = readIfThere(path);
+  return parseDocument(readIfThere(path), path, what, remedy);
+}
+
+/** The same of `text`, which is that of `path`. */
+export function parseDocument<T>(
+  text: string | undefined,
+  path: string,
+  what: string,
+  remedy: string,
+): T | undefined {
   if (text === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(text);

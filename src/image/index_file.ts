@@ -1,7 +1,7 @@
 /** The layout's index.json: which names there are and what they mean. Free of `node:` imports. */
-import { writeAtomic } from "../base/files.ts";
 import { type Digest, isDigest } from "./digest.ts";
-import { readDocumentFile } from "./document_file.ts";
+import { parseDocument } from "./document_file.ts";
+import { readIndexText, replaceIndex } from "./index_replacement.ts";
 import { lockBriefly } from "./locks.ts";
 import type { Store } from "./store.ts";
 import { type Descriptor, type Index, OCI_INDEX } from "./types.ts";
@@ -29,8 +29,9 @@ function entryOf(descriptor: Descriptor): IndexEntry | undefined {
 
 function readIndex(store: Store): Index {
   const remedy = "restore the file, or remove it and pull or load the images again";
-  const index = readDocumentFile<Index>(store.index, "the list of images", remedy) ??
-    { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
+  const index =
+    parseDocument<Index>(readIndexText(store), store.index, "the list of images", remedy) ??
+      { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] };
   // An entry that tells of no document is nobody's.
   const manifests = Array.from(index.manifests ?? [])
     .filter((entry) => typeof entry?.digest === "string" && isDigest(entry.digest));
@@ -72,7 +73,7 @@ export function updateEntries<T>(
   }
   const foreign = index.manifests.filter((manifest) => entryOf(manifest) === undefined);
   index.manifests = [...foreign, ...entries.map(descriptorOf)];
-  writeAtomic(store.index, JSON.stringify(index), true);
+  replaceIndex(store, JSON.stringify(index));
   return result;
 }
 

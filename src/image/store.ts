@@ -3,6 +3,7 @@
  *
  * ```
  * <root>/images/oci-layout index.json blobs/sha256/<hex>   an OCI image-layout
+ *        images/index.flushed.json    the list before it was last changed, for a power cut
  *        images/records/<id>.json     what run and images need of an image, read at once
  *        images/parts/<hex>           interrupted downloads
  *        images/unsynced/<boot>.<minute>/… marks of what was written but not yet flushed
@@ -33,6 +34,10 @@ export class Store {
   }
   get index(): string {
     return `${this.images}/index.json`;
+  }
+  /** An earlier version of it that is on the disk. */
+  get flushedIndex(): string {
+    return `${this.images}/index.flushed.json`;
   }
   get parts(): string {
     return `${this.images}/parts`;
