@@ -134,7 +134,8 @@ execute:
 
 # Only r12 to r15, rbx and r8 are needed afterwards. What is kept below rbp: 8 r8, 16 the verb or
 # whether there was -i, 24 the program's size, 32 its descriptor; for exec 40 the command's words,
-# 48 a pipe, 56 the old signal mask, 64 the address of the parameters, 72 their place in the file.
+# 48 a pipe, 56 the old signal mask, 64 the address of the parameters, 72 their place in the file, 80
+# the length of the container's name.
 quick:  mov     rbp, rsp
         push    r8
         sub     rsp, 72
@@ -238,6 +239,7 @@ exec:   add     r9, 8
 40:     inc     ecx
         cmp     byte ptr [rdx + rcx], 0
         jne     40b
+        mov     [rbp - 80], rcx
         cmp     ecx, 64                 # the length of an id
         je      41f
         lea     rdi, [rip + data_variable]
@@ -253,7 +255,7 @@ exec:   add     r9, 8
         mov     eax, 89
         syscall
         cmp     eax, 64
-        jne     give_up
+        jne     shortened
         lea     rdx, [rsp + 4608]
         mov     byte ptr [rdx + 64], 0
 41:     lea     rdi, [rip + run_variable]
@@ -447,6 +449,68 @@ become: mov     edi, [rbp - 32]         # execveat(memory, "", argv, environment
         mov     edi, 1
         mov     eax, 60                 # exit
         syscall
+
+# The name may be how an id begins, as ps prints it: of a container that runs, and of one only.
+shortened:
+        cmp     qword ptr [rbp - 80], 12
+        jne     give_up
+        mov     rdx, [rbp - 40]
+        mov     rdx, [rdx - 8]          # the word before the command
+        lea     rdi, [rip + run_variable]
+        mov     r10, [r15 + 80]         # run_root
+        call    place
+        lea     rsi, [rip + containers_word]
+        call    component
+        mov     rdi, -100               # openat(AT_FDCWD, path, O_DIRECTORY | O_CLOEXEC)
+        mov     rsi, rsp
+        push    rdx
+        mov     edx, 0x90000
+        mov     eax, 257
+        syscall
+        pop     rdx
+        test    eax, eax
+        js      give_up
+        mov     r9, rax
+        lea     r10, [rsp + 4608]       # the id: none yet
+        mov     byte ptr [r10], 0
+        sub     rsp, 4096
+58:     mov     edi, r9d                # getdents64
+        mov     rsi, rsp
+        push    rdx
+        mov     edx, 4096
+        mov     eax, 217
+        syscall
+        pop     rdx
+        test    eax, eax
+        js      give_up
+        jz      61f
+        lea     r8, [rsp + rax]
+        mov     rsi, rsp
+59:     cmp     rsi, r8
+        jae     58b
+        movzx   eax, word ptr [rsi + 16] # the entry's length; its name begins at 19
+        mov     rcx, [rsi + 19]
+        cmp     rcx, [rdx]
+        jne     60f
+        mov     ecx, [rsi + 27]
+        cmp     ecx, [rdx + 8]
+        jne     60f
+        cmp     byte ptr [r10], 0
+        jne     give_up
+        mov     r11, rsi
+        add     rsi, 19
+        mov     rdi, r10
+        mov     ecx, 64
+        rep     movsb
+        mov     rsi, r11
+60:     add     rsi, rax
+        jmp     59b
+61:     add     rsp, 4096
+        mov     rdx, r10
+        mov     byte ptr [rdx + 64], 0
+        cmp     byte ptr [rdx], 0
+        jne     41b
+        jmp     give_up
 
 give_up:
         mov     r8, [rbp - 8]

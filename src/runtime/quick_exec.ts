@@ -37,7 +37,7 @@ import { SIGKILL } from "../base/signals.ts";
 import { type ExecPlan, insideSteps, joinContainer } from "./exec.ts";
 import { launcherProgram } from "./launcher.ts";
 import { candidates, endAs, type Failure, NOT_HERE, tailSteps } from "./process_steps.ts";
-import { noteSteps, type QuickNotes } from "./quick_exec_notes.ts";
+import { fewNotesSteps, noteSteps, type QuickNotes } from "./quick_exec_notes.ts";
 import { PARAMETERS, withParameters } from "./quick_exec_parameters.ts";
 import { copySteps, OUTPUTS, refusalSteps } from "./quick_exec_copy.ts";
 import {
@@ -156,10 +156,11 @@ function beginning(): Step[] {
 }
 
 /** The container is there, the same one, and not frozen. */
-function containerSteps({ pid, expected }: QuickExecPlan): Step[] {
+function containerSteps({ pid, expected, notes }: QuickExecPlan): Step[] {
   return [
     { call: "pidfd_open", args: [pid, 0], goal: "find the container's process" },
     ...expected.flatMap(expectSteps),
+    ...fewNotesSteps(notes),
     { call: "openat", args: [AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0], goal: "open null" },
   ];
 }

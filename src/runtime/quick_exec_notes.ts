@@ -6,11 +6,20 @@
  * and i64 nanoseconds since 1970, 32 bytes of id, i64 wait status; the words, each with a 0; the
  * document.
  */
-import { AT_FDCWD, LOCK_SH, O_APPEND, O_CLOEXEC, O_CREAT, O_WRONLY } from "../../ffi/constants.ts";
+import {
+  AT_FDCWD,
+  LOCK_SH,
+  O_APPEND,
+  O_CLOEXEC,
+  O_CREAT,
+  O_WRONLY,
+  SEEK_END,
+} from "../../ffi/constants.ts";
 import {
   addressIn,
   assign,
   block,
+  goTo,
   type Place,
   placeIn,
   slot,
@@ -20,6 +29,8 @@ import {
 const STARTED = 1, DIED = 2;
 const HEAD_BYTES = 5 * 8 + 32 + 8;
 const CLOCK_REALTIME = 0;
+/** A file as long as this is first made events of, by the usual way. */
+const MOST_BYTES = 256 << 10;
 
 /** Where records go, and what is in each. */
 export interface QuickNotes {
@@ -38,6 +49,24 @@ export interface QuickNote {
   /** Empty if it died. */
   readonly words: readonly string[];
   readonly document: string;
+}
+
+/** Fails where there are so many notes that somebody has to make events of them. */
+export function fewNotesSteps({ path }: QuickNotes): Step[] {
+  const goal = "look at the notes", file = slot("notes"), size = slot("size");
+  return [
+    {
+      call: "openat",
+      args: [AT_FDCWD, path, O_CLOEXEC, 0],
+      goal,
+      result: file,
+      onNegative: "@quick.few notes",
+    },
+    { call: "lseek", args: [file, 0, SEEK_END], goal, result: size },
+    { call: "close", args: [file], goal },
+    { call: "subtract", args: [size, MOST_BYTES], goal, onNegative: "next", onPositive: "fail" },
+    { ...goTo("next"), label: "quick.few notes" },
+  ];
 }
 
 /** Steps that note the start and the end. `words`: where they are. Failures are passed over. */

@@ -197,6 +197,16 @@ test("tells the events that the usual way tells, in the order of what happened",
   assertEquals(times, times.toSorted());
 });
 
+test("leaves it to the usual way to make events of many notes", async () => {
+  const id = await prepared();
+  const notes = `${engine.root}/execs.log`;
+  Deno.writeFileSync(notes, new Uint8Array(300_000));
+  assertEquals(await engine.ok("exec", id, "echo", "usual"), "usual");
+  assertEquals(Deno.statSync(notes).size, 0);
+  assertEquals(await engine.ok("exec", id, "echo", "quick"), "quick");
+  assert(Deno.statSync(notes).size > 0);
+});
+
 test("is seen by who follows events", async () => {
   const id = await prepared();
   const child = engine.spawn(["events", "--filter", "event=exec_die", "--format", "{{.Action}}"]);

@@ -206,6 +206,8 @@ for (const [name, args, want, change] of QUICK) {
 }
 
 const ID = "0123456789abcdef".repeat(4);
+/** As `ps` prints it. */
+const SHORT = ID.slice(0, 12);
 
 /** What the program of a quick exec tells: that it runs, as often as asked; then its parameters. */
 function execProgram(started: number, code: number): Uint8Array<ArrayBuffer> {
@@ -238,6 +240,7 @@ const EXECS: [name: string, args: string[], want: string, change?: (file: string
   ["a path", ["one", "./ls"], told(["./ls"])],
   ["-i", ["-i", "one", "cat"], told(["cat"], true)],
   ["an id", [ID, "ls"], told(["ls"])],
+  ["the beginning of an id", [SHORT, "ls"], told(["ls"])],
   ["the most words", ["one", ..."x".repeat(800)], told([..."x".repeat(800)])],
 ];
 const USUALLY: typeof EXECS = [
@@ -248,6 +251,11 @@ const USUALLY: typeof EXECS = [
   ["another option", ["-t", "one", "ls"], "usual"],
   ["-i without more", ["-i"], "usual"],
   ["a container that is not there", ["two", "ls"], "usual"],
+  ["a shorter beginning of an id", [ID.slice(0, 11), "ls"], "usual"],
+  ["how no id begins", ["ba9876543210", "ls"], "usual"],
+  ["how two ids begin", [SHORT, "ls"], "usual", (file) => {
+    Deno.mkdirSync(file.replace(`${ID}/exec`, SHORT.padEnd(64, "0")));
+  }],
   ["a name with a slash", ["/one", "ls"], "usual"],
   ["a name that leads elsewhere", ["../names/one", "ls"], "usual"],
   ["a name that is too long", ["x".repeat(5000), "ls"], "usual"],
@@ -283,6 +291,9 @@ function quickExec(
     Deno.symlinkSync(ID, `${top}/root/names/one`);
     const directory = `${top}/run/containers/${ID}`;
     Deno.mkdirSync(directory, { recursive: true });
+    for (let i = 0; i < 99; i++) {
+      Deno.mkdirSync(`${top}/run/containers/${`${i}`.padStart(64, "f")}`);
+    }
     Deno.writeFileSync(`${directory}/exec`, execProgram(started, code), { mode: 0o700 });
     change(`${directory}/exec`);
     const env = { DIPLODOCK_ROOT: `${top}/root`, DIPLODOCK_RUN: `${top}/run` };
