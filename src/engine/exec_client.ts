@@ -76,7 +76,11 @@ export async function execForeground(
 async function leaveProgram(id: string, request: ExecRequest): Promise<void> {
   if (!wantsQuickExec(id, request)) return;
   const { leaveQuickExec } = await import("./quick_exec.ts");
-  leaveQuickExec(id);
+  try {
+    leaveQuickExec(id);
+  } catch {
+    // The disk is full, or the process has ended its container: that is no failure of the process.
+  }
 }
 
 /** A stream for the process, and what to do once it runs. */

@@ -2,12 +2,13 @@
  * Leaves the program of a quick exec beside a running container (src/runtime/quick_exec.ts): the
  * first exec without options does, and the next ones find it.
  */
-import { isAbsent, readIfThere } from "../base/files.ts";
+import { readIfThere, removeIfThere } from "../base/files.ts";
 import { directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
 import { type ExpectedFile, quickExecFile } from "../runtime/quick_exec.ts";
+import { readRecord } from "./containers.ts";
 import { containerEvent } from "./events.ts";
 import { execPlan, type ExecRequest, processOf, readBundle, runningContainer } from "./exec.ts";
-import { quickExecPath } from "./quick_exec_file.ts";
+import { forgetQuickExec, quickExecPath } from "./quick_exec_file.ts";
 import { quickNotesPath } from "./quick_notes.ts";
 import { isAlive, type RunState } from "./state.ts";
 
@@ -21,7 +22,7 @@ const PLAIN: ExecRequest = {
   privileged: false,
 };
 
-/** Leaves the program beside container `id`, which runs. */
+/** Leaves the program beside container `id`. Throws what kept it from that; then there is none. */
 export function leaveQuickExec(id: string): void {
   const { record, run } = runningContainer(id);
   const expected = expectedFiles(id, run);
@@ -34,9 +35,10 @@ export function leaveQuickExec(id: string): void {
     { pidfd: -1, cgroupTasks: [], streams: [0, 1, 2], deathSignal: 0 },
   );
   const cgroup = openCgroup(run.cgroup);
+  const path = quickExecPath(id);
   const { id: ID, attributes } = containerEvent(record, "");
   write(
-    quickExecPath(id),
+    path,
     quickExecFile({
       exec: { process, userNamespace, ...(filter && { filter }) },
       pid: run.pid,
@@ -47,6 +49,8 @@ export function leaveQuickExec(id: string): void {
       notes: { path: quickNotesPath(), document: JSON.stringify({ ID, attributes }) },
     }),
   );
+  // It tells the name: a rename that saw no program yet has not removed it.
+  if (readRecord(id).Name !== record.Name) forgetQuickExec(id);
 }
 
 /** By what the program knows the container; undefined where it could not. */
@@ -66,13 +70,14 @@ function expectedFiles(id: string, run: RunState): ExpectedFile[] | undefined {
   return [{ path, text }, state];
 }
 
-/** Whole or not at all; the container's run may have ended meanwhile. */
+/** Whole or not at all. */
 function write(path: string, bytes: Uint8Array<ArrayBuffer>): void {
   const temporary = `${path}.${Deno.pid}`;
   try {
-    Deno.writeFileSync(temporary, bytes, { mode: 0o700, createNew: true });
+    Deno.writeFileSync(temporary, bytes, { mode: 0o700 });
     Deno.renameSync(temporary, path);
   } catch (error) {
-    if (!isAbsent(error)) throw error;
+    removeIfThere(temporary);
+    throw error;
   }
 }

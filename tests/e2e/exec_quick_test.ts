@@ -3,6 +3,7 @@
  * has to do what the usual way does, which any option leads to.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { sys } from "../../ffi/libc.ts";
 import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
@@ -195,6 +196,24 @@ test("tells the events that the usual way tells, in the order of what happened",
   assertEquals(new Set(ids).size, 2);
   const times = events.map(({ timeNano }) => timeNano);
   assertEquals(times, times.toSorted());
+});
+
+test("is left away where there is no room for its program", async () => {
+  const directory = `${engine.run}/containers`;
+  Deno.mkdirSync(directory, { recursive: true });
+  assertEquals(sys("mount", "tmpfs", directory, "tmpfs", 0, "size=64k"), 0);
+  try {
+    const id = await engine.background("--rootfs", `${box}:O`, "/bin/sleep", "100000");
+    assertEquals((await engine.dd("exec", id, "sh", "-c", "exit 3")).code, 3);
+    assert(!hasQuickExec(id));
+    assertEquals(
+      Deno.readDirSync(`${directory}/${id}`).filter(({ name }) => /^exec/.test(name)).toArray(),
+      [],
+    );
+    await engine.ok("rm", "-f", id);
+  } finally {
+    sys("umount2", directory, 2);
+  }
 });
 
 test("leaves it to the usual way to make events of many notes", async () => {
