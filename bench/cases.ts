@@ -176,21 +176,22 @@ const START_MANY: Case = {
   goals: { docker: 0.5 },
   runs: 1,
   engines: ["diplodock", "docker"],
-  prepare: (engine) => {
-    const names = Array.from({ length: 50 }, freshName);
-    return Promise.resolve({
+  prepare: (engine) =>
+    Promise.resolve({
       sample: async () => {
+        const names = Array.from({ length: 50 }, freshName);
         const start = performance.now();
         await Promise.all(
           names.map((name) =>
             timeCall(call(engine, "run", "-d", "--name", name, SMALL_IMAGE, "/bin/sleep", "10000"))
           ),
         );
-        return performance.now() - start;
+        const elapsedMs = performance.now() - start;
+        await quietly(engine, "rm", "-f", ...names);
+        return elapsedMs;
       },
-      end: () => quietly(engine, "rm", "-f", ...names),
-    });
-  },
+      end: () => Promise.resolve(),
+    }),
 };
 
 const LOAD: Case = {

@@ -42,7 +42,9 @@ async function diplodock(work: string): Promise<Engine> {
   const program = Deno.env.get("DIPLODOCK_BIN") ?? await Deno.realPath(PROGRAM);
   const env = { DIPLODOCK_ROOT: `${work}/diplodock`, DIPLODOCK_RUN: `${work}/diplodock-run` };
   const version = await firstLine([program, "--version"]);
-  return { name: "diplodock", argv: [program], env, version, stop: nothing };
+  // Bridges and rules outlive a store that is removed.
+  const stop = async () => void await output([program, "system", "reset", "--force"], env);
+  return { name: "diplodock", argv: [program], env, version, stop };
 }
 
 /** Starts a dockerd of our own: its socket, its data, its containerd are all below `work`. */
