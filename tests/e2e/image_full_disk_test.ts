@@ -34,7 +34,7 @@ function smallBox(megabytes: number): ImageBox & Disposable {
 }
 
 /** The last: what comes is unpacked as it comes, and so much was still free then. */
-const NO_ROOM = /no space left on device|ENOSPC|less than 5% of the free disk space/;
+const NO_ROOM = /no space left on device|ENOSPC|less than 5% of the free disk space/i;
 
 Deno.test({
   name: "load, import, pull and save tell of a full disk and leave nothing half-made",
