@@ -3,15 +3,20 @@
 let count = 0;
 
 /**
- * Replaces `path` by `text`: written under a temporary name, renamed. With `durable` the bytes
+ * Replaces `path` by `content`: written under a temporary name, renamed. With `durable` the bytes
  * are on the disk before the name is, so that a power cut leaves the old text or the new one.
  */
-export function writeAtomic(path: string, text: string, durable = false, mode = 0o600): void {
+export function writeAtomic(
+  path: string,
+  content: string | Uint8Array<ArrayBuffer>,
+  durable = false,
+  mode = 0o600,
+): void {
   const temporary = `${path}.tmp-${Deno.pid}-${count++}`;
   try {
     const file = Deno.openSync(temporary, { write: true, createNew: true, mode });
     try {
-      const bytes = new TextEncoder().encode(text);
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
       for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
       if (durable) file.syncSync();
     } finally {

@@ -40,3 +40,16 @@ function numberOf(upper: string): number | undefined {
   const number = end === "MIN" ? RTMIN + Number(distance) : RTMAX - Number(distance);
   return number >= RTMIN && number <= RTMAX ? number : undefined;
 }
+
+/**
+ * Signals that `exec` passes on to its process, as does the head of our executable
+ * (build/stub_x86_64.s). SIGKILL reaches it as its death signal.
+ */
+export const PASSED_ON: readonly (readonly [Deno.Signal, number])[] = [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+  ["SIGHUP", 1],
+  ["SIGQUIT", 3],
+  ["SIGUSR1", 10],
+  ["SIGUSR2", 12],
+];

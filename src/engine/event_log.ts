@@ -1,7 +1,7 @@
 /** Reads the log of events, and follows it. */
 import { readIfThere } from "../base/files.ts";
 import { nowNanoseconds } from "../base/time.ts";
-import { emitEvents, eventLogPath, oldEventLogPath } from "./events.ts";
+import { emitNoted, eventLogPath, oldEventLogPath } from "./events.ts";
 
 /** An event as it was logged. */
 export interface LoggedEvent {
@@ -97,7 +97,7 @@ export async function followEvents(
   // Watched before it is read, so that nothing falls between.
   const left = until === undefined ? undefined : Number((until - nowNanoseconds()) / 1_000_000n);
   if (left !== undefined && left <= 0) {
-    emitEvents([]);
+    emitNoted();
     await pass((readIfThere(oldEventLogPath()) ?? "").split("\n"));
     return await pass((readIfThere(eventLogPath()) ?? "").split("\n"));
   }
@@ -139,7 +139,7 @@ class LogReader implements Disposable {
 
   /** The whole lines that were not read yet. */
   read(): string[] {
-    emitEvents([]);
+    emitNoted();
     const lines: string[] = [];
     for (;;) {
       this.#file ??= open();

@@ -65,7 +65,7 @@ export function emitEvent(event: NewEvent): void {
 export function emitEvents(events: readonly NewEvent[]): void {
   try {
     const noted = takeQuickNotes().map(({ nanoseconds, ...event }) =>
-      `${eventLine({ Type: "container", ...event }, nanoseconds)}\n`
+      `${eventLine(event, nanoseconds)}\n`
     );
     const lines = [...noted, ...events.map((event) => `${eventLine(event, nowNanoseconds())}\n`)];
     if (lines.length === 0) return;
@@ -74,6 +74,11 @@ export function emitEvents(events: readonly NewEvent[]): void {
   } catch {
     // The event is lost; what happened has happened.
   }
+}
+
+/** Makes events of what quick execs noted: for who is about to read the log. */
+export function emitNoted(): void {
+  emitEvents([]);
 }
 
 /** What happened to a container, with the attributes docker gives: labels, image, name. */

@@ -4,7 +4,7 @@ import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
-import { SIGKILL } from "../base/signals.ts";
+import { PASSED_ON, SIGKILL } from "../base/signals.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
 import { waitedExitCode } from "./exec_words.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
@@ -21,16 +21,6 @@ export interface ExecClient {
   readonly stdin: boolean;
   readonly detachKeys: string;
 }
-
-/** Signals that are passed on to the process. SIGKILL reaches it as its death signal. */
-const FORWARDED: readonly (readonly [Deno.Signal, number])[] = [
-  ["SIGINT", 2],
-  ["SIGTERM", 15],
-  ["SIGHUP", 1],
-  ["SIGQUIT", 3],
-  ["SIGUSR1", 10],
-  ["SIGUSR2", 12],
-];
 
 /** Starts the process and leaves it; it outlives this program, and its end is told all the same. */
 export async function execDetached(id: string, request: ExecRequest): Promise<number> {
@@ -154,7 +144,7 @@ async function copy(from: Fd, to: Output): Promise<void> {
 
 /** Passes on what this program gets; nothing arrives before the next await. */
 function passSignals(process: () => Fd): Disposable {
-  const remove = FORWARDED.map(([name, number]) => {
+  const remove = PASSED_ON.map(([name, number]) => {
     const pass = () => void sys("pidfd_send_signal", process().raw, number, null, 0);
     Deno.addSignalListener(name, pass);
     return () => Deno.removeSignalListener(name, pass);

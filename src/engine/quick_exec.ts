@@ -2,7 +2,8 @@
  * Leaves the program of a quick exec beside a running container (src/runtime/quick_exec.ts): the
  * first exec without options does, and the next ones find it.
  */
-import { readIfThere, removeIfThere } from "../base/files.ts";
+import { readIfThere, writeAtomic } from "../base/files.ts";
+import { doorPaths } from "../runtime/cgroup.ts";
 import { directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
 import { type ExpectedFile, quickExecFile } from "../runtime/quick_exec.ts";
 import { readRecord } from "./containers.ts";
@@ -34,21 +35,14 @@ export function leaveQuickExec(id: string): void {
     false,
     { pidfd: -1, cgroupTasks: [], streams: [0, 1, 2], deathSignal: 0 },
   );
-  const cgroup = openCgroup(run.cgroup);
-  const path = quickExecPath(id);
-  const { id: ID, attributes } = containerEvent(record, "");
-  write(
-    path,
-    quickExecFile({
-      exec: { process, userNamespace, ...(filter && { filter }) },
-      pid: run.pid,
-      expected,
-      tasks: cgroup.directories.filter(({ version }) => version === 1)
-        .map(({ directory }) => `${directory}/tasks`),
-      into: cgroup.directories.find(({ version }) => version === 2)?.directory,
-      notes: { path: quickNotesPath(), document: JSON.stringify({ ID, attributes }) },
-    }),
-  );
+  const bytes = quickExecFile({
+    exec: { process, userNamespace, ...(filter && { filter }) },
+    pid: run.pid,
+    expected,
+    doors: doorPaths(openCgroup(run.cgroup)),
+    notes: { path: quickNotesPath(), document: JSON.stringify(containerEvent(record, "")) },
+  });
+  writeAtomic(quickExecPath(id), bytes, false, 0o700);
   // It tells the name: a rename that saw no program yet has not removed it.
   if (readRecord(id).Name !== record.Name) forgetQuickExec(id);
 }
@@ -68,16 +62,4 @@ function expectedFiles(id: string, run: RunState): ExpectedFile[] | undefined {
     ? { path: `${freezer}/cgroup.freeze`, text: "0\n" }
     : { path: `${freezer}/freezer.state`, text: "THAWED\n" };
   return [{ path, text }, state];
-}
-
-/** Whole or not at all. */
-function write(path: string, bytes: Uint8Array<ArrayBuffer>): void {
-  const temporary = `${path}.${Deno.pid}`;
-  try {
-    Deno.writeFileSync(temporary, bytes, { mode: 0o700 });
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    removeIfThere(temporary);
-    throw error;
-  }
 }

@@ -4,18 +4,14 @@ import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { rootDirectory } from "../base/places.ts";
 import { parseNotes, type QuickNote } from "../runtime/quick_exec_notes.ts";
+import type { NewEvent } from "./events.ts";
 import { execCommand, waitedExitCode } from "./exec_words.ts";
 
 /** Where quick execs note what they did. */
 export const quickNotesPath = () => `${rootDirectory()}/execs.log`;
 
-/** What is an event of docker's in a note. */
-export interface NotedEvent {
-  readonly nanoseconds: bigint;
-  readonly Action: string;
-  readonly id: string;
-  readonly attributes: Readonly<Record<string, string>>;
-}
+/** An event, and when it happened. */
+export type NotedEvent = NewEvent & { readonly nanoseconds: bigint };
 
 /**
  * The events of the notes, which are then forgotten; none while somebody writes one. Costs one call
@@ -37,13 +33,13 @@ function sizeOf(file: number): number {
 }
 
 function eventsOf(note: QuickNote): NotedEvent[] {
-  const { kind, nanoseconds, id: execID, status, words, document } = note;
-  const { ID: id, attributes } = JSON.parse(document);
+  const { kind, nanoseconds, id: execID, status, words } = note;
+  const known: NewEvent = JSON.parse(note.document);
   const event = (Action: string, more = {}): NotedEvent => ({
+    ...known,
     nanoseconds,
     Action,
-    id,
-    attributes: { ...attributes, execID, ...more },
+    attributes: { ...known.attributes, execID, ...more },
   });
   if (kind === "died") return [event("exec_die", { exitCode: String(waitedExitCode(status)) })];
   const command = execCommand(words);

@@ -236,14 +236,28 @@ export function openDoor(cgroup: Cgroup): CgroupDoor {
   }
 }
 
+/** Where a process goes into a cgroup: files to write "0" to (v1), the directory to be born in (v2). */
+export interface DoorPaths {
+  readonly tasks: readonly string[];
+  readonly into: string | undefined;
+}
+
+/** The way into the cgroup, by paths. Pure. */
+export function doorPaths({ directories }: Cgroup): DoorPaths {
+  return {
+    tasks: directories.filter(({ version }) => version === 1)
+      .map(({ directory }) => `${directory}/tasks`),
+    into: directories.find(({ version }) => version === 2)?.directory,
+  };
+}
+
 function openDoors(cgroup: Cgroup): CgroupDoor {
   using undo = new DisposableStack();
-  const tasks: Fd[] = [];
-  let into: Fd | undefined;
-  for (const { version, directory } of cgroup.directories) {
-    if (version === 1) tasks.push(undo.use(openControl(`${directory}/tasks`)));
-    else into = undo.use(openAt(null, directory, O_RDONLY | O_DIRECTORY));
-  }
+  const paths = doorPaths(cgroup);
+  const tasks = paths.tasks.map((path) => undo.use(openControl(path)));
+  const into = paths.into === undefined
+    ? undefined
+    : undo.use(openAt(null, paths.into, O_RDONLY | O_DIRECTORY));
   const owned = undo.move();
   return { tasks, into, [Symbol.dispose]: () => owned.dispose() };
 }

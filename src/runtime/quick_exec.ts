@@ -33,7 +33,8 @@ import {
   TAIL,
 } from "../../ffi/program.ts";
 import { cloneArgs } from "../../ffi/spawn.ts";
-import { SIGKILL } from "../base/signals.ts";
+import { PASSED_ON, SIGKILL } from "../base/signals.ts";
+import type { DoorPaths } from "./cgroup.ts";
 import { type ExecPlan, insideSteps, joinContainer } from "./exec.ts";
 import { launcherProgram } from "./launcher.ts";
 import { candidates, endAs, type Failure, NOT_HERE, tailSteps } from "./process_steps.ts";
@@ -64,9 +65,7 @@ export interface QuickExecPlan {
   /** The container's first process. */
   readonly pid: number;
   readonly expected: readonly ExpectedFile[];
-  /** Files of the v1 cgroups to enter, and the directory of the v2 one. */
-  readonly tasks: readonly string[];
-  readonly into: string | undefined;
+  readonly doors: DoorPaths;
   readonly notes: QuickNotes;
 }
 
@@ -79,8 +78,6 @@ const FIRST_DOOR = 15;
 const FAILED = "quick.failed", NOT_STARTED = "quick.not started", LOST = "quick.lost";
 const LOST_TEXT = "Cannot watch over the command: it was ended\n";
 const LOST_CODE = 125;
-/** HUP, INT, QUIT, USR1, USR2, TERM: what the head passes on. */
-const PASSED = [1, 2, 3, 10, 12, 15];
 
 /** The file for the head. Pure. */
 export function quickExecFile(plan: QuickExecPlan): Uint8Array<ArrayBuffer> {
@@ -92,7 +89,7 @@ export function quickExecProgram(plan: QuickExecPlan): Program {
   const pid = slot("process"), pidfd = slot("pidfd");
   const status = placeIn(block("status", new Uint8Array(16)), 0);
   const streams = quickStreams();
-  const doors = [...plan.tasks, ...(plan.into === undefined ? [] : [plan.into])];
+  const { tasks, into } = plan.doors;
   const notes = noteSteps(plan.notes, {
     words: PARAMETERS.words,
     length: PARAMETERS.wordsLength,
@@ -102,7 +99,7 @@ export function quickExecProgram(plan: QuickExecPlan): Program {
   const exec: ExecPlan = {
     ...plan.exec,
     pidfd: CONTAINER,
-    cgroupTasks: plan.tasks.map((_, i) => FIRST_DOOR + i),
+    cgroupTasks: tasks.map((_, i) => FIRST_DOOR + i),
     streams: [streams[0].from, streams[1].from, streams[2].from],
     ownStreams: ownSteps(plan.exec.process.user.uid, streams),
     deathSignal: SIGKILL,
@@ -117,11 +114,8 @@ export function quickExecProgram(plan: QuickExecPlan): Program {
       ...OUTPUTS.flatMap((output) => outputSteps(output, streams[output.fd])),
       ...pipeSteps(REPORT.read, "report"),
       ...pipeSteps(HELLO.read, "hello"),
-      ...doors.map((path, i): Step => ({
-        call: "openat",
-        args: [AT_FDCWD, path, (i < plan.tasks.length ? O_WRONLY : O_DIRECTORY) | O_CLOEXEC, 0],
-        goal: "open the cgroup",
-      })),
+      ...tasks.map((path) => doorStep(path, O_WRONLY)),
+      ...(into === undefined ? [] : [doorStep(into, O_DIRECTORY)]),
       ...nameSteps(names),
       ...startSteps(pid, pidfd),
       ...notes.started,
@@ -130,10 +124,7 @@ export function quickExecProgram(plan: QuickExecPlan): Program {
       ...refusalSteps(),
       ...endAs(status),
       ...failureSteps(),
-      ...launcherSteps(
-        exec,
-        doors.length > plan.tasks.length ? FIRST_DOOR + plan.tasks.length : undefined,
-      ),
+      ...launcherSteps(exec, into === undefined ? undefined : FIRST_DOOR + tasks.length),
     ],
   };
 }
@@ -141,7 +132,7 @@ export function quickExecProgram(plan: QuickExecPlan): Program {
 /** Descriptors and signals as the rest of the program expects them. */
 function beginning(): Step[] {
   const goal = "begin";
-  const mask = PASSED.reduce((sum, signal) => sum | (1n << BigInt(signal - 1)), 0n);
+  const mask = PASSED_ON.reduce((sum, [, signal]) => sum | (1n << BigInt(signal - 1)), 0n);
   const set = block("signals", new Uint8Array(new BigUint64Array([mask]).buffer));
   return [
     ...[0, 1, 2].map((fd): Step => ({ call: "fcntl", args: [fd, F_GETFD, 0], goal })),
@@ -190,6 +181,11 @@ function expectSteps({ path, text }: ExpectedFile): Step[] {
     equal(count, BigInt(bytes.length)),
     ...[...new BigInt64Array(words.buffer)].map((word, i) => equal(placeIn(found, i * 8), word)),
   ];
+}
+
+function doorStep(path: string, flags: number): Step {
+  const args = [AT_FDCWD, path, flags | O_CLOEXEC, 0];
+  return { call: "openat", args, goal: "open the cgroup" };
 }
 
 /** For each directory of PATH, with room for the command. */

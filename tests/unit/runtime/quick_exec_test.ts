@@ -10,8 +10,7 @@ const PLAN = {
   },
   pid: 77,
   expected: [{ path: "/proc/77/cgroup", text: "0::/x\n" }],
-  tasks: ["/cpu/x/tasks"],
-  into: "/unified/x",
+  doors: { tasks: ["/cpu/x/tasks"], into: "/unified/x" },
   notes: { path: "/root/execs.log", document: "{}" },
 };
 
