@@ -1,5 +1,5 @@
 /** The ways to docker's API: ssh, systemd's sockets, the service of an ordinary user. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Engine, PROGRAM, type Result, waitFor } from "../lib/engine.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { OrdinaryUser } from "../lib/ordinary_user.ts";
@@ -59,17 +59,25 @@ SetEnv ${variables.join(" ")}
     stdout: "null",
     stderr: "null",
   }).spawn();
-  await waitFor(() => isServed(port));
+  (await connected({ hostname: "127.0.0.1", port })).close();
   return { port, path: `${bin}:/usr/bin:/bin`, server };
 }
 
-async function isServed(port: number): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return true;
-  } catch {
-    return false;
-  }
+type Address = Deno.ConnectOptions | Deno.UnixConnectOptions;
+
+/** A connection, once somebody listens: an address is there a moment before that. */
+async function connected(address: Address): Promise<Deno.Conn> {
+  let connection: Deno.Conn | undefined;
+  await waitFor(async () => {
+    connection = await connect(address).catch(() => undefined);
+    return connection !== undefined;
+  });
+  return connection!;
+}
+
+function connect(address: Address): Promise<Deno.Conn> {
+  // Each has a signature of its own, and none takes either.
+  return "path" in address ? Deno.connect(address) : Deno.connect(address);
 }
 
 test(
@@ -96,7 +104,7 @@ test(
 
 /** `system service` as systemd's socket units start it; it ends with `work`. */
 async function activated(
-  listen: string[],
+  listen: readonly string[],
   wake: () => Promise<void>,
 ): Promise<{ code: number; stderr: string; socketStays: boolean }> {
   const socket = engine.path("passed.sock");
@@ -129,7 +137,7 @@ test(
   async () => {
     const socket = engine.path("passed.sock");
     const { code, socketStays } = await activated([socket], async () => {
-      await waitFor(() => isThere(socket));
+      (await connected({ transport: "unix", path: socket })).close(); // wakes it
       using client = new RawClient(socket);
       assertEquals((await client.ask("GET", "/_ping")).status, 200);
       using other = new RawClient(socket);
@@ -139,28 +147,17 @@ test(
   },
 );
 
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isSocket === true;
-  } catch {
-    return false;
-  }
-}
-
 for (const what of ["a TCP port", "two sockets"]) {
   test(
     `no service comes of ${what} that systemd passes on`,
     ["systemd-socket-activate"],
     async () => {
-      const port = freePort();
-      const first = what === "a TCP port" ? `127.0.0.1:${port}` : engine.path("passed.sock");
-      const addresses = what === "a TCP port" ? [first] : [first, engine.path("second.sock")];
-      const { code, stderr } = await activated(addresses, async () => {
-        await waitFor(() => what === "a TCP port" ? isServed(port) : isThere(first));
-        // Who connects wakes it, and hears nothing.
-        using connection = what === "a TCP port"
-          ? await Deno.connect({ hostname: "127.0.0.1", port })
-          : await Deno.connect({ transport: "unix", path: first });
+      const port = freePort(), path = engine.path("passed.sock");
+      const [address, listen] = what === "a TCP port"
+        ? [{ hostname: "127.0.0.1", port }, [`127.0.0.1:${port}`]] as const
+        : [{ transport: "unix", path }, [path, engine.path("second.sock")]] as const;
+      const { code, stderr } = await activated(listen, async () => {
+        using connection = await connected(address); // wakes it, and hears nothing
         await connection.read(new Uint8Array(1)).catch(() => null);
       });
       assertEquals(code, 1);
@@ -177,7 +174,7 @@ test("an ordinary user has a service of his own", ["docker", "setpriv"], async (
   const [command, ...args] = user.argv([`${user.top}/diplodock`, "system", "service"]);
   const service = new Deno.Command(command, { args, stdin: "null", stdout: "null" }).spawn();
   const socket = `${user.run}/diplodock.sock`;
-  await waitFor(() => isThere(socket));
+  (await connected({ transport: "unix", path: socket })).close();
   assertEquals(Deno.statSync(socket).uid, user.uid);
   const docker = (...words: string[]) =>
     user.as(["docker", "-H", `unix://${socket}`, ...words], {
@@ -191,5 +188,5 @@ test("an ordinary user has a service of his own", ["docker", "setpriv"], async (
   const pid = user.processes().find((line) => line.includes("diplodock-api"))!;
   Deno.kill(parseInt(pid), "SIGTERM");
   await service.status;
-  assertEquals(isThere(socket), false);
+  await assertRejects(() => Deno.lstat(socket), Deno.errors.NotFound);
 });
