@@ -38,7 +38,7 @@ const CLI_ENGINES = ["diplodock", "docker", "podman"] as const;
 let serial = 0;
 
 /** A name no other container of this run has. */
-export function freshName(): string {
+function freshName(): string {
   return `bench${++serial}`;
 }
 

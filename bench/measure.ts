@@ -19,7 +19,7 @@ export async function timeCall({ argv, env = {} }: Call): Promise<number> {
 }
 
 /** The middle of the values; the lower of two middles. Throws RangeError for none. */
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   if (values.length === 0) throw new RangeError("Cannot take the median of no values");
   return values.toSorted((a, b) => a - b)[(values.length - 1) >> 1];
 }

@@ -18,7 +18,7 @@ const PT_DYNAMIC = 2;
 export const PT_NOTE = 4;
 export const PT_GNU_STACK = 0x6474e551;
 
-export const DT_PLTRELSZ = 2;
+const DT_PLTRELSZ = 2;
 export const DT_STRTAB = 5;
 export const DT_SYMTAB = 6;
 export const DT_RELA = 7;

@@ -36,7 +36,6 @@ export const LOCK_NB = 4;
 
 // openat2.h
 export const RESOLVE_NO_XDEV = 0x01;
-export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
@@ -58,36 +57,28 @@ export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
 export const MS_SYNCHRONOUS = 16;
 export const MS_REMOUNT = 32;
-export const MS_MANDLOCK = 64;
 export const MS_DIRSYNC = 128;
-export const MS_NOSYMFOLLOW = 256;
 export const MS_NOATIME = 1024;
 export const MS_NODIRATIME = 2048;
 export const MS_BIND = 4096;
 export const MS_MOVE = 8192;
 export const MS_REC = 16384;
-export const MS_SILENT = 32768;
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
 export const MS_SHARED = 1 << 20;
 export const MS_RELATIME = 1 << 21;
 export const MS_STRICTATIME = 1 << 24;
-export const MS_LAZYTIME = 1 << 25;
-export const MNT_FORCE = 1;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 export const OPEN_TREE_CLONE = 1;
 export const OPEN_TREE_CLOEXEC = O_CLOEXEC;
-export const MOVE_MOUNT_F_SYMLINKS = 0x01;
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x04;
-export const MOVE_MOUNT_T_SYMLINKS = 0x10;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 export const FSOPEN_CLOEXEC = 1;
 export const FSMOUNT_CLOEXEC = 1;
 export const FSCONFIG_SET_FLAG = 0;
 export const FSCONFIG_SET_STRING = 1;
-export const FSCONFIG_SET_FD = 5;
 export const FSCONFIG_CMD_CREATE = 6;
 export const FSCONFIG_CMD_RECONFIGURE = 7;
 export const FSPICK_CLOEXEC = 1;
@@ -106,7 +97,6 @@ export const MOUNT_ATTR_NOSYMFOLLOW = 0x200000;
 // sched.h
 export const CLONE_NEWTIME = 0x80;
 export const CLONE_VM = 0x100;
-export const CLONE_FS = 0x200;
 export const CLONE_FILES = 0x400;
 export const CLONE_PIDFD = 0x1000;
 export const CLONE_VFORK = 0x4000;
@@ -122,7 +112,6 @@ export const CLONE_CLEAR_SIGHAND = 0x100000000n;
 export const CLONE_INTO_CGROUP = 0x200000000n;
 
 // close_range.h
-export const CLOSE_RANGE_UNSHARE = 2;
 export const CLOSE_RANGE_CLOEXEC = 4;
 
 // memfd.h, mman.h
@@ -148,11 +137,6 @@ export const SIGKILL = 9;
 export const SIGPIPE = 13;
 export const SIGTERM = 15;
 export const SIGCHLD = 17;
-export const SIGCONT = 18;
-export const SIGSTOP = 19;
-export const SIGWINCH = 28;
-export const SIG_BLOCK = 0;
-export const SIG_UNBLOCK = 1;
 export const SIG_SETMASK = 2;
 
 // wait.h
@@ -165,19 +149,15 @@ export const P_PIDFD = 3;
 export const POLLIN = 1;
 export const POLLOUT = 4;
 export const POLLERR = 8;
-export const POLLHUP = 16;
 
 // prctl.h
 export const PR_SET_PDEATHSIG = 1;
-export const PR_GET_DUMPABLE = 3;
 export const PR_SET_DUMPABLE = 4;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NAME = 15;
-export const PR_CAPBSET_READ = 23;
 export const PR_CAPBSET_DROP = 24;
 export const PR_SET_SECUREBITS = 28;
 export const SECBIT_NO_SETUID_FIXUP = 4;
-export const PR_SET_CHILD_SUBREAPER = 36;
 export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;
@@ -186,7 +166,6 @@ export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 // capability.h, seccomp.h
 export const CAPABILITY_VERSION_3 = 0x20080522;
 export const SECCOMP_SET_MODE_FILTER = 1;
-export const SECCOMP_FILTER_FLAG_LOG = 2;
 export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 
 // ioctls.h
@@ -198,7 +177,6 @@ export const TCSETS = 0x5402;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTN = 0x80045430;
 export const TIOCGPTPEER = 0x5441;
-export const FIONREAD = 0x541b;
 
 // time.h
 export const CLOCK_REALTIME = 0;
@@ -213,10 +191,8 @@ export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
-export const SOCK_RAW = 3;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = 0o2000000;
-export const SOCK_NONBLOCK = 0o4000;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const MSG_DONTWAIT = 0x40;

@@ -21,7 +21,7 @@ const LIST_ELEMENT = 1, EXPRESSION_NAME = 1, EXPRESSION_DATA = 2;
 const DATA_VALUE = 1;
 const REGISTER_1 = 1;
 /** struct nfgenmsg. */
-export const NFGENMSG_BYTES = 4;
+const NFGENMSG_BYTES = 4;
 
 /** A chain of a table that iptables made. */
 export interface ChainRef {

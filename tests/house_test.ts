@@ -182,6 +182,23 @@ rule("every import names a file that exists", function* () {
   }
 });
 
+rule("what a file exports, another one imports", function* () {
+  const importers = new Map<string, SourceFacts[]>();
+  for (const facts of FACTS.values()) {
+    for (const { specifier } of facts.imports) {
+      const target = resolve(facts.path, specifier) ?? "";
+      importers.set(target, [...importers.get(target) ?? [], facts]);
+    }
+  }
+  for (const facts of FACTS.values()) {
+    const texts = (importers.get(facts.path) ?? []).map(({ text }) => text);
+    for (const { name, line } of facts.exports) {
+      const word = new RegExp(`\\b${name}\\b`);
+      if (!texts.some((text) => word.test(text))) yield `${at(facts, line)}: ${name}`;
+    }
+  }
+});
+
 rule("file names are snake_case and say what is inside", function* () {
   for (const path of FILES) {
     const name = path.slice(path.lastIndexOf("/") + 1);

@@ -1,5 +1,5 @@
 /** The Debian packages the tests use. Without them tests are skipped, and say so. */
-export const PACKAGES: readonly string[] = [
+const PACKAGES: readonly string[] = [
   // what images are made of, and the peers that judge them
   "busybox-static",
   "skopeo",

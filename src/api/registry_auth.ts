@@ -16,7 +16,7 @@ export interface AuthConfig {
 }
 
 /** The shape of an AuthConfig. */
-export const AUTH_CONFIG = {
+const AUTH_CONFIG = {
   username: text,
   password: text,
   auth: text,
@@ -25,7 +25,7 @@ export const AUTH_CONFIG = {
 };
 
 /** What an AuthConfig says; `null` if that is nothing. */
-export function credentialsIn(config: AuthConfig): GivenCredentials {
+function credentialsIn(config: AuthConfig): GivenCredentials {
   const { username = "", password = "", identitytoken = "" } = config;
   if (identitytoken !== "") return { kind: "identity", username, token: identitytoken };
   return username === "" ? null : { kind: "password", username, password };

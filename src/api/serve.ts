@@ -13,7 +13,7 @@ import { statusOf } from "./status.ts";
 const HEAD_BYTES = 64 * 1024;
 
 /** What every answer says of us. */
-export const COMMON_HEADERS: Readonly<Record<string, string>> = {
+const COMMON_HEADERS: Readonly<Record<string, string>> = {
   "Api-Version": API_VERSION,
   "Docker-Experimental": "false",
   Ostype: "linux",

@@ -98,7 +98,7 @@ function failedLoad(address: string, error: unknown, signal: AbortSignal): unkno
 }
 
 /** The name that the file at an address gets: never one that leads elsewhere. */
-export function nameIn(address: string): string {
+function nameIn(address: string): string {
   let name: string;
   try {
     name = decodeURIComponent(new URL(address).pathname.split("/").at(-1)!);

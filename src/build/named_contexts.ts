@@ -23,7 +23,7 @@ export type NamedContext =
   | { readonly kind: "layout"; readonly place: LayoutPlace };
 
 /** A name as it is compared: "docker.io/library/alpine:latest" is "alpine". */
-export function contextName(text: string): string {
+function contextName(text: string): string {
   try {
     return familiarName(parseReference(text)).replace(/:latest$/, "").toLowerCase();
   } catch (error) {

@@ -42,7 +42,7 @@ export interface RunWish {
 const BUILD_MARK = "dev.diplodock.build";
 
 /** A command of a build that failed. */
-export class RunError extends UserError {
+class RunError extends UserError {
   override name = "RunError";
   constructor(words: readonly string[], readonly code: number) {
     const shown = words.join(" ");

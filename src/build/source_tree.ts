@@ -102,7 +102,7 @@ function isHidden({ ignore }: SourceTree, found: Located, real: string): boolean
 }
 
 /** The path of what was located, as text, without leading slash. */
-export function realPath({ names, leaf }: Located): string {
+function realPath({ names, leaf }: Located): string {
   return toText([...names, ...(leaf ? [leaf.name] : [])].join("/"));
 }
 

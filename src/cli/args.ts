@@ -124,7 +124,7 @@ export class HelpRequest extends Error {
 }
 
 /** `no-trunc` -> `noTrunc`: the key of a flag in the options. */
-export function optionKey(name: string): string {
+function optionKey(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 

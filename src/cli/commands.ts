@@ -143,7 +143,7 @@ export const GROUPS: Readonly<Record<string, Group>> = {
 };
 
 /** Verbs of a group that are spellings of another verb: not listed, not completed first. */
-export const SPELLINGS: ReadonlySet<string> = new Set(["list", "remove", "ps"]);
+const SPELLINGS: ReadonlySet<string> = new Set(["list", "remove", "ps"]);
 
 /** What the words of a command line ask for. */
 export type Request =
@@ -155,7 +155,7 @@ export type Request =
   | { kind: "front"; path: string; rest: string[] };
 
 /** The name in COMMANDS of a group's verb; undefined where there is none. */
-export function verbCommand(name: string, verb: string): string | undefined {
+function verbCommand(name: string, verb: string): string | undefined {
   const group = GROUPS[name];
   const own = `${name} ${verb}`;
   const target = Object.hasOwn(COMMANDS, own)

@@ -43,7 +43,7 @@ function defaultNote(flag: Flag): string {
 const HELP: Flag = { type: "bool", help: "Print usage" };
 
 /** The options of a command, aligned and wrapped to `columns` as docker does. */
-export function optionLines(own: CommandSpec["flags"], columns: number): string[] {
+function optionLines(own: CommandSpec["flags"], columns: number): string[] {
   // Where -h means something else, the page has to say how to ask for it.
   const takesH = Object.values(own).some((flag) => flag.short === "h");
   const flags = takesH ? { ...own, help: HELP } : own;

@@ -46,7 +46,7 @@ function processFrom(base: Process, given: OciArguments): Process {
 }
 
 /** UID[:GID], numbers only. */
-export function parseUser(text: string): { uid: number; gid?: number } {
+function parseUser(text: string): { uid: number; gid?: number } {
   const match = /^(\d+)(?::(\d+))?$/.exec(text);
   if (match === null) throw new UserError(`parsing ${text} as int for uid failed`);
   return { uid: Number(match[1]), ...(match[2] !== undefined && { gid: Number(match[2]) }) };

@@ -5,7 +5,7 @@ import { type OciCommand, print } from "./oci_context.ts";
 const HEADERS = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
 
 /** Columns as wide as their longest cell, at least 11 blanks and 1 between: Go's tabwriter(12, 1, 3). */
-export function table(rows: readonly (readonly string[])[]): string {
+function table(rows: readonly (readonly string[])[]): string {
   const widths = HEADERS.map((_, column) =>
     Math.max(12, ...rows.map((row) => row[column].length + 3))
   );

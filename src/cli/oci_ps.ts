@@ -4,7 +4,7 @@ import { cgroupOf, isAlive } from "../runtime/oci_state.ts";
 import { type OciCommand, print } from "./oci_context.ts";
 
 /** The lines of ps(1) whose process is one of `pids`, below the header. */
-export function selectProcesses(output: string, pids: ReadonlySet<number>): string {
+function selectProcesses(output: string, pids: ReadonlySet<number>): string {
   const [header, ...lines] = output.split("\n");
   const column = header.split(/\s+/).filter(Boolean).indexOf("PID");
   if (column < 0) throw new UserError("couldn't find PID field in ps output");

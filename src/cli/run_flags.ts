@@ -80,7 +80,7 @@ export function parseRunFlags(
 }
 
 /** docker's form of an error of the client that is found after the flags were parsed. */
-export function withHelp(message: string, verb: string, exitCode = FLAG_EXIT_CODE): UserError {
+function withHelp(message: string, verb: string, exitCode = FLAG_EXIT_CODE): UserError {
   const hint = `Run 'diplodock ${verb} --help' for more information`;
   return new UserError(`diplodock: ${message}\n\n${hint}`, exitCode);
 }

@@ -43,7 +43,7 @@ function variables(): Variables {
 }
 
 /** The unit as text. KillMode=process: the containers are no processes of the unit. */
-export function unitText(
+function unitText(
   program: readonly string[],
   user: boolean,
   variables: Variables = [],
@@ -73,7 +73,7 @@ function shellWords(words: readonly string[]): string {
 }
 
 /** A service script of openrc-run(8). Its stop leaves the containers alone. */
-export function openrcText(program: readonly string[], variables: Variables = []): string {
+function openrcText(program: readonly string[], variables: Variables = []): string {
   return `#!/sbin/openrc-run
 description="Containers of Diplodock"
 
@@ -96,7 +96,7 @@ stop() {
 }
 
 /** A line of crontab(5): of a user's own, or with the user for /etc/cron.d. */
-export function cronText(
+function cronText(
   program: readonly string[],
   user: boolean,
   variables: Variables = [],

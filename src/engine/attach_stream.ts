@@ -81,7 +81,7 @@ export function resizeTerminal(id: string, size: WindowSize): void {
 }
 
 /** A client that is in, or will be as soon as the container starts. */
-export class Attachment implements Disposable {
+class Attachment implements Disposable {
   #target = Promise.withResolvers<Fd | undefined>();
   #client: MonitorClient | undefined;
 

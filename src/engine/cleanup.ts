@@ -94,7 +94,7 @@ async function noteOomKills(record: ContainerRecord, signal: number | undefined)
 }
 
 /** Gives back all that a run of the container held outside its directory. */
-export async function releaseResources(record: ContainerRecord): Promise<void> {
+async function releaseResources(record: ContainerRecord): Promise<void> {
   const { Id: id } = record;
   const note = readStartNote(id);
   if (note !== undefined) await removeCgroup(openCgroup(note.cgroup));

@@ -22,7 +22,7 @@ export interface CompletionFacts {
 }
 
 /** docker's /dev/shm. */
-export const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024;
 
 /** The request with every default written out. Throws UserError "no command specified". */
 export function completeRequest(
@@ -66,7 +66,7 @@ const orNull = <T>(list: readonly T[]): T[] | null => list.length > 0 ? [...list
  * Lays the user's settings over the image's. An entrypoint of the user's drops the image's
  * command; variables and labels win by name; ports and volumes add up.
  */
-export function mergeImage(
+function mergeImage(
   own: ContainerConfig,
   image: ImageDefaults,
   host: HostConfig,

@@ -14,7 +14,7 @@ const TAKEN_MS = 300;
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Both directions of a connection, by descriptors. */
-export class Connection {
+class Connection {
   readonly #buffer: Bytes = new Uint8Array(PIECE_BYTES);
   #gone: Promise<void> | undefined;
   #written: Promise<unknown> = Promise.resolve();

@@ -66,7 +66,7 @@ export function writeRecord(
 }
 
 /** docker's words for a reference that names nothing. */
-export function noSuchContainer(reference: string): string {
+function noSuchContainer(reference: string): string {
   return `No such container: ${reference}`;
 }
 

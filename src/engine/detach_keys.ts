@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 
 /** docker's default, ctrl-p ctrl-q. */
-export const DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q";
+const DEFAULT_DETACH_KEYS = "ctrl-p,ctrl-q";
 
 const CONTROL = "@abcdefghijklmnopqrstuvwxyz[\\]^_";
 

@@ -2,7 +2,7 @@
 import type { ContainerConfig, HostConfig } from "./types.ts";
 
 /** docker's PATH for images that set none. */
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const nameOf = (word: string) => word.split("=", 1)[0];
 

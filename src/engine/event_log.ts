@@ -23,7 +23,7 @@ export interface EventValue {
 }
 
 /** Parses a line of the log; undefined for one that a full disk cut. Pure but for the time zone. */
-export function parseEvent(line: string): LoggedEvent | undefined {
+function parseEvent(line: string): LoggedEvent | undefined {
   const nano = /"timeNano":(\d+)}$/.exec(line)?.[1];
   if (nano === undefined) return undefined;
   let read: EventValue;

@@ -36,7 +36,7 @@ export function oldEventLogPath(): string {
 }
 
 /** The line of an event, as `docker events --format json` prints it. */
-export function eventLine(event: NewEvent, nanoseconds: bigint): string {
+function eventLine(event: NewEvent, nanoseconds: bigint): string {
   const { Type, Action, id, attributes = {} } = event;
   const sorted = Object.fromEntries(
     Object.keys(attributes).sort().map((key) => [key, attributes[key]]),

@@ -8,7 +8,7 @@ import type { NamespaceType, Spec, SpecMount } from "../runtime/spec_types.ts";
 import type { Explained, Explanation } from "./explain.ts";
 
 /** `text` as one word of a shell. */
-export function shellWord(text: string): string {
+function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

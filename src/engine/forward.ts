@@ -93,7 +93,7 @@ export function endOnSignals(restore: () => void): Disposable {
 }
 
 /** The size of the user's terminal. */
-export function ownWindowSize(): { height: number; width: number } | undefined {
+function ownWindowSize(): { height: number; width: number } | undefined {
   return windowSize(STDOUT_FD) ?? windowSize(STDIN_FD);
 }
 

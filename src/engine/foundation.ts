@@ -59,7 +59,7 @@ export function rootOf(
 }
 
 /** By this file programs tell that they are in a container, as docker's have it. */
-export const CONTAINER_MARK = ".dockerenv";
+const CONTAINER_MARK = ".dockerenv";
 
 /**
  * Makes the directories that the container's writes go to, and in a new one the mark of a

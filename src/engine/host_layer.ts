@@ -17,7 +17,7 @@ import { copyFiles, isSmall } from "./host_pieces.ts";
 const NEW_ONES = new Set(["proc", "sys", "dev", "run"]);
 
 /** Paths that something is mounted on. proc_pid_mountinfo(5). */
-export function mountPoints(mountinfo: string): string[] {
+function mountPoints(mountinfo: string): string[] {
   return mountinfo.split("\n").flatMap((line) => line.split(" ")[4] ?? []);
 }
 

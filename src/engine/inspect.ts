@@ -25,7 +25,7 @@ export interface Circumstances {
 }
 
 /** `State` of `inspect`, in docker's order. */
-export function inspectState(
+function inspectState(
   state: State,
   { health, oomKilled, startError }: Circumstances,
 ): Record<string, unknown> {
@@ -53,7 +53,7 @@ export function inspectState(
 }
 
 /** All that `inspect` prints of a container, in docker's order; sizes where they were asked for. */
-export function inspectRecord(
+function inspectRecord(
   record: ContainerRecord,
   state: State,
   circumstances: Circumstances,

@@ -23,9 +23,9 @@ const COMMON = ["mode", "max-buffer-size"];
 const DECIMAL: Record<string, number> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12, p: 1e15 };
 
 /** A log file grows to this size before it is rotated, where nothing else was asked. */
-export const DEFAULT_MAX_SIZE_BYTES = 20_000_000;
+const DEFAULT_MAX_SIZE_BYTES = 20_000_000;
 /** So many files are kept, the current one included. */
-export const DEFAULT_MAX_FILES = 5;
+const DEFAULT_MAX_FILES = 5;
 
 /** The options that rule the files; the rest only decorates records. */
 export interface LogOptions {

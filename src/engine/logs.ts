@@ -287,7 +287,7 @@ class Printer {
  * What `--details` shows: the labels and environment variables that `--log-opt labels=…`, `env=…`
  * and their -regex forms name, and the tag. As docker writes them: "a=1,b=2", sorted, escaped.
  */
-export function attributes(
+function attributes(
   { Config, HostConfig }: Pick<ContainerRecord, "Config" | "HostConfig">,
 ): string {
   const options = HostConfig.LogConfig.Config;

@@ -7,7 +7,7 @@ import { exitCodeOf, readStartNote, type State, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** Whether the policy wants the container up again after it ended with `code`. */
-export function wantsRestart(
+function wantsRestart(
   record: Pick<ContainerRecord, "HostConfig" | "RestartCount">,
   code: number,
   stoppedByUser: boolean,

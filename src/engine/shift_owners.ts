@@ -26,7 +26,7 @@ const ALL_IDS: IdMapping[] = [{ containerID: 0, hostID: 0, size: 2 ** 32 - 1 }];
 export const PLAIN_OWNERS: DiskOwners = { uids: ALL_IDS, gids: ALL_IDS };
 
 /** The id that `id` of the disk means; undefined where the map does not have it. */
-export function idInside(map: readonly IdMapping[], id: number): number | undefined {
+function idInside(map: readonly IdMapping[], id: number): number | undefined {
   const range = map.find(({ hostID, size }) => hostID <= id && id < hostID + size);
   return range && range.containerID + id - range.hostID;
 }

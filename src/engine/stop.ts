@@ -29,7 +29,7 @@ function openProcess(run: RunState): Fd | undefined {
 }
 
 /** Sends a signal to the first process; false when it is gone. */
-export function signalContainer(run: RunState, signal: number): boolean {
+function signalContainer(run: RunState, signal: number): boolean {
   using process = openProcess(run);
   if (process === undefined) return false;
   const result = sys("pidfd_send_signal", process.raw, signal, null, 0);
@@ -135,7 +135,7 @@ async function endProcess(
 }
 
 /** Ends the wait for a restart, if there is one. */
-export function cancelRestart(id: string): void {
+function cancelRestart(id: string): void {
   const [pid, startTime, phase] = readIfThere(sleeperPath(id))?.split(" ") ?? [];
   if (pid === undefined || phase === STARTING || !isAlive(Number(pid), startTime)) return;
   sys("kill", Number(pid), SIGKILL);

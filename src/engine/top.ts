@@ -12,7 +12,7 @@ export interface ProcessTable {
 }
 
 /** The lines of `ps` that show one of `pids`. Throws UserError with docker's texts. Pure. */
-export function parseProcesses(output: string, pids: ReadonlySet<number>): ProcessTable {
+function parseProcesses(output: string, pids: ReadonlySet<number>): ProcessTable {
   const [head = "", ...lines] = output.split("\n");
   const titles = head.trim().split(/\s+/);
   const pidColumn = titles.indexOf("PID");

@@ -52,7 +52,7 @@ export function planUserNamespace(id: string, host: HostConfig): UserNamespacePl
  * Inside an ordinary user's namespace: `keep-id` puts the user himself (root of that namespace) where
  * his own number is, `nomap` leaves him out; the others follow in their order.
  */
-export function nestedMap(mode: "keep-id" | "nomap", own: number, all: number): IdMapping[] {
+function nestedMap(mode: "keep-id" | "nomap", own: number, all: number): IdMapping[] {
   const map = (containerID: number, hostID: number, size: number): IdMapping[] =>
     size > 0 ? [{ containerID, hostID, size }] : [];
   if (mode === "nomap") return map(0, 1, all - 1);

@@ -29,7 +29,7 @@ interface ConfigFile {
 }
 
 /** The key of Docker Hub in config.json. */
-export const HUB_KEY = "https://index.docker.io/v1/";
+const HUB_KEY = "https://index.docker.io/v1/";
 /** What a helper says when it has nothing. */
 const NOT_FOUND = "credentials not found";
 

@@ -22,7 +22,7 @@ export type DownloadEvent =
 const MAX_TRIES = 5;
 
 /** Content that is not what its digest says. */
-export class VerificationError extends Error {
+class VerificationError extends Error {
   override name = "RegistryError";
 }
 

@@ -33,7 +33,7 @@ const SETTLE_ANYWAY_AFTER_MINUTES = 15;
 let boot: string | undefined;
 
 /** The id of this boot. */
-export function bootId(): string {
+function bootId(): string {
   return boot ??= Deno.readTextFileSync("/proc/sys/kernel/random/boot_id").trim();
 }
 

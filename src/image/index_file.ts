@@ -7,9 +7,9 @@ import type { Store } from "./store.ts";
 import { type Descriptor, type Index, OCI_INDEX } from "./types.ts";
 
 /** The full name of a tag or digest: "docker.io/library/busybox:latest", "…@sha256:…". */
-export const REF_NAME = "org.opencontainers.image.ref.name";
+const REF_NAME = "org.opencontainers.image.ref.name";
 /** The id of the image behind an entry. Entries without it were put there by other programs. */
-export const IMAGE_ID = "dev.diplodock.image.id";
+const IMAGE_ID = "dev.diplodock.image.id";
 
 /** One entry: a name, or an image without one. */
 export interface IndexEntry {

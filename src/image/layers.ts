@@ -27,7 +27,7 @@ export interface GrowthLimit {
 }
 
 /** gzip reaches 1,032 at most, real layers stay under 50. */
-export const GROWTH_LIMIT: GrowthLimit = { freeBytes: 1 << 30, ratio: 200 };
+const GROWTH_LIMIT: GrowthLimit = { freeBytes: 1 << 30, ratio: 200 };
 
 /** A layer to be unpacked: where its blob is, what it must be, what lies below it. */
 export interface LayerSource {
@@ -184,7 +184,7 @@ function shifted(sink: TarSink, owners: ShiftedOwners): TarSink {
 }
 
 /** How many bytes may come out of a file of `compressed` bytes, and the words if more do. */
-export function growthLimit(
+function growthLimit(
   fd: number,
   compressed: number,
   limit: GrowthLimit,

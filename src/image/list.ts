@@ -99,7 +99,7 @@ function timeOf(store: Store, name: string): number {
 }
 
 /** A pattern of path.Match as a regular expression; "*" and "?" stop at slashes. */
-export function globPattern(pattern: string): RegExp {
+function globPattern(pattern: string): RegExp {
   let source = "";
   for (let i = 0; i < pattern.length; i++) {
     const char = pattern[i];
@@ -119,7 +119,7 @@ export function globPattern(pattern: string): RegExp {
 }
 
 /** Docker matches a pattern against "repo:tag", "repo" and the full forms. */
-export function matchesReference(name: string, pattern: string): boolean {
+function matchesReference(name: string, pattern: string): boolean {
   const reference = parseReference(name);
   const expression = globPattern(pattern);
   return [

@@ -127,7 +127,7 @@ interface Head {
 }
 
 /** Reads a status line and headers; undefined: this is not HTTP/1. */
-export function parseHead(text: string): Head | undefined {
+function parseHead(text: string): Head | undefined {
   const [first, ...lines] = text.trimEnd().split("\r\n");
   const status = /^HTTP\/1\.[01] (\d{3})(?: (.*))?$/.exec(first);
   if (status === null) return undefined;

@@ -13,7 +13,7 @@ import type { Session } from "./session.ts";
 import { type Descriptor, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST } from "./types.ts";
 
 /** Whether any layer of the image is an uncompressed tar. */
-export function hasPlainLayers(layers: readonly Descriptor[]): boolean {
+function hasPlainLayers(layers: readonly Descriptor[]): boolean {
   return layers.some((layer) => layer.mediaType === OCI_LAYER);
 }
 

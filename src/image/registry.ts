@@ -25,13 +25,13 @@ const MAX_MANIFEST = 4 << 20;
 const MAX_TOKEN = 1 << 20;
 
 /** Whether a registry is this machine: plain HTTP is fine there. */
-export function isLocal(domain: string): boolean {
+function isLocal(domain: string): boolean {
   const host = domain.replace(/:\d+$/, "");
   return host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }
 
 /** Where the registry listens. */
-export function endpointOf(domain: string): string {
+function endpointOf(domain: string): string {
   if (domain === "docker.io") return "https://registry-1.docker.io";
   return `${isLocal(domain) ? "http" : "https"}://${domain}`;
 }

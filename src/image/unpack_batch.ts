@@ -27,7 +27,7 @@ export interface BatchRan {
 }
 
 /** Whether an entry belongs to somebody else than who unpacks. */
-export function isForeign(entry: TarEntry, who: Identity): boolean {
+function isForeign(entry: TarEntry, who: Identity): boolean {
   return entry.uid !== who.uid || entry.gid !== who.gid;
 }
 

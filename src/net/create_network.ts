@@ -76,7 +76,7 @@ export const DEFAULT_OPTIONS: Omit<NetworkOptions, "name"> = {
 const DOCKER_DRIVERS = ["ipvlan", "macvlan", "overlay"];
 
 /** Checks what can be checked without looking at the machine. */
-export function checkOptions(options: NetworkOptions): void {
+function checkOptions(options: NetworkOptions): void {
   if (PREDEFINED.includes(options.name)) {
     throw new UserError(`operation is not permitted on predefined ${options.name} network`);
   }
@@ -125,7 +125,7 @@ export function checkAddresses(options: NetworkOptions): void {
 }
 
 /** Puts `--subnet`, `--ip-range`, `--gateway` and `--aux-address` together, as docker does. */
-export function ipamConfigs(options: NetworkOptions): IpamConfig[] {
+function ipamConfigs(options: NetworkOptions): IpamConfig[] {
   const configs = options.subnets.map((text) => {
     const subnet = parseSubnet(text);
     if (subnet === undefined) {

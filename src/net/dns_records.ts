@@ -54,7 +54,7 @@ export function addressesValue(ips: readonly Ip[]): Bytes {
 }
 
 /** The name of an address as a value; undefined for a name that is too long. */
-export function pointerValue(name: string): Bytes | undefined {
+function pointerValue(name: string): Bytes | undefined {
   const wire = wireName(name, NAME_VALUE.mostPointer);
   if (wire === undefined) return undefined;
   const value = new Uint8Array(NAME_VALUE.bytes);

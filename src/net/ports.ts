@@ -40,7 +40,7 @@ export interface PortWish {
 }
 
 /** "80/tcp" -> [80, "tcp"]. */
-export function splitPort(key: string): [port: number, protocol: string] {
+function splitPort(key: string): [port: number, protocol: string] {
   const [port, protocol] = key.split("/");
   return [Number(port), protocol ?? "tcp"];
 }
@@ -121,7 +121,7 @@ function portOf(fd: Fd): number {
 }
 
 /** Holds a port (0: any); the descriptor and the port, or the negative error number. */
-export function holdPort(protocol: string, ip: string, port: number): [Fd, number] | number {
+function holdPort(protocol: string, ip: string, port: number): [Fd, number] | number {
   const version = family(parseIp(ip)!);
   const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
   const raw = sys(

@@ -109,7 +109,7 @@ export function joinSandbox(pid: number): Sandbox {
 }
 
 /** The sandbox behind a namespace file (nsfs path or bind mount of one). */
-export function openSandbox(path: string): Sandbox {
+function openSandbox(path: string): Sandbox {
   using undo = new DisposableStack();
   const netns = undo.use(openAt(null, path));
   const socket = slot("netlink socket", -1);

@@ -28,7 +28,7 @@ export const USER_NETWORK = {
 } as const;
 
 /** Chooses the program; without it pasta where it is installed, else slirp4netns. */
-export const PROGRAM_VARIABLE = "DIPLODOCK_ROOTLESS_NETWORK";
+const PROGRAM_VARIABLE = "DIPLODOCK_ROOTLESS_NETWORK";
 
 const PROGRAMS = ["pasta", "slirp4netns"] as const;
 

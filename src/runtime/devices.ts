@@ -36,7 +36,7 @@ const LINKS: readonly [name: string, to: string][] = [
 ];
 
 /** The dev_t of mknod(2) for numbers below 2^12 and 2^20: the kernel's "new" encoding. */
-export function deviceNumber(major: number, minor: number): number {
+function deviceNumber(major: number, minor: number): number {
   return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 

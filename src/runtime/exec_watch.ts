@@ -27,7 +27,7 @@ export interface WatchPlan {
 }
 
 /** Starts the launcher, waits for it and for the process, executes `ended`. Pure. */
-export function watchProgram(plan: WatchPlan): Program {
+function watchProgram(plan: WatchPlan): Program {
   const { launcher, inherited, go, status, ended } = plan;
   const child = slot("launcher"), nothing = slot("null file");
   const word = block("status", new Uint8Array(8));

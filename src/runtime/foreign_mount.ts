@@ -16,7 +16,7 @@ import { slot, type Step } from "../../ffi/program.ts";
 import { reap, spawn } from "../../ffi/spawn.ts";
 
 /** What the child does: joins the mount namespace of `pidfd`, copies what is at `path` there. */
-export function foreignMountSteps(
+function foreignMountSteps(
   pidfd: number,
   path: string,
   tree: ReturnType<typeof slot>,

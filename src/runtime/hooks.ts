@@ -118,7 +118,7 @@ function collect(
 }
 
 /** In the namespaces of this process. */
-export function startHere(hook: Hook, streams: HookStreams): HookProcess {
+function startHere(hook: Hook, streams: HookStreams): HookProcess {
   const { pid, pidfd } = spawn(hookSteps(hook, streams));
   return { pid, pidfd };
 }

@@ -9,7 +9,7 @@ import { execute } from "./execute.ts";
 const CHUNK_BYTES = 4096;
 
 /** Reads descriptor `master` to its end and forgets what it reads. Pure. */
-export function keeperProgram(master: number): Program {
+function keeperProgram(master: number): Program {
   const nothing = slot("null file");
   const goal = "let go of the streams";
   return {

@@ -330,7 +330,7 @@ function names({ label, onNegative, onZero, onPositive, args }: Step): boolean {
 }
 
 /** The same steps with `prefix` before every label, so that two lists may use the same ones. */
-export function prefixLabels(steps: readonly Step[], prefix: string): Step[] {
+function prefixLabels(steps: readonly Step[], prefix: string): Step[] {
   const target = <T extends string | undefined>(to: T): T =>
     (to?.startsWith("@") ? `@${prefix}${to.slice(1)}` : to) as T;
   return steps.map((step) =>

@@ -51,7 +51,7 @@ function realDirectory(path: string): string {
 }
 
 /** Makes paths absolute and adds what every container may do. Changes and returns `spec`. */
-export function completeSpec(spec: Spec, directory: string, warn: (text: string) => void): Spec {
+function completeSpec(spec: Spec, directory: string, warn: (text: string) => void): Spec {
   const absolute = (path: string) => path.startsWith("/") ? path : `${directory}/${path}`;
   if (spec.root) spec.root.path = absolute(spec.root.path);
   for (const mount of spec.mounts ?? []) {
@@ -72,7 +72,7 @@ export function completeSpec(spec: Spec, directory: string, warn: (text: string)
 }
 
 /** Names that this kernel's headers do not have are ignored, as the specification asks. */
-export function knownCapabilities(sets: Capabilities, warn: (text: string) => void): Capabilities {
+function knownCapabilities(sets: Capabilities, warn: (text: string) => void): Capabilities {
   const unknown = new Set<string>();
   const known = (names: string[] | undefined) =>
     names?.filter((name) => {

@@ -24,7 +24,7 @@ export function startFailure(error: unknown, process: Process): unknown {
 }
 
 /** The command is not there, or cannot be executed: the texts of Go's os/exec. */
-export function commandFailure(errno: number, command: string): string {
+function commandFailure(errno: number, command: string): string {
   const quoted = `exec: ${JSON.stringify(command)}`;
   if (!command.includes("/")) return `${quoted}: executable file not found in $PATH`;
   if (errno === ENOENT || errno === ENOTDIR) {

@@ -94,7 +94,7 @@ export class OciStore {
 }
 
 /** runc's rule for ids, because they become directories and cgroups. Throws UserError. */
-export function checkId(id: string): void {
+function checkId(id: string): void {
   if (!/^[\w+\-.]{1,1024}$/.test(id) || id === "." || id === "..") {
     throw new UserError("invalid container ID format");
   }

@@ -168,7 +168,7 @@ function makeHolder(
 }
 
 /** Makes the namespaces, waits for the maps, sees that it may mount, waits for its end. Pure. */
-export function holderProgram(report: number, go: number): Program {
+function holderProgram(report: number, go: number): Program {
   const goal = "make a user namespace", byte = addressIn(block("byte", new Uint8Array(24)));
   const nothing = slot("null file");
   return {

@@ -40,7 +40,7 @@ function lookUp(table: Record<string, number>, name: string, what: string): numb
 }
 
 /** struct sched_attr. Throws UserError for an unknown policy or flag. */
-export function schedulerAttributes(scheduler: Scheduler): Uint8Array<ArrayBuffer> {
+function schedulerAttributes(scheduler: Scheduler): Uint8Array<ArrayBuffer> {
   const flags = (scheduler.flags ?? [])
     .reduce((bits, flag) => bits | lookUp(FLAGS, flag, "scheduler flag"), 0);
   return new StructWriter(SCHED_ATTR_BYTES)
@@ -56,7 +56,7 @@ export function schedulerAttributes(scheduler: Scheduler): Uint8Array<ArrayBuffe
 }
 
 /** The number of ioprio_set(2). Throws UserError for an unknown class. */
-export function ioPriority(
+function ioPriority(
   { class: name, priority = 0 }: { class: string; priority?: number },
 ): number {
   return (lookUp(IO_CLASSES, name, "I/O priority class") << IO_CLASS_SHIFT) | priority;

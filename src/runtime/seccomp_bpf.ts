@@ -15,7 +15,7 @@ const JGE_K = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const RET_K = 0x06; // BPF_RET | BPF_K
 
 /** BPF_MAXINSNS: what the kernel takes in one filter. linux/bpf_common.h. */
-export const MAX_INSTRUCTIONS = 4096;
+const MAX_INSTRUCTIONS = 4096;
 
 /** One struct sock_filter. `jt` and `jf` skip that many instructions. */
 export type Insn = readonly [code: number, jt: number, jf: number, k: number];

@@ -8,7 +8,7 @@ import type { Command } from "../base/self.ts";
 import { execute } from "./execute.ts";
 
 /** Waits `ms`, then becomes `command`. Any signal that ends a process ends the wait. Pure. */
-export function sleeperProgram(ms: number, command: Command): Program {
+function sleeperProgram(ms: number, command: Command): Program {
   const time = new StructWriter(16).u64(Math.floor(ms / 1000)).u64(ms % 1000 * 1_000_000).done();
   const nothing = slot("null file");
   return {

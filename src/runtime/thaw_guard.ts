@@ -14,7 +14,7 @@ import { execute } from "./execute.ts";
 const NAME = "diplodock-thaw";
 
 /** Waits for the end of pipe `waitOn`, then writes `text` to `file`. Pure. */
-export function thawGuardProgram(waitOn: number, file: string, text: string): Program {
+function thawGuardProgram(waitOn: number, file: string, text: string): Program {
   const byte = block("byte", new Uint8Array(8));
   const fd = slot("freezer");
   const goal = "let the container go on";

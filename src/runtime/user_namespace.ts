@@ -15,7 +15,7 @@ export function ownsUserNamespace(spec: Spec): boolean {
 }
 
 /** Lines of uid_map or gid_map. */
-export function idMapLines(mappings: readonly IdMapping[]): string {
+function idMapLines(mappings: readonly IdMapping[]): string {
   return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`)
     .join("");
 }

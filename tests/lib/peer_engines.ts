@@ -10,7 +10,7 @@ import { OrdinaryUser } from "./ordinary_user.ts";
 import { busyboxRoot, linkRuntime, read, runProgram, type RuntimeName } from "./oci_box.ts";
 
 /** What the three have in common. */
-export class PeerPlace implements AsyncDisposable {
+class PeerPlace implements AsyncDisposable {
   readonly top: string;
   readonly runtime: string;
   readonly rootfs: string;

@@ -14,12 +14,19 @@ export interface FunctionSize {
   lines: number;
 }
 
+/** A function, class or constant that a file exports; types are left out. */
+export interface Export {
+  name: string;
+  line: number;
+}
+
 /** A file's facts; `unsafe` lists uses of `Deno.dlopen` and `Deno.Unsafe…`. */
 export interface SourceFacts {
   path: string;
   text: string;
   lines: number;
   imports: Import[];
+  exports: Export[];
   functions: FunctionSize[];
   unsafe: { name: string; line: number }[];
 }
@@ -38,6 +45,15 @@ interface Node extends Positioned {
   object?: { name?: string };
   property?: { name?: string };
   init?: Node | null;
+  declaration?: Node | null;
+  declarations?: Node[];
+}
+
+/** The values that an exported declaration names; none of a type. */
+function valueNames(node: Node & { type?: string }): string[] {
+  if (node.declarations) return node.declarations.flatMap(({ id }) => id?.name ?? []);
+  const isValue = node.type === "FunctionDeclaration" || node.type === "ClassDeclaration";
+  return isValue && node.id?.name ? [node.id.name] : [];
 }
 
 function collect(facts: SourceFacts): Record<string, (node: Node) => void> {
@@ -53,7 +69,12 @@ function collect(facts: SourceFacts): Record<string, (node: Node) => void> {
   return {
     ImportDeclaration: (node) => addImport(node, node.source?.value, false),
     ExportAllDeclaration: (node) => addImport(node, node.source?.value, false),
-    ExportNamedDeclaration: (node) => addImport(node, node.source?.value, false),
+    ExportNamedDeclaration: (node) => {
+      addImport(node, node.source?.value, false);
+      const line = lineAt(node.range[0]);
+      const names = node.declaration ? valueNames(node.declaration) : [];
+      facts.exports.push(...names.map((name) => ({ name, line })));
+    },
     ImportExpression: (node) => addImport(node, node.source?.value, true),
     TSImportType: (node) =>
       addImport(node, node.argument?.literal?.value ?? node.argument?.value, false),
@@ -73,7 +94,8 @@ function collect(facts: SourceFacts): Record<string, (node: Node) => void> {
 export function sourceFacts(path: string): SourceFacts {
   const text = Deno.readTextFileSync(path);
   const lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
-  const facts: SourceFacts = { path, text, lines, imports: [], functions: [], unsafe: [] };
+  const nothing = { imports: [], exports: [], functions: [], unsafe: [] };
+  const facts: SourceFacts = { path, text, lines, ...nothing };
   const visitor = collect(facts) as unknown as Deno.lint.LintVisitor;
   const plugin: Deno.lint.Plugin = { name: "facts", rules: { all: { create: () => visitor } } };
   Deno.lint.runPlugin(plugin, path, text);

@@ -179,7 +179,7 @@ function urlQuery(text: string): string {
 }
 
 /** Go's encoding/json writes these so that its output may stand in HTML. */
-export function escapeHtml(json: string): string {
+function escapeHtml(json: string): string {
   return json.replace(
     /[<>&\u2028\u2029]/g,
     (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"),

@@ -62,10 +62,10 @@ export class NilPointer {
 }
 
 /** A list that is null in the data: empty to templates, null to `json`. */
-export const NIL_LIST: readonly unknown[] = Object.assign([], { toJSON: () => null });
+const NIL_LIST: readonly unknown[] = Object.assign([], { toJSON: () => null });
 
 /** A map that is null in the data. */
-export const NIL_MAP: Readonly<Record<string, unknown>> = Object.create({ toJSON: () => null });
+const NIL_MAP: Readonly<Record<string, unknown>> = Object.create({ toJSON: () => null });
 
 /** Maps of a Go type: what is absent from them is no value and no error. */
 const typedMaps = new WeakSet<object>([NIL_MAP]);

@@ -108,7 +108,7 @@ export function truth(value: unknown): boolean {
 }
 
 /** A float64 as Go's %v: the shortest form, with an exponent below 1e-4 and from 1e21 on. */
-export function formatFloat(value: number): string {
+function formatFloat(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
   if (Object.is(value, -0)) return "-0";

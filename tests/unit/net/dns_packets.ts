@@ -9,7 +9,7 @@ import { checksum, type Outcome, runOnPacket, type Surroundings } from "../../li
 
 const NAMES = 3, CONTAINERS = 4, FLOWS = 5;
 const NETWORK = "ab".repeat(32);
-export const NUMBER = 7;
+const NUMBER = 7;
 export const ADDRESS = "10.1.0.9", INDEX = 42;
 export const TYPE = { A: 1, PTR: 12, MX: 15, AAAA: 28 } as const;
 const HEAD = 14 + 20 + 8;
