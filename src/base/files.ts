@@ -31,8 +31,27 @@ export function writeAtomic(
 
 /** The text of `path`, or undefined when there is no such file. */
 export function readIfThere(path: string): string | undefined {
+  return ifThere(() => Deno.readTextFileSync(path));
+}
+
+/** The bytes of `path`, or undefined when there is no such file. */
+export function readBytesIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
+  return ifThere(() => Deno.readFileSync(path));
+}
+
+/** What `path` leads to, links followed; undefined when nothing is there. */
+export function statIfThere(path: string): Deno.FileInfo | undefined {
+  return ifThere(() => Deno.statSync(path));
+}
+
+/** What `path` itself is, be it a link; undefined when nothing is there. */
+export function lstatIfThere(path: string): Deno.FileInfo | undefined {
+  return ifThere(() => Deno.lstatSync(path));
+}
+
+function ifThere<T>(look: () => T): T | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return look();
   } catch (error) {
     if (isAbsent(error)) return undefined;
     throw error;
@@ -50,12 +69,7 @@ export function removeIfThere(path: string, recursive = false): void {
 
 /** Names in a directory; none when it is not there. */
 export function namesIn(path: string): string[] {
-  try {
-    return Array.from(Deno.readDirSync(path), ({ name }) => name);
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
+  return ifThere(() => Array.from(Deno.readDirSync(path), ({ name }) => name)) ?? [];
 }
 
 /** Makes a directory and those above it; one that is there is fine. */

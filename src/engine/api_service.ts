@@ -12,7 +12,7 @@ import { Fd, openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { connectAt, isLocalListener, listenAt } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
-import { isAbsent, makeDirectories, readIfThere } from "../base/files.ts";
+import { lstatIfThere, makeDirectories, readIfThere } from "../base/files.ts";
 import { runDirectory } from "../base/places.ts";
 import { ownCommand } from "../base/self.ts";
 import { becomeGenerated } from "../runtime/become.ts";
@@ -91,13 +91,8 @@ function bindSocket(path: string): Fd {
 }
 
 function removeStale(path: string, directory: Fd, name: string): void {
-  let found: Deno.FileInfo;
-  try {
-    found = Deno.lstatSync(path);
-  } catch (error) {
-    if (isAbsent(error)) return;
-    throw error;
-  }
+  const found = lstatIfThere(path);
+  if (found === undefined) return;
   if (found.isSocket !== true) {
     throw new UserError(`Cannot listen on "${path}": a file that is no socket is there`);
   }

@@ -1,6 +1,6 @@
 /** Looks up all that a bundle cannot know from a container's settings. */
 import { UserError } from "../base/errors.ts";
-import { isAbsent } from "../base/files.ts";
+import { statIfThere } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, isRootless, userId } from "../base/places.ts";
 import { tweakCapabilities } from "../runtime/capabilities.ts";
@@ -79,17 +79,8 @@ function foreignNamespaces(
       (asksUserNamespace(host) && joinedContainer(host.NetworkMode) !== undefined),
     bindProc: host.PidMode === "host" ||
       (asksUserNamespace(host) && joinedContainer(host.PidMode) !== undefined),
-    hasQueues: host.IpcMode === "host" && isDirectory("/dev/mqueue"),
+    hasQueues: host.IpcMode === "host" && statIfThere("/dev/mqueue")?.isDirectory,
   };
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
 }
 
 function throttles(host: HostConfig): boolean {
@@ -99,12 +90,7 @@ function throttles(host: HostConfig): boolean {
 }
 
 function existing(path: string): string | undefined {
-  try {
-    return Deno.statSync(path).isFile ? path : undefined;
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+  return statIfThere(path)?.isFile ? path : undefined;
 }
 
 /** Who `--userns keep-id` is for: the user of the machine, by his numbers inside. */

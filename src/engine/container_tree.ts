@@ -21,7 +21,7 @@ import { check, sys } from "../../ffi/libc.ts";
 import { slot, type Step } from "../../ffi/program.ts";
 import { openedBy, reap, spawn } from "../../ffi/spawn.ts";
 import { UserError } from "../base/errors.ts";
-import { isAbsent, readIfThere } from "../base/files.ts";
+import { readIfThere, statIfThere } from "../base/files.ts";
 import {
   type MappedRange,
   type OwnIds,
@@ -222,7 +222,7 @@ function hostMount({ type, source = "", destination, options = [] }: SpecMount):
       kind: "bind",
       source,
       target: destination,
-      directory: isDirectory(source) !== false,
+      directory: statIfThere(source)?.isDirectory !== false,
       options: parsed,
     }
     : { kind: "kernel", fs: type!, source, target: destination, options: parsed };
@@ -233,7 +233,7 @@ function volumeMounts(record: ContainerRecord): Mount[] {
   return locateMounts(readPlannedMounts(record.Id)).flatMap((mount): Mount[] => {
     if (mount.type !== "bind" && mount.type !== "volume") return [];
     const source = mount.subpath === "" ? mount.hostPath : `${mount.hostPath}/${mount.subpath}`;
-    const directory = isDirectory(source);
+    const directory = statIfThere(source)?.isDirectory;
     if (directory === undefined) return [];
     const words = [mount.recursive ? "rbind" : "bind", mount.readonly ? "rro" : "rw"];
     return [{
@@ -244,13 +244,4 @@ function volumeMounts(record: ContainerRecord): Mount[] {
       options: parseMountOptions(words),
     }];
   });
-}
-
-function isDirectory(path: string): boolean | undefined {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import {
   isAbsent,
+  lstatIfThere,
   makeDirectories,
   namesIn,
   readIfThere,
@@ -20,7 +21,7 @@ import { type Fd, lockFile, lockShared } from "../../ffi/fd.ts";
 import { readStartNote } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
-/** Names of directories under containers/ that are being made or taken away. */
+/** How the names of directories under containers/ begin that are being taken away. */
 const REMOVING = ".removing-";
 
 /** 64 random hexadecimal digits. */
@@ -137,21 +138,11 @@ export function nameOf(id: string): string | undefined {
 
 /** Whether there is a directory for `id`; it may be without a record, while it is made. */
 function exists(id: string): boolean {
-  try {
-    return Deno.lstatSync(containerDirectory(id)).isDirectory;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  return lstatIfThere(containerDirectory(id))?.isDirectory === true;
 }
 
 function hasRecord(id: string): boolean {
-  try {
-    return Deno.lstatSync(`${containerDirectory(id)}/container.json`).isFile;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  return lstatIfThere(`${containerDirectory(id)}/container.json`)?.isFile === true;
 }
 
 /** Whether a reference may mean `id`: it has a record, or its record was lost after a start. */
@@ -187,7 +178,7 @@ function tryLock(id: string): Fd | undefined {
   }
 }
 
-/** The ids of all containers that have a record. */
+/** The ids of all containers that have a directory; one that is being made has no record yet. */
 export function containerIds(): string[] {
   return namesIn(`${rootDirectory()}/containers`).filter((name) => /^[0-9a-f]{64}$/.test(name));
 }

@@ -1,5 +1,5 @@
 /** Reads the log of events, and follows it. */
-import { readIfThere } from "../base/files.ts";
+import { readIfThere, statIfThere } from "../base/files.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { emitNoted, eventLogPath, oldEventLogPath } from "./events.ts";
 
@@ -165,12 +165,8 @@ class LogReader implements Disposable {
   }
 
   #isReplaced(file: Deno.FsFile): boolean {
-    try {
-      return Deno.statSync(eventLogPath()).ino !== file.statSync().ino;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return false; // the next one is not there yet
-      throw error;
-    }
+    const named = statIfThere(eventLogPath());
+    return named !== undefined && named.ino !== file.statSync().ino; // else there is no next one yet
   }
 
   [Symbol.dispose](): void {

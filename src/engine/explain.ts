@@ -3,10 +3,10 @@
  * that a start executes. Nothing is made here.
  */
 import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
-import { addressIn, type Step } from "../../ffi/program.ts";
+import { addressIn, slot, type Step } from "../../ffi/program.ts";
 import { cloneArgs } from "../../ffi/spawn.ts";
 import { describeSteps, type StepText } from "../../ffi/listing.ts";
-import { isAbsent } from "../base/files.ts";
+import { statIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { type Cgroup, openCgroup } from "../runtime/cgroup_place.ts";
 import type { Spec } from "../runtime/spec_types.ts";
@@ -158,17 +158,11 @@ function openDescriptors(cgroup: Cgroup, sandboxed: boolean) {
 
 /** Sources that a start makes: the engine's files in the container's directory, else directories. */
 function isDirectory(path: string, id: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-    return !path.startsWith(`${containerDirectory(id)}/`);
-  }
+  return statIfThere(path)?.isDirectory ?? !path.startsWith(`${containerDirectory(id)}/`);
 }
 
 async function sandboxProgram(): Promise<ExplainedProgram> {
   const { loopbackUp, sandboxSteps } = await import("../net/sandbox.ts");
-  const { slot } = await import("../../ffi/program.ts");
   const socket = slot("netlink socket");
   const steps = sandboxSteps(slot("network namespace"), socket, loopbackUp(socket));
   const title = "a process that makes the network namespace and leaves it to the client";

@@ -1,5 +1,5 @@
 /** The files of a container's cgroup: what is written to each, and what it says now. */
-import { isAbsent } from "../base/files.ts";
+import { lstatIfThere, readIfThere } from "../base/files.ts";
 import { type Cgroup, directoryOf } from "../runtime/cgroup_place.ts";
 import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { deviceLines } from "../runtime/cgroup_devices.ts";
@@ -79,7 +79,7 @@ function limitWrites(cgroup: Cgroup, resources: Resources, running: boolean): Cg
     const choice = places.find(({ directory, file }) => isHere(directory, file)) ?? places[0];
     if (choice === undefined) return [];
     const path = `${choice.directory}/${choice.file}`;
-    const now = running ? readFile(path) : undefined;
+    const now = running ? readIfThere(path)?.trim() : undefined;
     const why = limit.flags === "" ? limit.does : `${limit.flags}: ${limit.does}`;
     return [{ path, value: choice.text, why, ...(now !== undefined && { now }) }];
   });
@@ -88,21 +88,5 @@ function limitWrites(cgroup: Cgroup, resources: Resources, running: boolean): Cg
 /** Whether a control file is in the cgroup, or in the one above it. */
 function isHere(directory: string, file: string): boolean {
   const above = directory.slice(0, directory.lastIndexOf("/"));
-  return [directory, above].some((place) => {
-    try {
-      return Deno.lstatSync(`${place}/${file}`).isFile;
-    } catch (error) {
-      if (isAbsent(error)) return false;
-      throw error;
-    }
-  });
-}
-
-function readFile(path: string): string | undefined {
-  try {
-    return Deno.readTextFileSync(path).trim();
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
+  return [directory, above].some((place) => lstatIfThere(`${place}/${file}`)?.isFile);
 }

@@ -1,5 +1,5 @@
 /** The namespaces of a container: what each isolates, and whose it is. Pure but for the inodes. */
-import { isAbsent } from "../base/files.ts";
+import { statIfThere } from "../base/files.ts";
 import { NAMESPACE_FILE } from "../runtime/namespaces.ts";
 import type { NamespaceType, Spec } from "../runtime/spec_types.ts";
 import { joinedContainer } from "./modes.ts";
@@ -47,7 +47,9 @@ export function explainNamespaces(
   return KINDS.map(([type, flag, isolates]): ExplainedNamespace => {
     const entry = spec.linux?.namespaces?.find((namespace) => namespace.type === type);
     const container = joinedContainer(modes[type] ?? "");
-    const inode = pid === undefined ? undefined : inodeOf(pid, NAMESPACE_FILE[type]);
+    const inode = pid === undefined
+      ? undefined
+      : inodeOf(`/proc/${pid}/ns/${NAMESPACE_FILE[type]}`);
     const row = { type, isolates, flag, ...(inode !== undefined && { inode }) };
     if (entry === undefined) return { ...row, origin: "host" };
     if (container !== undefined) {
@@ -59,11 +61,5 @@ export function explainNamespaces(
   });
 }
 
-function inodeOf(pid: number, file: string): number | undefined {
-  try {
-    return Deno.statSync(`/proc/${pid}/ns/${file}`).ino ?? undefined;
-  } catch (error) {
-    if (isAbsent(error)) return undefined; // the kernel has no such kind
-    throw error;
-  }
-}
+/** Undefined where the kernel has no such kind. */
+const inodeOf = (path: string) => statIfThere(path)?.ino ?? undefined;

@@ -25,8 +25,8 @@ import {
 import { Fd } from "../../ffi/fd.ts";
 import { goTo, slot, type Step, type Value } from "../../ffi/program.ts";
 import { openedBy, reap, spawn } from "../../ffi/spawn.ts";
+import { statIfThere } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
-import { isAbsent } from "../base/files.ts";
 import { isWithin } from "../base/paths.ts";
 import { rootDirectory } from "../base/places.ts";
 import { moveMount, newFilesystem, setAttributes } from "../runtime/mounts.ts";
@@ -58,9 +58,9 @@ export function machineAliases(): string[] {
   if (ownUserNamespace() === undefined) return [];
   return aliases(Deno.readTextFileSync("/proc/self/mountinfo"), (path) => {
     try {
-      return Deno.statSync(path).isDirectory;
+      return statIfThere(path)?.isDirectory === true;
     } catch (error) {
-      if (isAbsent(error) || error instanceof Deno.errors.PermissionDenied) return false;
+      if (error instanceof Deno.errors.PermissionDenied) return false;
       throw error;
     }
   });

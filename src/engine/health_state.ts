@@ -1,5 +1,5 @@
 /** What a container's health checks have said since its start: read from their records. */
-import { isAbsent } from "../base/files.ts";
+import { readBytesIfThere } from "../base/files.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { formatTime } from "../base/time.ts";
 import { parseHealthRecords } from "../runtime/health_records.ts";
@@ -41,7 +41,7 @@ function keptFile(id: string): string {
 
 /** Keeps what the checks said, for `inspect`, when the run is being cleaned up. */
 export function keepHealth(id: string): void {
-  const bytes = readFileIfThere(healthFile(id));
+  const bytes = readBytesIfThere(healthFile(id));
   if (bytes !== undefined) Deno.writeFileSync(keptFile(id), bytes);
 }
 
@@ -51,18 +51,9 @@ export function keepHealth(id: string): void {
  */
 export function readHealth(record: ContainerRecord, isRunning: boolean): Health | undefined {
   if (!hasHealthCheck(record)) return undefined;
-  if (isRunning) return deriveHealth(readFileIfThere(healthFile(record.Id)) ?? new Uint8Array(0));
-  const kept = readFileIfThere(keptFile(record.Id));
+  if (isRunning) return deriveHealth(readBytesIfThere(healthFile(record.Id)) ?? new Uint8Array(0));
+  const kept = readBytesIfThere(keptFile(record.Id));
   return kept && deriveHealth(kept);
-}
-
-function readFileIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }
 
 /** The health that a file of records tells of; without any it is starting. */

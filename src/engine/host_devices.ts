@@ -1,7 +1,7 @@
 /** Device nodes of this host: what `--device` names, and all of /dev for `--privileged`. */
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { UserError } from "../base/errors.ts";
-import { isAbsent } from "../base/files.ts";
+import { isAbsent, statIfThere } from "../base/files.ts";
 import type { Device } from "../runtime/spec_types.ts";
 import type { DeviceNumbers, HostDevice } from "./bundle_context.ts";
 import type { DeviceMapping, HostConfig } from "./types.ts";
@@ -103,12 +103,11 @@ export function throttledDevices(host: HostConfig): Record<string, DeviceNumbers
   ].map(({ Path }) => Path);
   const found: Record<string, DeviceNumbers> = {};
   for (const path of paths) {
-    try {
-      found[path] = numbersOf(Deno.statSync(path).rdev ?? 0);
-    } catch (error) {
-      if (isAbsent(error)) throw new UserError(`Cannot limit "${path}": no such file or directory`);
-      throw error;
+    const node = statIfThere(path);
+    if (node === undefined) {
+      throw new UserError(`Cannot limit "${path}": no such file or directory`);
     }
+    found[path] = numbersOf(node.rdev ?? 0);
   }
   return found;
 }

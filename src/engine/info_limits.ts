@@ -1,4 +1,5 @@
 /** Which limits this kernel takes, for `info`: found by the files that limits are written to. */
+import { lstatIfThere } from "../base/files.ts";
 import { isRootless } from "../base/places.ts";
 import { delegatedCgroup } from "../runtime/cgroup.ts";
 import {
@@ -137,11 +138,4 @@ function hasPrefix(directory: string, prefix: string): boolean {
   }
 }
 
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const exists = (path: string) => lstatIfThere(path) !== undefined;

@@ -1,6 +1,6 @@
 /** Finds or makes what each planned mount shows: host directories, volumes, images. */
 import { UserError } from "../base/errors.ts";
-import { isAbsent, makeDirectories } from "../base/files.ts";
+import { makeDirectories, statIfThere } from "../base/files.ts";
 import type { LocatedMount } from "./bundle_context.ts";
 import { newId } from "./containers.ts";
 import { emitVolumeEvent } from "./events.ts";
@@ -57,17 +57,13 @@ async function prepareMount(
 
 /** `-v` makes a missing source as a directory; `--mount` refuses it. */
 function prepareSource({ source, createSource }: PlannedMount): void {
-  try {
-    Deno.statSync(source);
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-    if (!createSource) {
-      throw new UserError(
-        `invalid mount config for type "bind": bind source path does not exist: ${source}`,
-      );
-    }
-    makeDirectories(source, 0o755);
+  if (statIfThere(source) !== undefined) return;
+  if (!createSource) {
+    throw new UserError(
+      `invalid mount config for type "bind": bind source path does not exist: ${source}`,
+    );
   }
+  makeDirectories(source, 0o755);
 }
 
 async function prepareVolume(

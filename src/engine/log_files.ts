@@ -1,5 +1,5 @@
 /** The files of a container's log: log.4 … log.1 are older than log. Reading them in order. */
-import { isAbsent } from "../base/files.ts";
+import { isAbsent, statIfThere } from "../base/files.ts";
 import type { Message } from "../runtime/monitor_protocol.ts";
 import { offsetOfLastLines, parseRecords, type RandomAccess, RECORD_BYTES } from "./log_records.ts";
 
@@ -96,12 +96,7 @@ export function openLogs(directory: string): LogFile[] {
 
 /** Whether `file` is still what `path` names. */
 export function isCurrent(file: LogFile, path: string): boolean {
-  try {
-    return Deno.statSync(path).ino === file.inode;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  return statIfThere(path)?.ino === file.inode;
 }
 
 /**

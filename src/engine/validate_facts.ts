@@ -1,5 +1,5 @@
 /** The facts of this machine that validate() asks for; read only when it does. */
-import { isAbsent, readIfThere } from "../base/files.ts";
+import { lstatIfThere, readIfThere } from "../base/files.ts";
 import type { HostFacts } from "./validate_limits.ts";
 
 function kernelList(path: string): string {
@@ -19,13 +19,7 @@ export function hostFacts(): HostFacts {
       return kernelList("/sys/devices/system/node/online");
     },
     exists(path) {
-      try {
-        Deno.lstatSync(path);
-        return true;
-      } catch (error) {
-        if (isAbsent(error)) return false;
-        throw error;
-      }
+      return lstatIfThere(path) !== undefined;
     },
   };
 }

@@ -6,6 +6,7 @@ import { lockFile } from "../../ffi/fd.ts";
 import { UserError } from "../base/errors.ts";
 import {
   isAbsent,
+  lstatIfThere,
   makeDirectories,
   namesIn,
   readIfThere,
@@ -303,12 +304,7 @@ function tryMakersLock(id: string, wait: boolean): boolean {
 }
 
 function hasFile(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isFile;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
+  return lstatIfThere(path)?.isFile === true;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Files of an image archive, by their names in it. */
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
+import { statIfThere } from "../base/files.ts";
 import { MAX_DOCUMENT } from "./blobs.ts";
 import { toText } from "./byte_string.ts";
 import { cleanPath } from "./clean_path.ts";
@@ -55,12 +56,9 @@ export type ArchiveSource = AsyncIterable<Bytes> | { path: string };
 
 /** The archive at a path, if it can be read anywhere, or as a stream. Throws UserError. */
 export function openArchive(path: string): ArchiveSource {
-  try {
-    return Deno.statSync(path).isFile ? { path } : archiveChunks(Deno.openSync(path));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(`open ${path}: no such file or directory`);
-  }
+  const found = statIfThere(path);
+  if (found === undefined) throw new UserError(`open ${path}: no such file or directory`);
+  return found.isFile ? { path } : archiveChunks(Deno.openSync(path));
 }
 
 /** Standard input by its path if it is an ordinary file that nobody has begun to read. */

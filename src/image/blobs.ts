@@ -1,5 +1,6 @@
 /** Blobs come in verified: a name in blobs/sha256 always says what is in the file. */
 import { UserError } from "../base/errors.ts";
+import { statIfThere } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
 import { digestOf, expectMuch, Hasher } from "./hash.ts";
@@ -106,13 +107,8 @@ function lostBlob(path: string, what: string): UserError {
 /** Reads a document and checks that it is what its name says. */
 export function readDocument(store: Store, digest: Digest): Bytes {
   const path = store.blob(digest);
-  let size: number;
-  try {
-    size = Deno.statSync(path).size;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw lostBlob(path, "is lost");
-  }
+  const size = statIfThere(path)?.size;
+  if (size === undefined) throw lostBlob(path, "is lost");
   if (size > MAX_DOCUMENT) throw lostBlob(path, `has ${size} bytes`);
   const bytes = Deno.readFileSync(path);
   if (digestOf(bytes) !== digest) throw lostBlob(path, "is damaged");

@@ -4,7 +4,7 @@
  * not flushed empty. So every two minutes the version that is to be replaced is flushed and kept under
  * another name: a power cut takes the names of the last minutes at most.
  */
-import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
+import { readIfThere, removeIfThere, statIfThere, writeAtomic } from "../base/files.ts";
 import type { Store } from "./store.ts";
 
 const KEEP_MS = 120_000;
@@ -47,12 +47,7 @@ function keepFlushed(store: Store): boolean {
 
 /** It became another file than the list when the list was replaced: that is its ctime. */
 function isKept(store: Store): boolean {
-  try {
-    const changed = Deno.statSync(store.flushedIndex).ctime?.getTime() ?? 0;
-    const age = Date.now() - changed;
-    return age >= 0 && age < KEEP_MS;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  const changed = statIfThere(store.flushedIndex)?.ctime?.getTime() ?? 0;
+  const age = Date.now() - changed;
+  return age >= 0 && age < KEEP_MS;
 }

@@ -1,5 +1,6 @@
 /** One image of an OCI image layout on disk, brought into the store without a name. */
 import { UserError } from "../base/errors.ts";
+import { lstatIfThere } from "../base/files.ts";
 import { hostPlatform } from "../base/platform.ts";
 import { ArchivedFile, ArchiveFiles } from "./archive_files.ts";
 import { expectMuch } from "./hash.ts";
@@ -26,13 +27,9 @@ class LayoutFiles extends ArchiveFiles {
 
   override get(name: string): ArchivedFile | undefined {
     const path = `${this.directory}/${name}`;
-    try {
-      const { isFile, size } = Deno.lstatSync(path);
-      return isFile ? new ArchivedFile(this.session, { path, offset: 0, size }) : undefined;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    const found = lstatIfThere(path);
+    if (!found?.isFile) return undefined;
+    return new ArchivedFile(this.session, { path, offset: 0, size: found.size });
   }
 }
 

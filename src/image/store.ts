@@ -14,7 +14,7 @@
  *        locks/<name>                 flock files
  * ```
  */
-import { namesIn, readIfThere, writeAtomic } from "../base/files.ts";
+import { lstatIfThere, namesIn, readIfThere, writeAtomic } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 
 /** Roots where this process has made all directories. */
@@ -111,11 +111,5 @@ export class Store {
 
 /** Whether something is there, links not followed. */
 export function isThere(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return lstatIfThere(path) !== undefined;
 }

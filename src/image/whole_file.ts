@@ -1,4 +1,5 @@
 /** Files that a user names and that get an archive: whole, or not at all. */
+import { statIfThere } from "../base/files.ts";
 import { writeAll } from "./blobs.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -27,10 +28,5 @@ export async function writeWhole<T>(
 }
 
 function isThereAndNoFile(path: string): boolean {
-  try {
-    return !Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return statIfThere(path)?.isFile === false;
 }

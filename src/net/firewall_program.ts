@@ -1,21 +1,8 @@
 /** The programs that speak to the firewall: where they are, and their runs. */
+import { findProgram } from "../base/programs.ts";
 
 /** How rules get into the kernel. */
 export type Backend = "iptables" | "iptables-legacy" | "iptables-nft" | "nft" | "none";
-
-const PROGRAM_DIRS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin"];
-
-function findProgram(name: string): string | undefined {
-  const fromPath = (Deno.env.get("PATH") ?? "").split(":").filter((dir) => dir.startsWith("/"));
-  for (const dir of new Set([...fromPath, ...PROGRAM_DIRS])) {
-    try {
-      if (Deno.statSync(`${dir}/${name}`).isFile) return `${dir}/${name}`;
-    } catch {
-      // not in this directory
-    }
-  }
-  return undefined;
-}
 
 const decoder = new TextDecoder();
 

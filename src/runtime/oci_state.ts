@@ -4,7 +4,7 @@
  * process, never stored.
  */
 import { UserError } from "../base/errors.ts";
-import { isAbsent, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
+import { isAbsent, lstatIfThere, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { type Cgroup, openCgroup } from "./cgroup_place.ts";
 import { isFrozen } from "./cgroup_processes.ts";
 import { parseStat } from "./monitor_protocol.ts";
@@ -110,19 +110,9 @@ export function isAlive({ pid, startTime }: Pick<OciRecord, "pid" | "startTime">
 /** What a container is doing now. */
 export function statusOf(store: OciStore, record: OciRecord): Status {
   if (!isAlive(record)) return "stopped";
-  if (exists(store.gate(record.id))) return "created";
+  if (lstatIfThere(store.gate(record.id)) !== undefined) return "created";
   const cgroup = cgroupOf(record);
   return cgroup !== undefined && isFrozen(cgroup) ? "paused" : "running";
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
-  }
 }
 
 /** The container's cgroup as it was made. */

@@ -2,7 +2,8 @@
 import type { Value } from "../../ffi/program.ts";
 import type { Arch } from "../../ffi/syscalls.ts";
 import { CLONE_NEWUSER } from "../../ffi/constants.ts";
-import { SyscallError } from "../../ffi/errno.ts";
+import { ENOENT, SyscallError } from "../../ffi/errno.ts";
+import { statIfThere } from "../base/files.ts";
 import {
   capabilitiesOf,
   capabilityMasks,
@@ -202,12 +203,9 @@ function parseMount(
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    return Deno.statSync(path).isDirectory;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new SyscallError("open_tree", 2, `bind "${path}"`);
-  }
+  const found = statIfThere(path);
+  if (found === undefined) throw new SyscallError("open_tree", ENOENT, `bind "${path}"`);
+  return found.isDirectory;
 }
 
 /** Whether the running kernel is version `major.minor` or newer. */
