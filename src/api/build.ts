@@ -1,5 +1,6 @@
 /** POST /build: an image from a Dockerfile, told as docker's classic builder does. */
 import { buildImage } from "../build/build.ts";
+import type { CacheSource } from "../build/cache_wish.ts";
 import { checkPlatform } from "../build/base_image.ts";
 import type { BuildError } from "../build/build_error.ts";
 import { classicFailure, ClassicProgress } from "../build/classic_output.ts";
@@ -10,7 +11,7 @@ import type { LayerDisplay } from "../engine/layer_display.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import type { HostConfig, Ulimit } from "../engine/types.ts";
 import { newTagName } from "../image/names.ts";
-import { parseReference } from "../image/reference.ts";
+import { parseReference, withDefaultTag } from "../image/reference.ts";
 import { fields, list, map, number, type Shape, text } from "../image/shape.ts";
 import type { Exchange } from "./exchange.ts";
 import { ApiError } from "./http_head.ts";
@@ -63,6 +64,16 @@ function limitsIn(exchange: Exchange): Partial<HostConfig> {
   };
 }
 
+/** Images that hold their cache. */
+function cachesIn(exchange: Exchange): CacheSource[] {
+  const names = jsonIn<string[]>(exchange, "cachefrom", list(text)) ?? [];
+  return names.map((name) => {
+    const reference = withDefaultTag(parseReference(name));
+    const credentials = registryCredentials(exchange, reference.domain);
+    return { type: "registry", reference, ...(credentials && { credentials }) };
+  });
+}
+
 function checkAccepted({ query }: Exchange): void {
   if (query.text("version") === "2") {
     throw new ApiError(501, "there is no BuildKit: set DOCKER_BUILDKIT=0, or run diplodock build");
@@ -110,6 +121,7 @@ export async function build(exchange: Exchange): Promise<void> {
         ...(query.text("target") !== "" && { target: query.text("target") }),
         outputs: [{ type: "image" }],
         annotations: {},
+        cache: { from: cachesIn(exchange), to: [], isInline: false },
         noCache: query.flag("nocache"),
         pull: query.flag("pull"),
         labels,

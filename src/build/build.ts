@@ -3,18 +3,25 @@ import { UserError } from "../base/errors.ts";
 import { orCollect } from "../image/gc.ts";
 import { Session } from "../image/session.ts";
 import type { Store } from "../image/store.ts";
+import type { CachedStep } from "../image/build_cache.ts";
 import { Builder } from "./builder.ts";
 import type { BuildRequest } from "./build_request.ts";
+import { compressSteps, exportCache } from "./cache_export.ts";
+import { layersOf } from "./cache_document.ts";
+import type { CacheMode, CacheWish } from "./cache_wish.ts";
 import { type ContextWish, openContext } from "./context.ts";
 import { type Built, type OutputWish, writeOutputs } from "./output.ts";
 import { sweepBuilds } from "./run_step.ts";
 import { checkStrict } from "./lint.ts";
 import { orAborted } from "./or_aborted.ts";
 import { EPOCH } from "./scope.ts";
+import type { StageState } from "./stage_state.ts";
 
 /** What buildImage() is told. */
-export interface BuildWish extends Omit<BuildRequest, "opened">, Omit<OutputWish, "epoch"> {
+export interface BuildWish
+  extends Omit<BuildRequest, "opened" | "cacheFrom">, Omit<OutputWish, "epoch" | "inlineCache"> {
   readonly source: ContextWish;
+  readonly cache: CacheWish;
   /** Called with the name and the text of the Dockerfile, once they are read. */
   onDockerfile(name: string, text: string): void;
 }
@@ -46,8 +53,41 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
   reading.done();
   wish.onDockerfile(opened.name, opened.text);
   checkStrict(opened.text);
-  const state = await new Builder(session, { ...wish, opened }).build();
-  return await writeOutputs(session, state, { ...wish, ...epochOf(wish.buildArgs) }, events);
+  const { cache } = wish;
+  const builder = new Builder(session, { ...wish, opened, cacheFrom: cache.from });
+  const whole = await builder.build();
+  const { state, stepsFor } = cache.to.length === 0
+    ? { state: whole, stepsFor: (mode: CacheMode) => builder.remembered(mode) }
+    : await compressed(session, whole, builder, wish);
+  const built = await writeOutputs(session, state, {
+    ...wish,
+    ...epochOf(wish.buildArgs),
+    ...(isInline(wish) && { inlineCache: stepsFor("min") }),
+  }, events);
+  for (const target of cache.to) await exportCache(session, stepsFor(target.mode), target, wish);
+  return built;
+}
+
+/** A build whose layers are those that its cache goes out with. */
+async function compressed(
+  session: Session,
+  state: StageState,
+  builder: Builder,
+  wish: BuildWish,
+): Promise<{ state: StageState; stepsFor: (mode: CacheMode) => CachedStep[] }> {
+  const isWhole = wish.cache.to.some(({ mode }) => mode === "max");
+  const steps = await compressSteps(session, builder.remembered(isWhole ? "max" : "min"), wish);
+  const byKey = new Map(steps.map((step) => [step.key, step]));
+  const layers = new Map(layersOf(steps).map((layer) => [layer.diffId, layer]));
+  return {
+    state: { ...state, layers: state.layers.map((one) => layers.get(one.diffId) ?? one) },
+    stepsFor: (mode) => builder.remembered(mode).map((step) => byKey.get(step.key) ?? step),
+  };
+}
+
+/** Whether the image is to hold its cache: a flag says so, or the build argument of BuildKit's. */
+function isInline({ cache, buildArgs }: BuildWish): boolean {
+  return cache.isInline || /^(?:1|t|true)$/i.test(buildArgs.get("BUILDKIT_INLINE_CACHE") ?? "");
 }
 
 /** The Dockerfile of a build that is not carried out. Throws UserError. */

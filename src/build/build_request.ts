@@ -2,6 +2,7 @@
 import type { LayerDisplay } from "../engine/layer_display.ts";
 import type { HostConfig } from "../engine/types.ts";
 import type { BuildEvents } from "./events.ts";
+import type { CacheSource } from "./cache_wish.ts";
 import type { OpenedContext } from "./context.ts";
 import type { NamedContext } from "./named_contexts.ts";
 import type { Secret } from "./place_mounts.ts";
@@ -16,6 +17,8 @@ export interface BuildRequest {
   readonly buildArgs: ReadonlyMap<string, string>;
   readonly target?: string;
   readonly noCache: boolean;
+  /** Where what other machines built may be taken from. */
+  readonly cacheFrom: readonly CacheSource[];
   /** Stages that nothing is taken from the cache for. */
   readonly noCacheStages?: readonly string[];
   /** Ask the registry for every base image. */

@@ -1,10 +1,13 @@
 /** Builds the stages that a target needs, in order. */
 import { UserError } from "../base/errors.ts";
+import type { CachedStep } from "../image/build_cache.ts";
 import { expectSome } from "../image/hash.ts";
 import type { Session } from "../image/session.ts";
 import { BuildError, located } from "./build_error.ts";
 import { BaseImages, checkPlatform } from "./base_image.ts";
 import type { BuildRequest } from "./build_request.ts";
+import { ImportedCaches } from "./cache_import.ts";
+import type { CacheMode } from "./cache_wish.ts";
 import { readDockerfile } from "./dockerfile.ts";
 import { expand } from "./expand.ts";
 import { type NamedContext, NamedContexts } from "./named_contexts.ts";
@@ -29,6 +32,8 @@ import { StageBuilder } from "./stage_builder.ts";
 interface Done {
   readonly state: StageState;
   readonly scope: StageScope;
+  /** What the cache remembers of it, and of the stage that it stands on. */
+  readonly steps: readonly CachedStep[];
 }
 
 /** Instructions that make files, and so have a place among those of their stage. */
@@ -75,8 +80,10 @@ export class Builder {
     this.#checkUncached();
     this.#checkNames();
     for (const stage of this.#needed) await this.#checkBase(stage);
+    const { cacheFrom } = this.request;
+    const caches = await ImportedCaches.open(this.session, cacheFrom, this.request);
     for (const stage of this.#needed) {
-      this.#done.set(stage, await this.#build(stage));
+      this.#done.set(stage, await this.#build(stage, caches));
     }
     const { state } = this.#done.get(this.#target)!;
     if (state.isHost) {
@@ -92,6 +99,13 @@ export class Builder {
       );
     }
     return state;
+  }
+
+  /** What the cache remembers of a build that is done. */
+  remembered(mode: CacheMode): CachedStep[] {
+    const stages = mode === "min" ? [this.#done.get(this.#target)!] : [...this.#done.values()];
+    const steps = stages.flatMap(({ steps }) => steps);
+    return [...new Map(steps.map((step) => [step.key, step])).values()];
   }
 
   /** What `--build-context` puts in place of a whole stage. */
@@ -139,17 +153,17 @@ export class Builder {
     return await orAborted(this.request.signal, state);
   }
 
-  async #build(stage: Stage): Promise<Done> {
+  async #build(stage: Stage, caches: ImportedCaches): Promise<Done> {
     const replacement = this.#replacement(stage);
     if (replacement !== undefined) {
       const loading = this.#contexts.state(stage.from.name!, replacement);
       const state = await orAborted(this.request.signal, loading);
-      return { state, scope: new StageScope(this.#global) };
+      return { state, scope: new StageScope(this.#global), steps: [] };
     }
     const name = this.#baseName(stage);
     const above = this.#stageNamed(name, stage);
     const base = above === undefined
-      ? { state: await this.#base(name), scope: undefined }
+      ? { state: await this.#base(name), scope: undefined, steps: [] }
       : this.#done.get(above)!;
     const scope = new StageScope(this.#global, base.scope);
     const { OnBuild, ...config } = base.state.config;
@@ -175,6 +189,7 @@ export class Builder {
     const builder = new StageBuilder(this.session, this.request, {
       scope,
       escape: this.#escape,
+      caches,
       usesCache: !this.request.noCache && !this.#isUncached(stage),
       treeOf: (source) => this.#treeOf(source, stage),
     }, { ...base.state, config });
@@ -197,7 +212,7 @@ export class Builder {
       builder.label(labels);
       work.done(this.#idOf(builder.state));
     }
-    return { state: builder.state, scope };
+    return { state: builder.state, scope, steps: [...base.steps, ...builder.steps] };
   }
 
   /** Tells of `--no-cache-filter` with a name that no stage has. */

@@ -2,6 +2,7 @@
 import { openDirectory } from "../../ffi/fd.ts";
 import { TreeWriter } from "../engine/tree_writer.ts";
 import type { Digest } from "../image/digest.ts";
+import type { CachedStep } from "../image/build_cache.ts";
 import { makeDocuments, type NewImage, registerNew } from "../image/make.ts";
 import { parseReference } from "../image/reference.ts";
 import { saveImages } from "../image/save.ts";
@@ -9,6 +10,7 @@ import type { Session } from "../image/session.ts";
 import { TarReader } from "../image/tar.ts";
 import type { Descriptor, ImageConfig } from "../image/types.ts";
 import { type Write, writeArchiveFile } from "./archive_file.ts";
+import { cacheDocument, INLINE_CACHE } from "./cache_document.ts";
 import type { BuildEvents } from "./events.ts";
 import { exportTree } from "./export_tree.ts";
 import { imageConfig, type StageState } from "./stage_state.ts";
@@ -38,6 +40,8 @@ export interface OutputWish {
   readonly annotations: Readonly<Record<string, string>>;
   /** Seconds since 1970 that no time in the image is later than: SOURCE_DATE_EPOCH. */
   readonly epoch?: number;
+  /** What the image tells of how it was made, for builds elsewhere. */
+  readonly inlineCache?: readonly CachedStep[];
 }
 
 /** Writes all outputs; the image, if one was made. Throws UserError. */
@@ -74,7 +78,12 @@ export async function writeOutputs(
 
 function imageOf(session: Session, state: StageState, wish: OutputWish): NewImage {
   const layers = state.layers.map(({ descriptor }) => descriptor);
-  return makeDocuments(session, imageConfig(state, wish.epoch), layers, wish.annotations);
+  const { epoch, inlineCache, annotations } = wish;
+  const config = {
+    ...imageConfig(state, epoch),
+    ...(inlineCache && { [INLINE_CACHE]: cacheDocument(inlineCache, state.layers) }),
+  };
+  return makeDocuments(session, config, layers, annotations);
 }
 
 async function writeTree(

@@ -6,6 +6,7 @@ import { joinWorkdir } from "../image/instruction_parts.ts";
 import { type CachedStep, findStep, keepStep } from "../image/build_cache.ts";
 import type { Session } from "../image/session.ts";
 import type { BuildRequest } from "./build_request.ts";
+import type { ImportedCaches } from "./cache_import.ts";
 import { commandWords, configStep } from "./config_step.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { copyDigest, copyStep, planCopy } from "./copy_step.ts";
@@ -34,6 +35,8 @@ export interface StageContext {
   readonly escape: string;
   /** Whether what was made before may be taken. */
   readonly usesCache: boolean;
+  /** What was made elsewhere. */
+  readonly caches: ImportedCaches;
   treeOf(source: string | undefined): Promise<SourceTree>;
 }
 
@@ -42,6 +45,7 @@ type StepChanges = Pick<Parameters<typeof withStep>[1], "config" | "author" | "i
 
 export class StageBuilder {
   #hasCmd = false;
+  readonly #steps: CachedStep[] = [];
 
   constructor(
     readonly session: Session,
@@ -76,6 +80,11 @@ export class StageBuilder {
         return await this.#settle(done.createdBy, work, done.config, done.author);
       }
     }
+  }
+
+  /** What the cache remembers of the instructions so far. */
+  get steps(): readonly CachedStep[] {
+    return this.#steps;
   }
 
   /** `--label`. */
@@ -121,13 +130,13 @@ export class StageBuilder {
     make: () => Promise<BuiltLayer | undefined>,
     more: StepChanges = {},
   ): Promise<void> {
-    const { store } = this.session;
     const key = digestOf(JSON.stringify(parts));
     // What this machine's own root holds may be something else tomorrow.
     const isKept = !this.state.isHost;
-    const before = isKept && this.context.usesCache ? findStep(store, key) : undefined;
+    const before = isKept && this.context.usesCache ? await this.#before(key) : undefined;
     if (before !== undefined) {
       work.cached();
+      this.#steps.push(before);
       this.#take(before.created, createdBy, before.layer, more);
       return;
     }
@@ -135,6 +144,16 @@ export class StageBuilder {
     const created = new Date().toISOString();
     this.#take(created, createdBy, layer, more);
     if (isKept) this.#keep(key, created, createdBy, layer);
+  }
+
+  /** The step of this key, from this machine's cache or another one's. */
+  async #before(key: Digest): Promise<CachedStep | undefined> {
+    const { store } = this.session;
+    const own = findStep(store, key);
+    if (own !== undefined) return own;
+    const imported = await this.context.caches.find(key, this.state);
+    if (imported !== undefined) keepStep(store, imported);
+    return imported;
   }
 
   #keep(key: Digest, created: string, text: string, layer: BuiltLayer | undefined): void {
@@ -145,6 +164,7 @@ export class StageBuilder {
       ...(layer && { layer, chainId: chainOf(this.state).at(-1)! }),
     };
     keepStep(this.session.store, step);
+    this.#steps.push(step);
   }
 
   #take(

@@ -7,6 +7,7 @@ import { type CommandSpec, parseArgs } from "./args.ts";
 import type { BuildDisplay } from "./build_progress.ts";
 import { imageStore } from "./image_context.ts";
 import { displayFor, isClassic } from "./build_display.ts";
+import { parseCaches } from "./build_caches.ts";
 import { BUILD_FLAGS, checkAccepted, parseSecrets } from "./build_flags.ts";
 import { parseOutputs } from "./build_outputs.ts";
 import { openResults, writeResults } from "./build_results.ts";
@@ -27,6 +28,7 @@ export const spec = {
     "diplodock build -t app .",
     "diplodock build -f Dockerfile.test --target test --build-arg VERSION=3 .",
     "diplodock build -t tool - < Dockerfile",
+    "diplodock build --cache-from reg/app:cache --cache-to type=registry,ref=reg/app:cache .",
   ],
 } as const satisfies CommandSpec;
 
@@ -90,7 +92,8 @@ export async function command(words: string[]): Promise<number> {
   if (push && names.length === 0) {
     throw new UserError("ERROR: failed to build: tag is needed when pushing to registry");
   }
-  const warnings = checkAccepted(given, options);
+  const { cache, warnings: ofCaches } = parseCaches(options.cacheFrom, options.cacheTo);
+  const warnings = [...checkAccepted(given, options), ...ofCaches];
   const display = await displayFor(options);
   warnings.forEach((text) => display.warn(text));
   const results = openResults(options);
@@ -102,6 +105,7 @@ export async function command(words: string[]): Promise<number> {
       ...await wishOf(context, options),
       outputs,
       names,
+      cache,
       annotations: toMap(options.annotation),
       events: display,
       signal: interrupt.signal,
@@ -132,7 +136,7 @@ async function check(context: string, options: Options): Promise<number> {
 }
 
 /** What command() adds. */
-type Own = "outputs" | "names" | "annotations" | "events" | "signal" | "onDockerfile";
+type Own = "outputs" | "names" | "cache" | "annotations" | "events" | "signal" | "onDockerfile";
 
 /** What the flags say. */
 async function wishOf(

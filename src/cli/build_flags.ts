@@ -41,8 +41,6 @@ const LIMITS = {
 const ACCEPTED = {
   attest: { type: "list", hidden: true },
   builder: { type: "string", hidden: true },
-  "cache-from": { type: "list", hidden: true },
-  "cache-to": { type: "list", hidden: true },
   compress: { type: "bool", hidden: true },
   "disable-content-trust": { type: "bool", default: true, hidden: true },
   "force-rm": { type: "bool", hidden: true },
@@ -91,6 +89,16 @@ export const BUILD_FLAGS = {
     value: "name=path",
     help: "Additional build contexts (e.g., name=path)",
     complete: "directory",
+  },
+  "cache-from": {
+    type: "list",
+    help: 'Take instructions made elsewhere (e.g., "user/app:cache", "type=local,src=path")',
+    complete: "image",
+  },
+  "cache-to": {
+    type: "list",
+    help: 'Keep the cache for others (e.g., "user/app:cache", "type=local,dest=path")',
+    complete: "image",
   },
   call: {
     type: "string",
@@ -157,8 +165,6 @@ export const BUILD_FLAGS = {
 const SAID: Record<string, string> = {
   attest: "--attest is ignored: no attestations are made",
   builder: "--builder is ignored: there is one builder, this program",
-  "cache-from": "--cache-from is ignored: only what was built on this machine is reused",
-  "cache-to": "--cache-to is ignored: the cache stays on this machine",
   compress: "--compress is ignored: the build context is not sent anywhere",
   isolation: "--isolation is for Windows only",
   "security-opt": "--security-opt is ignored: RUN has the rights of ordinary containers",

@@ -166,6 +166,24 @@ export async function pullImage(
   }
 }
 
+/**
+ * What a name means for this machine, looked at and not pulled. Throws UserError with docker's texts,
+ * RegistryError for the rest.
+ */
+export async function remoteImage(
+  wanted: Reference,
+  credentials?: GivenCredentials,
+): Promise<{ repository: Repository; manifest: Manifest }> {
+  const reference = withDefaultTag(wanted);
+  try {
+    const repository = await openRepository(reference, "pull", credentials);
+    const { bytes, digest } = await resolveManifest(repository, reference, hostPlatform());
+    return { repository, manifest: parseManifest(bytes, `manifest ${digest}`) };
+  } catch (error) {
+    throw explain(error, reference);
+  }
+}
+
 /** The same from an opened repository. */
 async function pullFrom(
   store: Store,

@@ -98,13 +98,14 @@ export async function pushImage(
   return { ...pushed, id: record.id };
 }
 
-async function pushManifest(
+/** Pushes what a stored manifest lists, and then itself. Throws RegistryError. */
+export async function pushManifest(
   store: Store,
   repository: Repository,
   reference: Reference,
   descriptor: Descriptor,
   diffIds: readonly Digest[],
-  options: PushOptions,
+  options: PushOptions = {},
 ): Promise<Pushed> {
   const bytes = readDocument(store, descriptor.digest);
   const manifest = parseManifest(bytes, `manifest of ${familiarName(reference)}`);

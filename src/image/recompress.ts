@@ -17,7 +17,8 @@ function hasPlainLayers(layers: readonly Descriptor[]): boolean {
   return layers.some((layer) => layer.mediaType === OCI_LAYER);
 }
 
-async function compress(session: Session, layer: Descriptor): Promise<Descriptor> {
+/** A stored layer as a gzip file, stored too; itself if it is compressed already. */
+export async function compressLayer(session: Session, layer: Descriptor): Promise<Descriptor> {
   if (layer.mediaType !== OCI_LAYER) return layer;
   await expectMuch();
   using writer = new BlobWriter(session);
@@ -35,7 +36,7 @@ export async function compressLayers(session: Session, record: ImageRecord): Pro
   const manifest = parseManifest(readDocument(store, digest), digest);
   if (!hasPlainLayers(manifest.layers)) return record;
   const layers: Descriptor[] = [];
-  for (const layer of manifest.layers) layers.push(await compress(session, layer));
+  for (const layer of manifest.layers) layers.push(await compressLayer(session, layer));
   const document = putDocument(session, JSON.stringify({ ...manifest, layers }));
   const changed = { ...record, manifest: { mediaType: OCI_MANIFEST, ...document } };
   delete changed.original;

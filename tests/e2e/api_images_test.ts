@@ -1,5 +1,11 @@
 /** Images, networks, volumes and events over the API, by docker's client; projects by docker-compose. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
 import { ApiService } from "../lib/api_service.ts";
 import { RawClient } from "../lib/raw_http.ts";
 import { canServe, PASSWORD, Registry, USER } from "../lib/registry.ts";
@@ -223,6 +229,29 @@ test("docker build, with the client's classic builder", [], async () => {
   assertEquals(pruned.split("\n").filter((line) => /^\w{25}$/.test(line)).length, Number(steps));
   // The longer form is of a client without buildx.
   assertMatch(pruned, /^Total(?: reclaimed space)?: +\d/m);
+});
+
+test("docker build --cache-from an image that holds its cache", [], async () => {
+  await imported("app:1");
+  const folder = service.engine.path("cached");
+  Deno.mkdirSync(folder);
+  Deno.writeTextFileSync(
+    `${folder}/Dockerfile`,
+    "FROM app:1\nRUN cat /proc/sys/kernel/random/uuid > /id\n",
+  );
+  const build = async (...args: string[]) => {
+    const words = ["docker", "build", "-q", "--network", "none", ...args, folder];
+    const { code, stdout, stderr } = await service.client(["env", "DOCKER_BUILDKIT=0", ...words]);
+    assertEquals(code, 0, stderr);
+    return stdout;
+  };
+  const inline = ["--build-arg", "BUILDKIT_INLINE_CACHE=1"];
+  const id = await build("-t", "kept:1", ...inline);
+  await service.ok("builder", "prune", "-af");
+  assertEquals(await build("--cache-from", "kept:1", ...inline), id);
+  await service.ok("builder", "prune", "-af");
+  assertNotEquals(await build(...inline), id);
+  await service.ok("rmi", "kept:1");
 });
 
 test("what is not served says so", [], async () => {

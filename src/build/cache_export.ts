@@ -1,0 +1,149 @@
+/** `--cache-to`: what a build remembers, for builds of other machines. */
+import { UserError } from "../base/errors.ts";
+import { writeAtomic } from "../base/files.ts";
+import { isImageRefusal } from "../engine/refusal.ts";
+import { type CachedStep, keepStep } from "../image/build_cache.ts";
+import { putDocument } from "../image/blobs.ts";
+import { type Digest, hexOf } from "../image/digest.ts";
+import { parseIndex } from "../image/documents.ts";
+import { readRange } from "../image/incoming.ts";
+import { openRepository } from "../image/pull.ts";
+import { pushManifest } from "../image/push.ts";
+import { compressLayer } from "../image/recompress.ts";
+import { familiarName } from "../image/reference.ts";
+import type { Session } from "../image/session.ts";
+import { isThere } from "../image/store.ts";
+import { type Descriptor, type Manifest, OCI_MANIFEST } from "../image/types.ts";
+import { writeWhole } from "../image/whole_file.ts";
+import { CACHE_CONFIG, cacheDocument, layersOf } from "./cache_document.ts";
+import type { CacheTarget } from "./cache_wish.ts";
+import type { BuildEvents } from "./events.ts";
+import { orAborted } from "./or_aborted.ts";
+
+type LocalPlace = Extract<CacheTarget["place"], { type: "local" }>;
+type RegistryPlace = Extract<CacheTarget["place"], { type: "registry" }>;
+
+/**
+ * Steps with compressed layers: so they go out, and are remembered from now on. What they were
+ * given is done once, and an image of theirs has nothing left to compress when it is pushed.
+ */
+export async function compressSteps(
+  session: Session,
+  steps: readonly CachedStep[],
+  { events, signal }: { readonly events: BuildEvents; readonly signal: AbortSignal },
+): Promise<CachedStep[]> {
+  const work = events.begin({ kind: "internal", name: "preparing build cache for export" });
+  const compressed: CachedStep[] = [];
+  for (const step of steps) {
+    const packed = await orAborted(signal, compressStep(session, step));
+    if (packed !== step) keepStep(session.store, packed);
+    compressed.push(packed);
+  }
+  work.done();
+  return compressed;
+}
+
+async function compressStep(session: Session, step: CachedStep): Promise<CachedStep> {
+  const { layer } = step;
+  if (layer === undefined) return step;
+  const descriptor = await compressLayer(session, layer.descriptor);
+  return descriptor === layer.descriptor ? step : { ...step, layer: { ...layer, descriptor } };
+}
+
+/** Writes `steps` where `target` says. Throws UserError. */
+export async function exportCache(
+  session: Session,
+  steps: readonly CachedStep[],
+  { place, isOptional }: CacheTarget,
+  { events, signal }: { readonly events: BuildEvents; readonly signal: AbortSignal },
+): Promise<void> {
+  const name = place.type === "registry" ? familiarName(place.reference) : place.path;
+  const work = events.begin({ kind: "internal", name: `exporting cache to ${name}` });
+  try {
+    const manifest = cacheManifest(session, steps);
+    if (place.type === "local") await writeLayout(session, manifest, place);
+    else await orAborted(signal, push(session, manifest, place));
+    work.note(`writing cache manifest ${manifest.descriptor.digest} done`);
+    work.done();
+  } catch (error) {
+    if (signal.aborted || !isRefusal(error)) throw error;
+    const why = `Cannot export the cache to ${name}: ${error.message}`;
+    if (!isOptional) {
+      work.failed(error.message);
+      throw new UserError(why);
+    }
+    work.done();
+    events.warn(why);
+  }
+}
+
+/** A registry that says no; a directory that cannot be written. */
+function isRefusal(error: unknown): error is Error {
+  return isImageRefusal(error) || error instanceof Deno.errors.NotCapable ||
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory ||
+    error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotFound;
+}
+
+/** A stored manifest and what it lists. */
+interface StoredManifest {
+  readonly descriptor: Descriptor;
+  readonly manifest: Manifest;
+  readonly diffIds: readonly Digest[];
+}
+
+function cacheManifest(session: Session, steps: readonly CachedStep[]): StoredManifest {
+  const layers = layersOf(steps);
+  const diffIds = layers.map(({ diffId }) => diffId);
+  const document = JSON.stringify({ ...cacheDocument(steps, layers), diff_ids: diffIds });
+  const manifest: Manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: { mediaType: CACHE_CONFIG, ...putDocument(session, document) },
+    layers: layers.map(({ descriptor }) => descriptor),
+  };
+  const stored = putDocument(session, JSON.stringify(manifest));
+  return { descriptor: { mediaType: OCI_MANIFEST, ...stored }, manifest, diffIds };
+}
+
+async function push(
+  { store }: Session,
+  { descriptor, diffIds }: StoredManifest,
+  { reference }: RegistryPlace,
+): Promise<void> {
+  const repository = await openRepository(reference, "pull,push");
+  await pushManifest(store, repository, reference, descriptor, diffIds);
+}
+
+const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
+const REF_NAME = "org.opencontainers.image.ref.name";
+
+/** Writes an OCI image layout; what is in it already stays. The index comes last. */
+async function writeLayout(
+  { store }: Session,
+  { descriptor, manifest: { config, layers } }: StoredManifest,
+  { path, tag }: LocalPlace,
+): Promise<void> {
+  const blobs = `${path}/blobs/sha256`;
+  Deno.mkdirSync(blobs, { recursive: true });
+  for (const { digest, size } of [...layers, config, descriptor]) {
+    const target = `${blobs}/${hexOf(digest)}`;
+    if (isThere(target) && Deno.lstatSync(target).size === size) continue;
+    const range = { path: store.blob(digest), offset: 0, size };
+    // deno-lint-ignore require-await -- writeWhole() takes work that may wait
+    await writeWhole(target, async (write) => {
+      for (const chunk of readRange(range)) write(chunk);
+    });
+    Deno.chmodSync(target, 0o644); // a cache is no secret: who saves it may be another user
+  }
+  writeAtomic(`${path}/oci-layout`, LAYOUT, false, 0o644);
+  const index = `${path}/index.json`;
+  const before = isThere(index) ? parseIndex(Deno.readFileSync(index), index).manifests : [];
+  const others = before.filter(({ annotations }) => annotations?.[REF_NAME] !== tag);
+  const entry = { ...descriptor, annotations: { [REF_NAME]: tag } };
+  writeAtomic(
+    index,
+    JSON.stringify({ schemaVersion: 2, manifests: [...others, entry] }),
+    false,
+    0o644,
+  );
+}
