@@ -7,8 +7,8 @@ import type { ImageRunConfig } from "../image/types.ts";
 import { changesToPack } from "./changes_to_pack.ts";
 import { emitContainerEvent } from "./events.ts";
 import { imageStore, noteTag } from "./image_notes.ts";
+import { pauseForNow } from "./pause.ts";
 import { startAnewForMany } from "./start_anew.ts";
-import { stateOf } from "./state.ts";
 import type { ContainerConfig, ContainerRecord } from "./types.ts";
 
 /** What the container's settings say to those of the new image. */
@@ -28,17 +28,6 @@ function imageConfig(config: ContainerConfig): ImageRunConfig {
     ...(Healthcheck && { Healthcheck }),
     ...(Shell && { Shell }),
     ...(OnBuild && { OnBuild }),
-  };
-}
-
-/** Freezes a container that runs until disposed; undefined if there is nothing to freeze. */
-async function freezer(id: string): Promise<(() => Disposable) | undefined> {
-  if (stateOf(id).kind !== "running") return undefined;
-  const { canPause, pauseForNow } = await import("./pause.ts");
-  return () => {
-    // What cannot be frozen is committed as it is at that moment.
-    if (!canPause(id)) return { [Symbol.dispose]() {} };
-    return pauseForNow(id);
   };
 }
 
@@ -72,7 +61,6 @@ async function makeImage(record: ContainerRecord, wish: CommitWish): Promise<Ima
   }
   const files = changesToPack(record);
   if (files.upper !== undefined) await startAnewForMany(files.upper);
-  const pause = wish.pause ? await freezer(record.Id) : undefined;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
     ...files,
@@ -81,7 +69,8 @@ async function makeImage(record: ContainerRecord, wish: CommitWish): Promise<Ima
     message: wish.message ?? "",
     ...(wish.author && { author: wish.author }),
     createdBy: (record.Config.Cmd ?? []).join(" "),
-    ...(pause && { pause }),
+    // What cannot be frozen is committed as it is at that moment.
+    ...(wish.pause && { pause: () => pauseForNow(record) }),
     ...(wish.name && { name: wish.name }),
   });
 }

@@ -2,8 +2,8 @@
 import { UserError } from "../base/errors.ts";
 import { createCgroup, removeCgroup } from "../runtime/cgroup.ts";
 import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
+import { freezerOf } from "../runtime/freezer.ts";
 import type { Resources } from "../runtime/spec_types.ts";
-import { hasFreezer } from "./freeze.ts";
 import { Lacking, type Trial } from "./doctor.ts";
 
 const REMEDY = "mount or delegate the controller, or use a kernel that has it; " +
@@ -24,7 +24,7 @@ async function withLimits(resources: Resources): Promise<string | undefined> {
 async function freezing(): Promise<undefined> {
   const { cgroup } = await createCgroup(`/diplodock/doctor-${Deno.pid}-${groups++}`, {});
   try {
-    if (!hasFreezer(cgroup)) throw new UserError("no hierarchy has the freezer");
+    if (freezerOf(cgroup) === undefined) throw new UserError("no hierarchy has the freezer");
     freezeCgroup(cgroup);
     thawCgroup(cgroup);
   } finally {

@@ -5,8 +5,9 @@ import { lockFile, openAt } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { ownCommand } from "../base/self.ts";
 import { openDoor } from "../runtime/cgroup.ts";
-import { directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
 import { execute } from "../runtime/execute.ts";
+import { freezerOf } from "../runtime/freezer.ts";
 import type { HealthPlan, HealthTimes } from "../runtime/health_plan.ts";
 import { healthProgram } from "../runtime/health_program.ts";
 import { sharedNamespaces } from "../runtime/namespaces.ts";
@@ -71,7 +72,7 @@ function launchHealthProgram(record: ContainerRecord): void {
   const file = scope.use(lockFile(path)); // the program has the lock as long as it lives
   check(`empty "${path}"`, "ftruncate", file.raw, 0);
   const freezer = freezerOf(cgroup);
-  const freezerFile = freezer && scope.use(openAt(null, freezer.path));
+  const freezerFile = freezer && scope.use(openAt(null, freezer.file));
   const plan: HealthPlan = {
     times: healthTimes(record.Config.Healthcheck!),
     exec: {
@@ -97,22 +98,6 @@ function launchHealthProgram(record: ContainerRecord): void {
     .flatMap((fd) => fd === undefined ? [] : [fd.raw]);
   const { bytes } = executable(healthProgram(plan));
   execute(bytes, inherited, ["diplodock-health", shortId(record.Id)], { outlives: true });
-}
-
-/** The file that tells of a pause, and how it starts without one. */
-function freezerOf(
-  cgroup: ReturnType<typeof openCgroup>,
-): { path: string; thawed: string } | undefined {
-  if (cgroup.version === 2) {
-    const directory = directoryOf(cgroup, "");
-    return directory === undefined
-      ? undefined
-      : { path: `${directory}/cgroup.freeze`, thawed: "0" };
-  }
-  const directory = directoryOf(cgroup, "freezer");
-  return directory === undefined
-    ? undefined
-    : { path: `${directory}/freezer.state`, thawed: "THAWED" };
 }
 
 /** What follows when the health became another one: an event, and what --health-on-failure says. */

@@ -3,20 +3,16 @@ import { UserError } from "../base/errors.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
 import { guardThaw } from "../runtime/thaw_guard.ts";
 import { freezeCgroup, thawCgroup } from "../runtime/cgroup_processes.ts";
+import { freezerOf, isFrozen } from "../runtime/freezer.ts";
 import { readRecord, shortId } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
-import { hasFreezer, isFrozen } from "./freeze.ts";
 import { stateOf } from "./state.ts";
+import type { ContainerRecord } from "./types.ts";
 
 /** Lets the processes of a cgroup run again; fine when they do. */
-export function thaw(cgroup: string): void {
-  if (isFrozen(cgroup)) thawCgroup(openCgroup(cgroup));
-}
-
-/** Whether container `id` runs and can be stopped where it is. */
-export function canPause(id: string): boolean {
-  const state = stateOf(id);
-  return state.kind === "running" && !state.paused && hasFreezer(openCgroup(state.run.cgroup));
+export function thaw(path: string): void {
+  const cgroup = openCgroup(path);
+  if (isFrozen(cgroup)) thawCgroup(cgroup);
 }
 
 /** Stops all processes of container `id` where they are. Throws UserError with docker's texts. */
@@ -26,7 +22,7 @@ export function pauseContainer(id: string): void {
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (state.paused) throw new UserError(`Container ${id} is already paused`);
   const cgroup = openCgroup(state.run.cgroup);
-  if (!hasFreezer(cgroup)) {
+  if (freezerOf(cgroup) === undefined) {
     throw new UserError(
       `Cannot pause container ${shortId(id)}: it has no cgroup that can be frozen ` +
         "(an ordinary user needs cgroup v2 with a part of it delegated to him)",
@@ -36,14 +32,24 @@ export function pauseContainer(id: string): void {
   emitContainerEvent(record, "pause");
 }
 
-/** The same until it is disposed of, or until this process is killed. */
-export function pauseForNow(id: string): Disposable {
-  const state = stateOf(id);
-  if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
+/**
+ * The same until it is disposed of, or until this process is killed. Undefined where there is
+ * nothing that runs and can be frozen. Who thaws or kills the container meanwhile is not in the way.
+ */
+export function pauseForNow(record: ContainerRecord): Disposable | undefined {
+  const state = stateOf(record.Id);
+  if (state.kind !== "running" || state.paused) return undefined;
+  const cgroup = openCgroup(state.run.cgroup);
+  if (freezerOf(cgroup) === undefined) return undefined;
   using undo = new DisposableStack();
-  undo.use(guardThaw(openCgroup(state.run.cgroup)));
-  pauseContainer(id);
-  undo.defer(() => unpauseContainer(id));
+  undo.use(guardThaw(cgroup));
+  freezeCgroup(cgroup);
+  emitContainerEvent(record, "pause");
+  undo.defer(() => {
+    if (!isFrozen(cgroup)) return;
+    thawCgroup(cgroup);
+    emitContainerEvent(record, "unpause");
+  });
   return undo.move();
 }
 

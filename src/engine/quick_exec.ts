@@ -4,7 +4,8 @@
  */
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { doorPaths } from "../runtime/cgroup.ts";
-import { directoryOf, openCgroup } from "../runtime/cgroup_place.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
+import { freezerOf } from "../runtime/freezer.ts";
 import { type ExpectedFile, quickExecFile } from "../runtime/quick_exec.ts";
 import { readRecord } from "./containers.ts";
 import { containerEvent } from "./events.ts";
@@ -55,11 +56,7 @@ function expectedFiles(id: string, run: RunState): ExpectedFile[] | undefined {
   if (text === undefined || !text.includes(id) || !isAlive(run.pid, run.startTime)) {
     return undefined;
   }
-  const cgroup = openCgroup(run.cgroup);
-  const freezer = directoryOf(cgroup, "freezer");
+  const freezer = freezerOf(openCgroup(run.cgroup));
   if (freezer === undefined) return [{ path, text }];
-  const state = cgroup.version === 2
-    ? { path: `${freezer}/cgroup.freeze`, text: "0\n" }
-    : { path: `${freezer}/freezer.state`, text: "THAWED\n" };
-  return [{ path, text }, state];
+  return [{ path, text }, { path: freezer.file, text: `${freezer.thawed}\n` }];
 }

@@ -6,8 +6,9 @@
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { ZERO_TIME } from "../base/time.ts";
+import { openCgroup } from "../runtime/cgroup_place.ts";
+import { isFrozen } from "../runtime/freezer.ts";
 import { type Exit, parseStat, readExit } from "../runtime/monitor_protocol.ts";
-import { isFrozen } from "./freeze.ts";
 
 /** What a start notes in the run directory before it happens. */
 export interface StartNote {
@@ -95,7 +96,7 @@ export function writeStartedAt(id: string, time: string): void {
 export function stateOf(id: string): State {
   const run = readRunState(id);
   if (run !== undefined && isAlive(run.pid, run.startTime)) {
-    return { kind: "running", run, paused: isFrozen(run.cgroup) };
+    return { kind: "running", run, paused: isFrozen(openCgroup(run.cgroup)) };
   }
   const startedAt = run?.startedAt ?? readStartedAt(id);
   const exit = readExit(containerDirectory(id));

@@ -23,8 +23,8 @@ export interface CommitOptions extends MakeOptions {
   owners?: PackOptions["owners"];
   /** Tells, with the files as they are then, which paths of the layers it has deleted. */
   deleted?: () => readonly string[];
-  /** Freezes it, for as long as its files are read, until disposed. */
-  pause?: () => Disposable;
+  /** Freezes it, if it runs, for as long as its files are read: until disposed. */
+  pause?: () => Disposable | undefined;
   /** What the new image tells its containers, before the change list. */
   config: ImageRunConfig;
   author?: string;

@@ -12,6 +12,7 @@ import {
   writeControl,
 } from "./cgroup_files.ts";
 import { SIGKILL } from "../base/signals.ts";
+import { type Freezer, freezerOf } from "./freezer.ts";
 
 /** How long the kernel is waited for, in all. */
 const PATIENCE_MILLIS = 10_000;
@@ -54,37 +55,31 @@ export function pidsBelow(directory: string): number[] {
 
 /** Stops every process of the cgroup where it is; returns when they stand. Throws UserError. */
 export function freezeCgroup(cgroup: Cgroup): void {
-  if (cgroup.version === 2) freezeV2(cgroup);
-  else freezeV1(cgroup);
-}
-
-function freezerFile(cgroup: Cgroup, file: string): string {
-  const directory = directoryOf(cgroup, "freezer");
-  if (directory === undefined) {
-    throw new UserError("Cannot freeze the container: this machine has no freezer cgroup for it");
-  }
-  return `${directory}/${file}`;
-}
-
-function freezeV2(cgroup: Cgroup): void {
-  const file = freezerFile(cgroup, "cgroup.freeze");
-  writeState(file, "1");
-  const events = freezerFile(cgroup, "cgroup.events");
-  if (waitUntil(() => keyedNumber(readControl(events) ?? "", "frozen") === 1)) return;
-  writeControl(file, "0");
+  const freezer = freezerFor(cgroup);
+  if (cgroup.version === 2 ? standsV2(freezer) : standsV1(freezer)) return;
+  writeControl(freezer.file, freezer.thawed);
   throw new UserError(`Cannot freeze cgroup "${cgroup.path}": a process does not stop`);
 }
 
-function freezeV1(cgroup: Cgroup): void {
-  const file = freezerFile(cgroup, "freezer.state");
-  // A process that is being forked can keep the state at FREEZING for ever: write it again.
-  const frozen = waitUntil(() => {
-    writeState(file, "FROZEN");
-    return readControl(file)?.trim() === "FROZEN";
+/** The freezer of a cgroup. Throws UserError where it has none. */
+export function freezerFor(cgroup: Cgroup): Freezer {
+  const freezer = freezerOf(cgroup);
+  if (freezer !== undefined) return freezer;
+  throw new UserError("Cannot freeze the container: this machine has no freezer cgroup for it");
+}
+
+function standsV2({ directory, file, frozen }: Freezer): boolean {
+  writeState(file, frozen);
+  const events = `${directory}/cgroup.events`;
+  return waitUntil(() => keyedNumber(readControl(events) ?? "", "frozen") === 1);
+}
+
+/** A process that is being forked can keep the state at FREEZING for ever: it is written again. */
+function standsV1({ file, frozen }: Freezer): boolean {
+  return waitUntil(() => {
+    writeState(file, frozen);
+    return readControl(file)?.trim() === frozen;
   });
-  if (frozen) return;
-  writeControl(file, "THAWED");
-  throw new UserError(`Cannot freeze cgroup "${cgroup.path}": a process does not stop`);
 }
 
 function writeState(file: string, text: string): void {
@@ -92,25 +87,10 @@ function writeState(file: string, text: string): void {
   if (result < 0) throw new UserError(`Cannot write "${text}" to "${file}"`);
 }
 
-/** What has to be written where for the processes to go on. Throws UserError without a freezer. */
-export function thawingWrite(cgroup: Cgroup): { file: string; text: string } {
-  return cgroup.version === 2
-    ? { file: freezerFile(cgroup, "cgroup.freeze"), text: "0" }
-    : { file: freezerFile(cgroup, "freezer.state"), text: "THAWED" };
-}
-
 /** Lets the processes go on. Throws UserError where there is no freezer. */
 export function thawCgroup(cgroup: Cgroup): void {
-  const { file, text } = thawingWrite(cgroup);
-  writeState(file, text);
-}
-
-/** Whether `freezeCgroup` was called last. */
-export function isFrozen(cgroup: Cgroup): boolean {
-  const directory = directoryOf(cgroup, "freezer");
-  if (directory === undefined) return false;
-  if (cgroup.version === 2) return readControl(`${directory}/cgroup.freeze`)?.trim() === "1";
-  return readControl(`${directory}/freezer.state`)?.startsWith("FR") === true;
+  const { file, thawed } = freezerFor(cgroup);
+  writeState(file, thawed);
 }
 
 /**
@@ -121,18 +101,19 @@ export function killCgroup(cgroup: Cgroup): void {
   const v2 = cgroup.directories.find(({ version }) => version === 2)?.directory;
   // cgroup.kill (Linux 5.14) is one step for the kernel.
   const killed = v2 !== undefined && writeControl(`${v2}/cgroup.kill`, "1") === 0;
-  const freezer = directoryOf(cgroup, "freezer");
+  const freezer = freezerOf(cgroup);
   const thaw = () => {
     if (freezer === undefined) return;
-    if (cgroup.version === 2) writeControl(`${freezer}/cgroup.freeze`, "0");
-    else for (const level of subtree(freezer)) writeControl(`${level}/freezer.state`, "THAWED");
+    const { directory, name, thawed } = freezer;
+    const levels = cgroup.version === 2 ? [directory] : subtree(directory);
+    for (const level of levels) writeControl(`${level}/${name}`, thawed);
   };
   waitUntil(() => {
     // Not every process is in every hierarchy: some may have been moved by hand.
     const pids = new Set(cgroup.directories.flatMap(({ directory }) => pidsBelow(directory)));
     if (pids.size === 0) return true;
     if (!killed && freezer !== undefined && cgroup.version === 1) {
-      writeControl(`${freezer}/freezer.state`, "FROZEN");
+      writeControl(freezer.file, freezer.frozen);
     }
     for (const pid of pids) sys("kill", pid, SIGKILL);
     thaw();

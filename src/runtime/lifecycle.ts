@@ -7,7 +7,8 @@ import { pollNow } from "../../ffi/poll.ts";
 import { UserError } from "../base/errors.ts";
 import { removeIfThere } from "../base/files.ts";
 import { removeCgroup } from "./cgroup.ts";
-import { cgroupPids, isFrozen, thawCgroup } from "./cgroup_processes.ts";
+import { cgroupPids, thawCgroup } from "./cgroup_processes.ts";
+import { isFrozen } from "./freezer.ts";
 import { FAILURE_BYTES } from "./launcher.ts";
 import { startFailure } from "./oci_failure.ts";
 import {

@@ -6,7 +6,7 @@
 import { UserError } from "../base/errors.ts";
 import { isAbsent, lstatIfThere, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { type Cgroup, openCgroup } from "./cgroup_place.ts";
-import { isFrozen } from "./cgroup_processes.ts";
+import { isFrozen } from "./freezer.ts";
 import { parseStat } from "./monitor_protocol.ts";
 import { parseSpec } from "./spec.ts";
 import type { Spec } from "./spec_types.ts";

@@ -8,7 +8,7 @@ import { pipe } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { addressIn, block, type Program, slot } from "../../ffi/program.ts";
 import type { Cgroup } from "./cgroup_place.ts";
-import { thawingWrite } from "./cgroup_processes.ts";
+import { freezerFor } from "./cgroup_processes.ts";
 import { execute } from "./execute.ts";
 
 const NAME = "diplodock-thaw";
@@ -34,10 +34,10 @@ function thawGuardProgram(waitOn: number, file: string, text: string): Program {
  * process has thawed it, the guard ends and does nothing.
  */
 export function guardThaw(cgroup: Cgroup): Disposable {
-  const { file, text } = thawingWrite(cgroup);
+  const { file, thawed } = freezerFor(cgroup);
   const { read, write } = pipe();
   using _read = read;
-  const bytes = executable(thawGuardProgram(read.raw, file, text)).bytes;
+  const bytes = executable(thawGuardProgram(read.raw, file, thawed)).bytes;
   const pid = execute(bytes, [read.raw], [NAME]);
   return {
     [Symbol.dispose]() {

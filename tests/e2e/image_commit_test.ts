@@ -1,5 +1,8 @@
 /** Images made by hand: run, change, commit, run the result; export; kill -9 on the way. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { type Cgroup, openCgroup } from "../../src/runtime/cgroup_place.ts";
+import { thawCgroup } from "../../src/runtime/cgroup_processes.ts";
+import { isFrozen } from "../../src/runtime/freezer.ts";
 import { ImageBox, type Result } from "../lib/image_box.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 import { describeTree, tarOf } from "../lib/tree.ts";
@@ -39,7 +42,9 @@ async function base(box: ImageBox, tag = "base:1"): Promise<string> {
   const root = `${box.top}/rootfs`;
   Deno.mkdirSync(`${root}/bin`, { recursive: true });
   Deno.copyFileSync(hasProgram("busybox") ? BUSYBOX : "/usr/bin/busybox", `${root}/bin/busybox`);
-  for (const applet of ["sh", "cat", "rm", "mkdir", "chown", "chmod", "ln", "echo", "sleep"]) {
+  for (
+    const applet of ["sh", "cat", "rm", "mkdir", "chown", "chmod", "ln", "echo", "sleep", "dd"]
+  ) {
     Deno.symlinkSync("busybox", `${root}/bin/${applet}`);
   }
   Deno.mkdirSync(`${root}/data`);
@@ -123,6 +128,28 @@ test("commit keeps what diff shows, and the result runs", async (box) => {
   );
   assertEquals(shown, "/data/new /data/same /gone/y");
 });
+
+test("who thaws a container that is being committed does not make the commit fail", async (box) => {
+  await base(box);
+  const script = "dd if=/dev/urandom of=/big bs=1M count=48; exec sleep 600";
+  await box.ok(...["run", "-d", "--network", "none", "--name", "cc"], "base:1", "sh", "-c", script);
+  while (!(await box.run("top", "cc")).out.includes("sleep 600")) continue;
+  const cgroup = cgroupOf(Number(await box.ok("inspect", "-f", "{{.State.Pid}}", "cc")));
+  const committing = box.start("commit", "cc", "made:1");
+  const deadline = Date.now() + 30_000;
+  while (!isFrozen(cgroup) && Date.now() < deadline) await new Promise((go) => setTimeout(go, 1));
+  thawCgroup(cgroup);
+  const { code, stderr } = await committing.output();
+  assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
+  assertEquals((await box.layers("made:1")).length, 2);
+});
+
+/** The cgroup of a process, by the hierarchy that can freeze it. */
+function cgroupOf(pid: number): Cgroup {
+  const lines = Deno.readTextFileSync(`/proc/${pid}/cgroup`).split("\n");
+  const line = lines.find((one) => one.includes(":freezer:")) ?? lines[0];
+  return openCgroup(line.slice(line.lastIndexOf(":") + 1));
+}
 
 test("a committed layer is what the container's own layer is, and loads the same again", async (box) => {
   await base(box);

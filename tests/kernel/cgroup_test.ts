@@ -11,11 +11,11 @@ import { keyedNumber, readNumber } from "../../src/runtime/cgroup_files.ts";
 import {
   cgroupPids,
   freezeCgroup,
-  isFrozen,
   killCgroup,
   thawCgroup,
 } from "../../src/runtime/cgroup_processes.ts";
 import { readStats } from "../../src/runtime/cgroup_stats.ts";
+import { isFrozen } from "../../src/runtime/freezer.ts";
 import { oomKills } from "../../src/runtime/oom_kills.ts";
 import type { DeviceRule, Resources } from "../../src/runtime/spec_types.ts";
 import { type Box, whyNoCgroups, withCgroup } from "../lib/cgroup_box.ts";
