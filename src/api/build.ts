@@ -129,6 +129,7 @@ export async function build(exchange: Exchange): Promise<void> {
         host,
         allowed: new Set(),
         secrets: new Map(),
+        agents: new Map(),
         events,
         signal: controller.signal,
         pullImage: (name, display) => pullBase(exchange, name, display),

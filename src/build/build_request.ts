@@ -6,6 +6,7 @@ import type { CacheSource } from "./cache_wish.ts";
 import type { OpenedContext } from "./context.ts";
 import type { NamedContext } from "./named_contexts.ts";
 import type { Secret } from "./place_mounts.ts";
+import type { SshSource } from "./ssh_agent.ts";
 
 /** What a Dockerfile may do only if the user says so: `--allow`. */
 export const ENTITLEMENTS = ["network.host", "host"] as const;
@@ -32,6 +33,8 @@ export interface BuildRequest {
   /** `--build-context`, by the names as they are compared. */
   readonly contexts?: ReadonlyMap<string, NamedContext>;
   readonly secrets: ReadonlyMap<string, Secret>;
+  /** `--ssh`, by id. */
+  readonly agents: ReadonlyMap<string, SshSource>;
   readonly events: BuildEvents;
   readonly signal: AbortSignal;
   /** Brings an image here. */

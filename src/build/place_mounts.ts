@@ -12,6 +12,7 @@ import { openDirectory } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import type { RunMount } from "./run_mounts.ts";
 import { openSource, readSource, type SourceTree } from "./source_tree.ts";
+import { passAgent, type SshSource } from "./ssh_agent.ts";
 
 /** A value that `--secret` gives. */
 export type Secret = { readonly path: string } | { readonly env: string };
@@ -19,6 +20,7 @@ export type Secret = { readonly path: string } | { readonly env: string };
 /** What mounts are made of. */
 export interface MountSources {
   readonly secrets: ReadonlyMap<string, Secret>;
+  readonly agents: ReadonlyMap<string, SshSource>;
   /** The files of a stage or an image, or of the build context. */
   tree(from: string | undefined): Promise<SourceTree>;
 }
@@ -34,6 +36,9 @@ export function cacheMountsDirectory(store: Store): string {
   return `${store.root}/build/mounts`;
 }
 
+/** The variable by which ssh finds its agent: that of the first such mount. ssh(1) */
+const AGENT = "SSH_AUTH_SOCK";
+
 /** Makes what the mounts show. Throws UserError. */
 export async function placeMounts(
   session: Session,
@@ -43,6 +48,7 @@ export async function placeMounts(
   using undo = new DisposableStack();
   const mounts: Mount[] = [];
   const env: string[] = [];
+  let agents = 0;
   for (const mount of wanted) {
     switch (mount.type) {
       case "bind": {
@@ -75,6 +81,16 @@ export async function placeMounts(
         Deno.chownSync(path, mount.uid, mount.gid);
         Deno.chmodSync(path, mount.mode);
         mounts.push(bind(path, mount.target, true));
+        break;
+      }
+      case "ssh": {
+        const agent = sources.agents.get(mount.id);
+        if (agent === undefined && !mount.required) break;
+        if (agent === undefined) throw new UserError(`unset ssh forward key ${mount.id}`);
+        const { path } = undo.use(await passAgent(session, agent, mount));
+        const target = mount.target ?? `/run/buildkit/ssh_agent.${agents++}`;
+        mounts.push(bind(path, target, true));
+        if (!env.some((word) => word.startsWith(`${AGENT}=`))) env.push(`${AGENT}=${target}`);
       }
     }
   }

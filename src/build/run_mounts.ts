@@ -37,6 +37,16 @@ export type RunMount =
     readonly mode: number;
     readonly uid: number;
     readonly gid: number;
+  }
+  | {
+    readonly type: "ssh";
+    readonly id: string;
+    /** undefined: a place of the build's choice. */
+    readonly target?: string;
+    readonly required: boolean;
+    readonly mode: number;
+    readonly uid: number;
+    readonly gid: number;
   };
 
 type Fields = Map<string, string>;
@@ -49,6 +59,7 @@ const KEYS: Record<string, readonly string[]> = {
   ],
   tmpfs: ["target", "size"],
   secret: ["id", "target", "env", "required", "mode", "uid", "gid"],
+  ssh: ["id", "target", "required", "mode", "uid", "gid"],
 };
 
 const SPELLINGS: Record<string, string> = {
@@ -109,12 +120,6 @@ function targetOf(fields: Fields, workdir: string | undefined): string {
 export function parseRunMount(text: string, workdir: string | undefined): RunMount {
   const fields = fieldsOf(text);
   const type = fields.get("type")?.toLowerCase() ?? "bind";
-  if (type === "ssh") {
-    throw new UserError(
-      "RUN --mount=type=ssh is not supported: no agent is passed into builds; " +
-        "give the key as a secret: --mount=type=secret,id=key",
-    );
-  }
   if (!Object.hasOwn(KEYS, type)) throw new UserError(`unsupported mount type "${type}"`);
   for (const key of fields.keys()) {
     if (key !== "type" && !KEYS[type].includes(key)) {
@@ -150,6 +155,15 @@ export function parseRunMount(text: string, workdir: string | undefined): RunMou
       const target = targetOf(fields, workdir);
       return { type, target, ...(size !== undefined && { sizeBytes: parseSize(size) }) };
     }
+    case "ssh":
+      return {
+        type,
+        id: fields.get("id") || "default",
+        ...(fields.has("target") && { target: targetOf(fields, workdir) }),
+        required: flag(fields, "required") ?? false,
+        mode: number(fields, "mode", 8, 0o600),
+        ...owner,
+      };
     default:
       return secretMount(fields, workdir, owner);
   }

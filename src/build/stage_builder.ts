@@ -269,6 +269,7 @@ export class StageBuilder {
     await this.#cached(key, createdBy, work, async () => {
       using placed = await placeMounts(this.session, mounts, {
         secrets: request.secrets,
+        agents: request.agents,
         tree: (from) => context.treeOf(from),
       });
       using script = command.script && scriptFile(this.session, command.script);

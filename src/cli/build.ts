@@ -8,7 +8,8 @@ import type { BuildDisplay } from "./build_progress.ts";
 import { imageStore } from "./image_context.ts";
 import { displayFor, isClassic } from "./build_display.ts";
 import { parseCaches } from "./build_caches.ts";
-import { BUILD_FLAGS, checkAccepted, parseSecrets } from "./build_flags.ts";
+import { BUILD_FLAGS, checkAccepted } from "./build_flags.ts";
+import { parseSecrets, parseSsh } from "./build_secrets.ts";
 import { parseOutputs } from "./build_outputs.ts";
 import { openResults, writeResults } from "./build_results.ts";
 import { inheritEnv, toMap, withProxies } from "./flags/env.ts";
@@ -166,6 +167,7 @@ async function wishOf(
     allowed: new Set(options.allow),
     contexts: new Map(options.buildContext.map(parseNamedContext)),
     secrets: parseSecrets(options.secret),
+    agents: new Map(options.ssh.map(parseSsh)),
     pullImage: async (name, display) => {
       const write = (line: string) => display.line(line);
       const how = { display, quiet: false, implicit: true, write };

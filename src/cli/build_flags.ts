@@ -7,7 +7,7 @@ import { PROGRESS_MODES } from "./build_display.ts";
 import { parseLabel } from "./flags/env.ts";
 import { parseAddHost } from "./flags/networks.ts";
 import { parseUlimit } from "./flags/resources.ts";
-import { parseBytesOrUnlimited, parseCsvRecord } from "./flags/units.ts";
+import { parseBytesOrUnlimited } from "./flags/units.ts";
 
 /** The image is one manifest: there is nothing else that could have annotations. */
 function parseAnnotation(text: string): string {
@@ -51,7 +51,6 @@ const ACCEPTED = {
   sbom: { type: "string", bare: "true", hidden: true },
   "security-opt": { type: "list", hidden: true },
   squash: { type: "bool", hidden: true },
-  ssh: { type: "list", hidden: true },
 } as const satisfies FlagTable;
 
 /** Throws Error for what cannot be allowed. */
@@ -150,6 +149,10 @@ export const BUILD_FLAGS = {
     type: "list",
     help: 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")',
   },
+  ssh: {
+    type: "list",
+    help: 'SSH agent socket or keys to expose to the build (format: "default|ID[=SOCKET|KEY]")',
+  },
   tag: {
     type: "list",
     short: "t",
@@ -178,16 +181,9 @@ export function checkAccepted(
     readonly sbom?: string;
     readonly rm: boolean;
     readonly squash: boolean;
-    readonly ssh: readonly string[];
     readonly disableContentTrust: boolean;
   },
 ): string[] {
-  if (options.ssh.length > 0) {
-    throw new UserError(
-      "--ssh is not supported: no agent is passed into builds; give the key as a secret: " +
-        "--secret id=key,src=PATH",
-    );
-  }
   if (options.squash) {
     throw new UserError("--squash is not supported: copy the files into a stage FROM scratch");
   }
@@ -201,44 +197,4 @@ export function checkAccepted(
   }
   if (!options.rm) warnings.push("--rm=false is ignored: containers of builds are always removed");
   return warnings;
-}
-
-/** Reads `--secret`: "id=x,src=path", "id=x,env=NAME"; "id=x" alone is a variable or a file. */
-export function parseSecrets(
-  texts: readonly string[],
-): Map<string, { path: string } | { env: string }> {
-  const secrets = new Map<string, { path: string } | { env: string }>();
-  for (const text of texts) {
-    const fields = new Map(
-      parseCsvRecord(text).map((field): [string, string] => {
-        const equals = field.indexOf("=");
-        if (equals < 0) throw new UserError(`invalid field '${field}' must be a key=value pair`);
-        return [field.slice(0, equals).toLowerCase(), field.slice(equals + 1)];
-      }),
-    );
-    for (const key of fields.keys()) {
-      if (!["id", "src", "source", "env", "type"].includes(key)) {
-        throw new UserError(`unexpected key '${key}' in '${text}'`);
-      }
-    }
-    const id = fields.get("id");
-    if (!id) throw new UserError(`secret "${text}" has no id`);
-    const type = fields.get("type");
-    const source = fields.get("src") ?? fields.get("source");
-    const env = fields.get("env") ?? (type === "env" ? source ?? id : undefined);
-    if (env !== undefined) secrets.set(id, { env });
-    else if (source === undefined && type === undefined && Deno.env.get(id) !== undefined) {
-      secrets.set(id, { env: id });
-    } else secrets.set(id, { path: fileOf(source ?? id) });
-  }
-  return secrets;
-}
-
-function fileOf(path: string): string {
-  try {
-    if (Deno.statSync(path).isFile) return path;
-  } catch {
-    throw new UserError(`failed to stat ${path}: no such file or directory`);
-  }
-  throw new UserError(`secret ${path} is no file`);
 }

@@ -131,8 +131,17 @@ Deno.test("parseRunMount() writes every default out", () => {
   assertEquals(parseRunMount("type=secret,id=a,env=E,required=true", "/"), { ...secret, env: "E" });
 });
 
+Deno.test("an agent has a place of its own unless one is given", () => {
+  const ssh = { type: "ssh" as const, required: false, mode: 0o600, uid: 0, gid: 0 };
+  assertEquals(parseRunMount("type=ssh", "/"), { ...ssh, id: "default" });
+  assertEquals(parseRunMount("type=ssh,id=k,dst=a,required,mode=666,uid=7,gid=8", "/w"), {
+    ...ssh,
+    ...{ id: "k", target: "/w/a", required: true, mode: 0o666, uid: 7, gid: 8 },
+  });
+});
+
 const WRONG_MOUNTS: [text: string, message: string][] = [
-  ["type=ssh", "--mount=type=ssh is not supported"],
+  ["type=ssh,source=/x", "unexpected key 'source' for mount type 'ssh'"],
   ["type=nfs,target=/x", 'unsupported mount type "nfs"'],
   ["type=bind", "target is required"],
   ["type=tmpfs,target=/x,source=/y", "unexpected key 'source' for mount type 'tmpfs'"],
