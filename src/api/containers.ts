@@ -1,4 +1,5 @@
 /** Containers as things: listed, looked at, made. */
+import { messageOf } from "../base/errors.ts";
 import { PS_FILTERS } from "../engine/list_filters.ts";
 import { listContainers } from "../engine/listing.ts";
 import { createContainer, ImageMissingError } from "../engine/create.ts";
@@ -119,7 +120,7 @@ async function orMissing<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof ImageMissingError)) {
-      if (!isRefusal(error) || statusOf(error.message) !== 404) throw error;
+      if (!isRefusal(error) || statusOf(messageOf(error)) !== 404) throw error;
       throw new ApiError(400, error.message);
     }
     if (!error.isUnknown) throw error;

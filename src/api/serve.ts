@@ -1,5 +1,5 @@
 /** Serves one connection: request after request, until the client is done. */
-import { firstError, type UserError } from "../base/errors.ts";
+import { firstError, messageOf, type UserError } from "../base/errors.ts";
 import { API_VERSION, VERSION } from "../base/version.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import { ByteReader, type ByteStream } from "./byte_stream.ts";
@@ -107,5 +107,5 @@ function problemOf(error: unknown): { status: number; message: string } {
   if (!(error instanceof Error)) throw error;
   // Not what a client did: who runs the service should see where it comes from.
   if (error.name !== "SyscallError") console.error(error.stack);
-  return { status: 500, message: error.message };
+  return { status: 500, message: messageOf(error) };
 }

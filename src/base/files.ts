@@ -1,10 +1,21 @@
 /** Small files that are replaced whole: a reader sees the old text or the new one, never a part. */
+import { messageOf, UserError } from "./errors.ts";
 
 let count = 0;
 
 /**
+ * A failed write of `path` as an error that its user can do something about: a full disk, for which
+ * Deno has no class. Other errors, that callers tell apart, pass.
+ */
+function writeError(error: unknown, path: string): unknown {
+  const isWorldly = error instanceof Error && error.constructor === Error && !isAbsent(error);
+  return isWorldly ? new UserError(messageOf(error, path)) : error;
+}
+
+/**
  * Replaces `path` by `content`: written under a temporary name, renamed. With `durable` the bytes
  * are on the disk before the name is, so that a power cut leaves the old text or the new one.
+ * Throws UserError for a full disk.
  */
 export function writeAtomic(
   path: string,
@@ -25,7 +36,7 @@ export function writeAtomic(
     Deno.renameSync(temporary, path);
   } catch (error) {
     removeIfThere(temporary);
-    throw error;
+    throw writeError(error, path);
   }
 }
 
@@ -72,9 +83,13 @@ export function namesIn(path: string): string[] {
   return ifThere(() => Array.from(Deno.readDirSync(path), ({ name }) => name)) ?? [];
 }
 
-/** Makes a directory and those above it; one that is there is fine. */
+/** Makes a directory and those above it; one that is there is fine. Throws UserError for a full disk. */
 export function makeDirectories(path: string, mode = 0o700): void {
-  Deno.mkdirSync(path, { recursive: true, mode });
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode });
+  } catch (error) {
+    throw writeError(error, path);
+  }
 }
 
 /**

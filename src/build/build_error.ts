@@ -1,5 +1,5 @@
 /** Errors of instructions that were read well and could not be carried out. */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { isRefusal } from "../engine/refusal.ts";
 import { DockerfileError, type Line } from "./dockerfile.ts";
 
@@ -23,5 +23,5 @@ export function located(error: unknown, { line }: { readonly line: Line }): unkn
   if (error instanceof BuildError || error instanceof DockerfileError) return error;
   const isKnown = isRefusal(error) ||
     error instanceof Error && /^(?:RegistryError|TarError)$/.test(error.name);
-  return isKnown ? new BuildError((error as Error).message, line) : error;
+  return isKnown ? new BuildError(messageOf(error as Error), line) : error;
 }

@@ -1,5 +1,5 @@
 /** The words for a build that failed: docker's, with the lines of the Dockerfile. */
-import { firstError, UserError } from "../base/errors.ts";
+import { firstError, messageOf, UserError } from "../base/errors.ts";
 import { escapeLines } from "../base/controls.ts";
 import type { BuildError } from "../build/build_error.ts";
 import { classicFailure } from "../build/classic_output.ts";
@@ -21,7 +21,7 @@ export function buildFailure(
 ): unknown {
   const error = firstError(thrown);
   if (!isRefusal(error) && !isImageRefusal(error)) return error;
-  const message = error.message.replace(/^Error response from daemon: /, "");
+  const message = messageOf(error).replace(/^Error response from daemon: /, "");
   if (isClassic) {
     const { instruction } = error as Partial<BuildError>;
     const { code, message: text } = classicFailure(message, instruction);

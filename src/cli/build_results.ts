@@ -1,5 +1,5 @@
 /** The files in which a build tells scripts what it has made: --iidfile, --metadata-file. */
-import { UserError } from "../base/errors.ts";
+import { UserError, whyOf } from "../base/errors.ts";
 import type { Built } from "../build/output.ts";
 import { removeIfThere } from "../base/files.ts";
 
@@ -20,7 +20,7 @@ function remove(path: string, what: string): void {
   try {
     removeIfThere(path);
   } catch (error) {
-    throw new UserError(`removing ${what} ${path}: ${(error as Error).message}`);
+    throw new UserError(`removing ${what} ${path}: ${whyOf(error as Error)}`);
   }
 }
 
@@ -53,6 +53,6 @@ function write(path: string, text: string): void {
   try {
     Deno.writeTextFileSync(path, text);
   } catch (error) {
-    throw new UserError(`write ${path}: ${(error as Error).message}`);
+    throw new UserError(`write ${path}: ${whyOf(error as Error)}`);
   }
 }

@@ -1,5 +1,6 @@
 /** Commands over several containers: each is tried, the good ones are printed, the bad ones told. */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
+import { isRefusal } from "../engine/refusal.ts";
 
 /**
  * Runs `action` on every reference. Names go to stdout as the user typed them, in order; errors
@@ -38,9 +39,7 @@ async function attempt(
     return undefined;
   } catch (error) {
     if (error instanceof UserError) return error;
-    if (error instanceof Error && error.name === "SyscallError") {
-      return new UserError(error.message);
-    }
+    if (isRefusal(error)) return new UserError(messageOf(error));
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** The engine's refusals in the words of docker's daemon: scripts look for the prefix. */
-import { firstError, UserError } from "../base/errors.ts";
+import { firstError, messageOf, UserError } from "../base/errors.ts";
 import { isRefusal } from "../engine/refusal.ts";
 
 const PREFIX = "Error response from daemon: ";
@@ -9,7 +9,7 @@ export function asDaemonError(thrown: unknown): unknown {
   const error = firstError(thrown);
   if (!isRefusal(error) || error.message.startsWith(PREFIX)) return error;
   const { exitCode, hint } = error as Partial<UserError>;
-  return new UserError(PREFIX + error.message, exitCode ?? 1, hint);
+  return new UserError(PREFIX + messageOf(error), exitCode ?? 1, hint);
 }
 
 /** What a listing could not read: each is told, the others are listed, and the exit code is 1. */

@@ -1,5 +1,5 @@
 import { escapeLines } from "../base/controls.ts";
-import { firstError, UserError } from "../base/errors.ts";
+import { firstError, isFileError, messageOf, UserError } from "../base/errors.ts";
 import { HelpRequest, UsageError } from "./args.ts";
 
 /** Shown when the reader of our output went away: 128 + SIGPIPE, as a shell reports docker's. */
@@ -33,16 +33,13 @@ const BUGS = new Set([
   "InvalidData",
 ]);
 
-/** How Deno words errors of file calls for which it has no class: a full disk, for one. */
-const OS_ERROR = /\(os error \d+\)/;
-
 /**
  * Whether an error tells of the world and not of a bug: SyscallError, RegistryError, those of
  * Deno's file calls. Told by name: importing the classes would load the kernel boundary and the
  * registry for nothing.
  */
 function isExpected(error: Error): boolean {
-  return !BUGS.has(error.name) || OS_ERROR.test(error.message);
+  return !BUGS.has(error.name) || isFileError(error);
 }
 
 /** The text on stderr and the exit code for an error. `path`: the command as it was called. */
@@ -62,7 +59,7 @@ export async function describe(
   }
   if (error instanceof Error && isExpected(error)) {
     const code = (error as { exitCode?: number }).exitCode ?? 1;
-    return { text: escapeLines(error.message) + stack, code };
+    return { text: escapeLines(messageOf(error)) + stack, code };
   }
   const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const more = debug ? stack : "; DIPLODOCK_DEBUG=1 shows where";

@@ -1,4 +1,5 @@
 /** The output that all `inspect` commands share: an array, or a template on each element. */
+import { messageOf } from "../base/errors.ts";
 import { isRefusal } from "../engine/refusal.ts";
 import { writeOut } from "./output.ts";
 
@@ -31,7 +32,7 @@ export async function printInspected(
       else rendered.push(render(value));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      errors.push(error.message);
+      errors.push(messageOf(error));
     }
   }
   if (render !== undefined) await writeOut(rendered.length === 0 ? "\n" : rendered.join(""));

@@ -1,4 +1,4 @@
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { resolveContainer } from "../engine/containers.ts";
 import { isRefusal } from "../engine/refusal.ts";
 import { restartContainer } from "../engine/restart.ts";
@@ -34,7 +34,7 @@ export function command(words: string[]): Promise<number> {
       await restartContainer(id, { signal, timeoutSeconds });
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      throw new UserError(`Cannot restart container ${reference}: ${error.message}`);
+      throw new UserError(`Cannot restart container ${reference}: ${messageOf(error)}`);
     }
   });
 }

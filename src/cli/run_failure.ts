@@ -1,4 +1,5 @@
-import { firstError, UserError } from "../base/errors.ts";
+import { firstError, messageOf, UserError } from "../base/errors.ts";
+import { isRefusal } from "../engine/refusal.ts";
 import { CLIENT } from "../engine/run.ts";
 
 /**
@@ -7,10 +8,8 @@ import { CLIENT } from "../engine/run.ts";
  */
 export function engineFailure(thrown: unknown, verb: "run" | "create"): unknown {
   const error = firstError(thrown);
-  const known = error instanceof UserError ||
-    (error instanceof Error && error.name === "SyscallError");
-  if (!known) return error;
-  const message = error.message.replace(/^Error response from daemon: /, "");
+  if (!isRefusal(error)) return error;
+  const message = messageOf(error).replace(/^Error response from daemon: /, "");
   const isClients = message.startsWith(CLIENT);
   if (verb === "create") {
     return new UserError(

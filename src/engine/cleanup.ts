@@ -3,9 +3,9 @@
  * removal. Whoever saw the end does it: the client that waited, or a process that the monitor
  * executes; what both missed is done by the next command (sweep).
  */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import type { Fd } from "../../ffi/fd.ts";
-import { removeIfThere, writeAtomic } from "../base/files.ts";
+import { removeIfThere } from "../base/files.ts";
 import { containerRunDirectory } from "../base/places.ts";
 import { removeCgroup } from "../runtime/cgroup.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
@@ -25,7 +25,7 @@ import { disconnect, sweepNetworkStates } from "./network.ts";
 import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
 import { SIGKILL } from "../base/signals.ts";
-import { oomKilledMark } from "./marks.ts";
+import { leaveMark, noteIfRoom, oomKilledMark } from "./marks.ts";
 import {
   exitCodeOf,
   readRunState,
@@ -61,10 +61,11 @@ export async function cleanUp(id: string, wait = true): Promise<void> {
   }
   if (first && !isCutOff && state.kind === "exited") {
     // A client that was killed right after the start did not get to this.
-    if (readStartedAt(id) !== state.startedAt) writeStartedAt(id, state.startedAt);
+    const { startedAt } = state;
+    if (readStartedAt(id) !== startedAt) noteIfRoom(() => writeStartedAt(id, startedAt));
     await noteOomKills(record, state.exit?.signal);
     emitDied(record, exitCodeOf(state));
-    if (hasHealthCheck(record)) keepHealth(id);
+    if (hasHealthCheck(record)) noteIfRoom(() => keepHealth(id));
     await releaseResources(record);
     forgetNetworks(record);
   }
@@ -90,7 +91,7 @@ async function noteOomKills(record: ContainerRecord, signal: number | undefined)
   const note = readStartNote(record.Id);
   if (note === undefined || !(record.HostConfig.Memory > 0 || signal === SIGKILL)) return;
   const { tellOomKills } = await import("./oom_events.ts");
-  if (tellOomKills(record, note.cgroup) > 0) writeAtomic(oomKilledMark(record.Id), "");
+  if (tellOomKills(record, note.cgroup) > 0) leaveMark(oomKilledMark(record.Id));
 }
 
 /** Gives back all that a run of the container held outside its directory. */
@@ -112,7 +113,7 @@ async function releaseResources(record: ContainerRecord): Promise<void> {
 function forgetNetworks(record: ContainerRecord): void {
   if (record.NetworkSettings.SandboxID === "") return;
   const NetworkSettings = withoutAddresses(record.NetworkSettings);
-  writeRecord({ ...record, NetworkSettings }, false);
+  noteIfRoom(() => writeRecord({ ...record, NetworkSettings }, false));
 }
 
 /** Removes a container that does not run; with `volumes` its anonymous volumes too. */
@@ -165,7 +166,7 @@ export async function sweep(): Promise<void> {
       else await cleanUp(id, false);
     } catch (error) {
       if (error instanceof UserError) continue; // its record is broken: `rm -f` removes it
-      console.error(`WARNING: container ${id.slice(0, 12)}: ${(error as Error).message}`);
+      console.error(`WARNING: container ${id.slice(0, 12)}: ${messageOf(error as Error)}`);
     }
   }
   await sweepNetworkStates();

@@ -1,5 +1,5 @@
 /** What a container's health checks have said since its start: read from their records. */
-import { readBytesIfThere } from "../base/files.ts";
+import { readBytesIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory, containerRunDirectory } from "../base/places.ts";
 import { formatTime } from "../base/time.ts";
 import { parseHealthRecords } from "../runtime/health_records.ts";
@@ -42,7 +42,7 @@ function keptFile(id: string): string {
 /** Keeps what the checks said, for `inspect`, when the run is being cleaned up. */
 export function keepHealth(id: string): void {
   const bytes = readBytesIfThere(healthFile(id));
-  if (bytes !== undefined) Deno.writeFileSync(keptFile(id), bytes);
+  if (bytes !== undefined) writeAtomic(keptFile(id), bytes);
 }
 
 /**

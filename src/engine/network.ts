@@ -1,4 +1,5 @@
 /** Between a container's record and its networks: what is asked, and which files tell of it. */
+import { messageOf } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
 import { containerDirectory, isRootless, rootDirectory, runDirectory } from "../base/places.ts";
 import type { Connection } from "../net/attach.ts";
@@ -105,7 +106,7 @@ export async function sweepNetworkStates(): Promise<void> {
 
 /** The same for commands that are about something else: a failure is no failure of theirs. */
 export async function tidyNetworks(): Promise<void> {
-  await sweepNetworkStates().catch((error: Error) => console.error(`WARNING: ${error.message}`));
+  await sweepNetworkStates().catch((error: Error) => console.error(`WARNING: ${messageOf(error)}`));
 }
 
 /** Will the container have an IPv6 address? A network that is not there is told of later. */

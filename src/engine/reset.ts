@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, AT_REMOVEDIR, MNT_DETACH, UMOUNT_NOFOLLOW } from "../../ffi/constants.ts";
 import { check, sys } from "../../ffi/libc.ts";
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError, whyOf } from "../base/errors.ts";
 import { isAbsent, namesIn } from "../base/files.ts";
 import { mountPoints } from "../base/mount_points.ts";
 import { isInsideRootless, isRootless, rootDirectory, runDirectory } from "../base/places.ts";
@@ -36,7 +36,7 @@ export async function resetEngine(onProblem: (line: string) => void): Promise<vo
     try {
       await removeContainer(id, { force: true, volumes: true });
     } catch (error) {
-      onProblem((error as Error).message);
+      onProblem(messageOf(error as Error));
     }
   }
   if (!isRootless()) await resetNetworks(places());
@@ -70,7 +70,7 @@ function removeFiles(onProblem: (line: string) => void): void {
     try {
       Deno.removeSync(path, { recursive });
     } catch (error) {
-      if (!isAbsent(error)) onProblem(`Cannot remove ${path}: ${(error as Error).message}`);
+      if (!isAbsent(error)) onProblem(`Cannot remove ${path}: ${whyOf(error as Error)}`);
     }
   };
   for (const name of OURS) remove(`${rootDirectory()}/${name}`, true);

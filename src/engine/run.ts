@@ -1,5 +1,5 @@
 /** The way of `run` through the engine: make the container, start it, stay with it, clean up. */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { cleanUp, sweep } from "./cleanup.ts";
 import { createContainer, type CreateOptions, ImageMissingError } from "./create.ts";
 import { lockContainer, readRecord, resolveContainer } from "./containers.ts";
@@ -101,7 +101,7 @@ function writeCidFile(path: string, id: string): void {
     Deno.writeTextFileSync(path, id, { createNew: true });
   } catch (error) {
     throw new UserError(
-      `${CLIENT}failed to create the container ID file: ${(error as Error).message}`,
+      `${CLIENT}failed to create the container ID file: ${messageOf(error as Error)}`,
       125,
     );
   }

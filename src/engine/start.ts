@@ -4,7 +4,7 @@
  */
 import { SyscallError } from "../../ffi/errno.ts";
 import { type Fd, isInherited } from "../../ffi/fd.ts";
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { containerDirectory, containerRunDirectory, isRootless } from "../base/places.ts";
@@ -166,19 +166,19 @@ async function followStart(record: ContainerRecord, { attached, warn }: StartOpt
   try {
     writeStartedAt(record.Id, readRunState(record.Id)?.startedAt ?? now());
   } catch (error) {
-    warn(`Cannot note when the container started: ${(error as Error).message}`);
+    warn(`Cannot note when the container started: ${messageOf(error as Error)}`);
   }
   emitStarted(record, attached);
   const { PortBindings, PublishAllPorts } = record.HostConfig;
   if (PublishAllPorts || Object.keys(PortBindings).length > 0) {
-    await watchRules().catch((error: Error) => warn(`Cannot watch the rules: ${error.message}`));
+    await watchRules().catch((error: Error) => warn(`Cannot watch the rules: ${messageOf(error)}`));
   }
   if (!hasHealthCheck(record)) return;
   const { startHealthChecks } = await import("./health.ts");
   try {
     startHealthChecks(record);
   } catch (error) {
-    warn(`Cannot start the health checks of a container that runs: ${(error as Error).message}`);
+    warn(`Cannot start the health checks of a container that runs: ${messageOf(error as Error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The note of a start that failed: what `inspect` and `wait` tell of it. */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 
@@ -21,7 +21,7 @@ export function noteStartError(id: string, error: unknown): void {
   const code = error instanceof UserError ? error.exitCode : OTHER;
   const note: StartError = {
     code: code === 126 || code === 127 ? code : OTHER,
-    text: (error as Error).message,
+    text: messageOf(error as Error),
   };
   writeAtomic(notePath(id), JSON.stringify(note));
 }

@@ -1,20 +1,21 @@
 /** Ends containers: signals, waiting, removal. */
+import { POLLIN } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { ESRCH, SyscallError } from "../../ffi/errno.ts";
-import { check, sys, sysAsync } from "../../ffi/libc.ts";
+import { check, sys } from "../../ffi/libc.ts";
+import { poll } from "../../ffi/poll.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
 import { parseSignal, RTMAX, SIGKILL, SIGTERM } from "../base/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
 import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
-import { stoppedMark } from "./marks.ts";
+import { leaveMark, stoppedMark } from "./marks.ts";
 import { emptyContainerConfig } from "./host_config.ts";
 import { shownState } from "./restart_policy.ts";
 import { isAlive, type RunState, sleeperPath, STARTING, type State, stateOf } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
-const POLLIN = 1;
 const DEFAULT_GRACE_SECONDS = 10;
 
 /** A descriptor of the container's first process; undefined when it is gone. pidfd_open(2). */
@@ -39,23 +40,13 @@ function signalContainer(run: RunState, signal: number): boolean {
   return result === 0;
 }
 
-/** Waits until process `fd` ends, at most `timeoutMs` (-1: for ever); whether it ended. poll(2). */
-async function waitForEnd(fd: Fd, timeoutMs: number): Promise<boolean> {
+/** Waits until a process ends, at most `timeoutMs` (-1: for ever); whether it ended. pidfd_open(2). */
+async function waitForEnd(process: Fd, timeoutMs: number): Promise<boolean> {
   const until = performance.now() + timeoutMs;
   for (;;) {
-    const poll = new Uint8Array(8);
-    const view = new DataView(poll.buffer);
-    view.setInt32(0, fd.raw, true);
-    view.setInt16(4, POLLIN, true);
     const left = timeoutMs < 0 ? -1 : Math.max(0, until - performance.now());
-    const timespec = new Uint8Array(
-      new BigInt64Array([
-        BigInt(Math.floor(left / 1000)),
-        BigInt(Math.floor((left % 1000) * 1e6)),
-      ]).buffer,
-    );
-    await sysAsync("ppoll", poll, 1, timeoutMs < 0 ? null : timespec, null, 8);
-    if (view.getInt16(6, true) !== 0) return true;
+    const [events] = await poll([{ fd: process.raw, events: POLLIN }], left);
+    if (events !== 0) return true;
     if (timeoutMs >= 0 && performance.now() >= until) return false;
   }
 }
@@ -100,7 +91,7 @@ export async function stopContainer(id: string, options: StopOptions = {}): Prom
 function markStopped(id: string): State {
   const running = stateOf(id).kind === "running";
   using _lock = running ? undefined : lockContainer(id);
-  Deno.writeTextFileSync(stoppedMark(id), "");
+  leaveMark(stoppedMark(id));
   cancelRestart(id);
   return stateOf(id);
 }
@@ -165,7 +156,7 @@ async function kill(id: string, signal: number): Promise<void> {
   }
   if (state.kind !== "running") throw new UserError(`container ${id} is not running`);
   if (signal > RTMAX) throw new UserError(`The linux daemon does not support signal ${signal}`);
-  if (signal === SIGKILL || signal === SIGTERM) Deno.writeTextFileSync(stoppedMark(id), "");
+  if (signal === SIGKILL || signal === SIGTERM) leaveMark(stoppedMark(id));
   tellKill(record, state.run, signal);
   if (signal !== SIGKILL) return;
   const { thaw } = await import("./pause.ts");
@@ -222,7 +213,7 @@ async function killForRemoval(id: string): Promise<void> {
   cancelRestart(id);
   const state = stateOf(id);
   if (state.kind === "running") {
-    Deno.writeTextFileSync(stoppedMark(id), "");
+    leaveMark(stoppedMark(id));
     await endProcess(readRecordEvenIfBroken(id), state.run, SIGKILL, 0);
   }
 }

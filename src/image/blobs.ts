@@ -1,5 +1,5 @@
 /** Blobs come in verified: a name in blobs/sha256 always says what is in the file. */
-import { UserError } from "../base/errors.ts";
+import { UserError, whyOf } from "../base/errors.ts";
 import { statIfThere } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
 import { markUnsynced } from "./durability.ts";
@@ -70,8 +70,7 @@ export function writeAll(file: Deno.FsFile, chunk: Uint8Array, path: string): vo
   try {
     for (let at = 0; at < chunk.length;) at += file.writeSync(chunk.subarray(at));
   } catch (error) {
-    const why = (error as Error).message.replace(/ \(os error \d+\)$/, "");
-    throw new UserError(`write ${path}: ${why.charAt(0).toLowerCase()}${why.slice(1)}`);
+    throw new UserError(`write ${path}: ${whyOf(error as Error)}`);
   }
 }
 
