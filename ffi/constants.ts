@@ -194,11 +194,34 @@ export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
 export const SCM_RIGHTS = 1;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 
-// fs.h
+// in.h, in6.h
+export const IPPROTO_UDP = 17;
+export const IPPROTO_IPV6 = 41;
+export const IPPROTO_SCTP = 132;
+export const IPV6_V6ONLY = 26;
+
+// netlink.h, nfnetlink.h
+export const NETLINK_NETFILTER = 12;
+/** sizeof(struct nfgenmsg). */
+export const NFGENMSG_BYTES = 4;
+
+// fs.h, limits.h
 export const SEEK_SET = 0;
+export const SEEK_CUR = 1;
 export const SEEK_END = 2;
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
+export const RENAME_NOREPLACE = 1;
+/** Bytes of the longest path, with its 0. */
+export const PATH_MAX = 4096;
+/** As many links as the kernel follows in one path. path_resolution(7). */
+export const MAX_LINKS = 40;

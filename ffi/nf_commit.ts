@@ -1,5 +1,5 @@
 /** Changing the rules of nf_tables: one transaction, all or nothing. */
-import { AF_NETLINK, MSG_DONTWAIT } from "./constants.ts";
+import { AF_NETLINK, MSG_DONTWAIT, NETLINK_NETFILTER } from "./constants.ts";
 import { SyscallError } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check, sys } from "./libc.ts";
@@ -7,7 +7,6 @@ import { Netlink, sendWhole, SOCK_RAW_CLOEXEC } from "./netlink.ts";
 import { decodeReplies, encodeBatch, type Message, refusalOf } from "./netlink_message.ts";
 import { beginBatch, type ChainRef, endBatch, listRules, ruleText } from "./nf_tables.ts";
 
-export const NETLINK_NETFILTER = 12;
 const RECEIVE_BYTES = 8192;
 
 function open(): Fd {

@@ -3,7 +3,8 @@
  * so that it lists them as its own. Pure; `nf_commit.ts` sends them. Source:
  * linux/netfilter/nf_tables.h; numbers are in network order there.
  */
-import { AF_INET, AF_INET6, AF_UNSPEC } from "./constants.ts";
+import { AF_UNSPEC, NFGENMSG_BYTES } from "./constants.ts";
+import { addressFamily } from "./inet.ts";
 import { attributesIn, BodyWriter, type Message } from "./netlink_message.ts";
 import { NLM_F_CREATE, NLM_F_DUMP } from "./netlink_message.ts";
 
@@ -20,8 +21,6 @@ const RULE_TABLE = 1, RULE_CHAIN = 2, RULE_EXPRESSIONS = 4, RULE_USERDATA = 7;
 const LIST_ELEMENT = 1, EXPRESSION_NAME = 1, EXPRESSION_DATA = 2;
 const DATA_VALUE = 1;
 const REGISTER_1 = 1;
-/** struct nfgenmsg. */
-const NFGENMSG_BYTES = 4;
 
 /** A chain of a table that iptables made. */
 export interface ChainRef {
@@ -34,10 +33,8 @@ function header(family: number, resource = 0): BodyWriter {
   return new BodyWriter().u8(family).u8(0).u8(resource >> 8).u8(resource);
 }
 
-const familyOf = ({ version }: ChainRef) => version === 4 ? AF_INET : AF_INET6;
-
 function ruleBody(at: ChainRef): BodyWriter {
-  return header(familyOf(at)).attributeText(RULE_TABLE, at.table)
+  return header(addressFamily(at.version)).attributeText(RULE_TABLE, at.table)
     .attributeText(RULE_CHAIN, at.chain);
 }
 
@@ -61,7 +58,7 @@ export function flushChain(at: ChainRef): Message {
 
 /** Removes a chain without rules. */
 export function deleteChain(at: ChainRef): Message {
-  const body = header(familyOf(at)).attributeText(CHAIN_TABLE, at.table)
+  const body = header(addressFamily(at.version)).attributeText(CHAIN_TABLE, at.table)
     .attributeText(CHAIN_NAME, at.chain).done();
   return { goal: `remove chain ${at.chain}`, type: DELETE_CHAIN, flags: 0, body, quiet: true };
 }

@@ -3,6 +3,7 @@
  */
 import { AF_INET, AF_INET6, AF_UNSPEC } from "./constants.ts";
 import { EEXIST, ENODEV, ESRCH } from "./errno.ts";
+import { addressFamily } from "./inet.ts";
 import {
   attributeNumber,
   attributeText,
@@ -58,7 +59,7 @@ const RTN_UNICAST = 1;
 /** Four or sixteen bytes in network order. */
 export type AddressBytes = Uint8Array;
 
-const familyOf = (address: AddressBytes) => address.length === 4 ? AF_INET : AF_INET6;
+const familyOf = (address: AddressBytes) => addressFamily(address.length === 4 ? 4 : 6);
 
 /** struct ifinfomsg. */
 function linkBody(index: number, flags: number, change: number): BodyWriter {
@@ -259,7 +260,7 @@ export function defaultRoute(index: number, gateway: AddressBytes): Message {
 
 /** Removes the default route of a family; fine if there is none. */
 export function deleteDefaultRoute(family: 4 | 6): Message {
-  const body = routeBody(family === 4 ? AF_INET : AF_INET6, 0, RT_SCOPE_UNIVERSE).done();
+  const body = routeBody(addressFamily(family), 0, RT_SCOPE_UNIVERSE).done();
   const goal = "remove the default route";
   return { goal, type: RTM_DELROUTE, flags: 0, body, allow: [ESRCH] };
 }

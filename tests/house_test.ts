@@ -199,6 +199,17 @@ rule("what a file exports, another one imports", function* () {
   }
 });
 
+rule("a number of the kernel stands in ffi/constants.ts alone", function* () {
+  const known = FACTS.get("ffi/constants.ts")!.exports.map(({ name }) => name).join("|");
+  const again = new RegExp(`\\bconst (${known}) = |, (${known}) = (?:0|-?[1-9]\\w*)[,;]`);
+  for (const { path, text } of FACTS.values()) {
+    if (path === "ffi/constants.ts" || !(isUnder(path, "src") || isUnder(path, "ffi"))) continue;
+    for (const [index, line] of text.split("\n").entries()) {
+      if (again.test(line)) yield `${path}:${index + 1}: ${line.trim()}`;
+    }
+  }
+});
+
 rule("file names are snake_case and say what is inside", function* () {
   for (const path of FILES) {
     const name = path.slice(path.lastIndexOf("/") + 1);

@@ -11,9 +11,6 @@ const ALIASES: Record<string, number> = { IOT: 6, CLD: 17, POLL: 29, UNUSED: 31 
 const RTMIN = 34;
 export const RTMAX = 64;
 
-export const SIGKILL = 9;
-export const SIGTERM = 15;
-
 /**
  * The number of "TERM", "sigterm", "15", "RTMIN+3". Throws UserError "Invalid signal: FOO",
  * docker's text.

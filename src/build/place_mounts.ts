@@ -1,4 +1,5 @@
 /** The directories and files behind the mounts of one RUN, made and taken away again. */
+import { AT_FDCWD, RENAME_NOREPLACE } from "../../ffi/constants.ts";
 import { UserError } from "../base/errors.ts";
 import { makeDirectories } from "../base/files.ts";
 import type { Mount } from "../engine/types.ts";
@@ -148,13 +149,11 @@ async function cacheDirectory(
   Deno.chownSync(half, mount.uid, mount.gid);
   Deno.chmodSync(half, mount.mode);
   // Two shared users may come first at the same time: one of them wins.
-  if (sys("renameat2", -100, half, -100, path, RENAME_NOREPLACE) < 0) {
+  if (sys("renameat2", AT_FDCWD, half, AT_FDCWD, path, RENAME_NOREPLACE) < 0) {
     Deno.removeSync(half, { recursive: true });
   }
   return path;
 }
-
-const RENAME_NOREPLACE = 1;
 
 function secretValue(
   mount: RunMount & { type: "secret" },

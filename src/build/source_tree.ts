@@ -1,4 +1,5 @@
 /** What COPY and ADD read: the build context, a stage or an image, never left by a link. */
+import { PATH_MAX } from "../../ffi/constants.ts";
 import { UserError } from "../base/errors.ts";
 import { cleanPath } from "../base/paths.ts";
 import { entryOf } from "../engine/tree_writer.ts";
@@ -58,7 +59,6 @@ function matchIn(tree: SourceTree, path: string, name: string, isLast: boolean):
 }
 
 /** As long as the kernel takes a path; deeper trees nobody could use. limits.h */
-const PATH_MAX = 4096;
 
 /** Throws UserError for what lies deeper than any path leads. */
 function checkDepth(path: string): void {

@@ -3,6 +3,7 @@
  * removal. Whoever saw the end does it: the client that waited, or a process that the monitor
  * executes; what both missed is done by the next command (sweep).
  */
+import { SIGKILL } from "../../ffi/constants.ts";
 import { messageOf, UserError } from "../base/errors.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { removeIfThere } from "../base/files.ts";
@@ -24,7 +25,6 @@ import { emitDied } from "./life_events.ts";
 import { disconnect, sweepNetworkStates } from "./network.ts";
 import { withoutAddresses } from "./network_settings.ts";
 import { releaseRanges } from "./userns_ranges.ts";
-import { SIGKILL } from "../base/signals.ts";
 import { leaveMark, noteIfRoom, oomKilledMark } from "./marks.ts";
 import {
   exitCodeOf,

@@ -1,11 +1,10 @@
 /** A connection that this program was given as its standard streams: bytes in, bytes out. */
-import { F_DUPFD_CLOEXEC, O_RDWR, POLLIN, POLLOUT } from "../../ffi/constants.ts";
+import { F_DUPFD_CLOEXEC, O_RDWR, POLLIN, POLLOUT, SHUT_RDWR } from "../../ffi/constants.ts";
 import { EAGAIN, EINTR } from "../../ffi/errno.ts";
 import { Fd, openAt, readInto } from "../../ffi/fd.ts";
 import { check, sys, sysAsync } from "../../ffi/libc.ts";
 import { poll, pollNow } from "../../ffi/poll.ts";
 
-const SHUT_RDWR = 2;
 const PIECE_BYTES = 128 * 1024;
 const SIOCOUTQ = 0x5411;
 /** Who takes longer does not read yet. */

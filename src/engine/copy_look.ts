@@ -1,6 +1,7 @@
 /** What a path of `cp` leads to, on this machine or in a container, without leaving its root. */
 import {
   AT_FDCWD,
+  MAX_LINKS,
   O_CLOEXEC,
   O_DIRECTORY,
   O_PATH,
@@ -48,9 +49,6 @@ export function isDevice({ stat }: Found): boolean {
 }
 
 const ABSENT = [ENOENT, ENOTDIR, ELOOP];
-
-/** As many links as the kernel follows in one path. */
-const MAX_LINKS = 40;
 
 /** Looks at an absolute path; a link at its end is not followed. */
 export function lookAt(enter: Enter, path: string): Found {

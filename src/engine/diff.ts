@@ -1,5 +1,12 @@
 /** What a container changed of its image's files: its own layer compared with those below. */
-import { O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, S_IFDIR } from "../../ffi/constants.ts";
+import {
+  AT_FDCWD,
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_RDONLY,
+  S_IFDIR,
+} from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
@@ -46,7 +53,7 @@ export function containerChanges(record: ContainerRecord): Change[] {
     );
   }
   const { layers, shifted, storage, pieces } = rootDocument(record.Id);
-  const upper = sys("openat", -100, writtenTree(record.Id, storage), DIRECTORY);
+  const upper = sys("openat", AT_FDCWD, writtenTree(record.Id, storage), DIRECTORY);
   if (upper === -ENOENT) return []; // never started
   using top = new Fd(checked(upper, "/"));
   using lower = openLayers(shifted ?? layers, pieces !== undefined);

@@ -1,5 +1,5 @@
 /** Trials of networks: links are made in a namespace that ends with the trial. */
-import { AF_INET6 } from "../../ffi/constants.ts";
+import { AF_INET6, SOCK_DGRAM } from "../../ffi/constants.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { addBridge, addVeth, linkUp } from "../../ffi/rtnetlink.ts";
 import { isRootless } from "../base/places.ts";
@@ -24,7 +24,6 @@ function links(): undefined {
 }
 
 function ipv6(): undefined {
-  const SOCK_DGRAM = 2;
   sys("close", check("open a socket for IPv6", "socket", AF_INET6, SOCK_DGRAM, 0));
   const setting = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
   if (Deno.readTextFileSync(setting).trim() === "1") throw new Lacking(`${setting} is 1`);

@@ -1,10 +1,10 @@
 /** The calling side of `exec`: streams, signals, the exit code. */
-import { WALL } from "../../ffi/constants.ts";
+import { F_SETPIPE_SZ, SIGKILL, WALL } from "../../ffi/constants.ts";
 import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
-import { PASSED_ON, SIGKILL } from "../base/signals.ts";
+import { PASSED_ON } from "../base/signals.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
 import { waitedExitCode } from "./exec_words.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
@@ -12,7 +12,6 @@ import { wantsQuickExec } from "./quick_exec_file.ts";
 
 /** The device number of /dev/null: 1, 3. */
 const NULL_DEVICE = 0x103;
-const F_SETPIPE_SZ = 1031;
 const CHUNK_BYTES = 128 * 1024;
 
 /** What is connected to the process. */

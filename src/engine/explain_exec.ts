@@ -1,8 +1,8 @@
 /** What an `exec` would ask of the kernel. Nothing is started. */
+import { SIGKILL } from "../../ffi/constants.ts";
 import { describeSteps } from "../../ffi/listing.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
 import { execProgram } from "../runtime/exec.ts";
-import { SIGKILL } from "../base/signals.ts";
 import { resolveContainer } from "./containers.ts";
 import { execPlan, type ExecRequest, processOf, readBundle, runningContainer } from "./exec.ts";
 import type { Descriptor, Explanation } from "./explain.ts";

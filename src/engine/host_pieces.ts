@@ -9,6 +9,7 @@ import {
   O_NONBLOCK,
   O_PATH,
   O_RDONLY,
+  RENAME_NOREPLACE,
   S_IFLNK,
   S_IFREG,
 } from "../../ffi/constants.ts";
@@ -106,8 +107,6 @@ function writeFile(file: Fd, stat: Stat, name: string, writer: TreeWriter): void
   }
   writer.end();
 }
-
-const RENAME_NOREPLACE = 1;
 
 function move(from: Fd, to: Fd, name: Uint8Array<ArrayBuffer>): void {
   const result = sys("renameat2", from.raw, name, to.raw, name, RENAME_NOREPLACE);

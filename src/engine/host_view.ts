@@ -4,6 +4,7 @@
  * child takes a copy of the container's own mounts and unmounts the others there.
  */
 import {
+  AT_FDCWD,
   CLONE_FILES,
   CLONE_NEWNS,
   MNT_DETACH,
@@ -42,7 +43,7 @@ export function openRunningHost(id: string, run: RunState): { root: Fd; namespac
       goal,
       onNegative: "next",
     })),
-    { call: "openat", args: [-1, "/", O_PATH | O_DIRECTORY | O_CLOEXEC], goal, result: root },
+    { call: "openat", args: [AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC], goal, result: root },
     {
       call: "openat",
       args: [proc.raw, "thread-self/ns/mnt", O_RDONLY | O_CLOEXEC],

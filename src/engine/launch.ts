@@ -1,5 +1,5 @@
 /** The launch of a container: the program of its first process, started under a monitor. */
-import { CLONE_INTO_CGROUP } from "../../ffi/constants.ts";
+import { CLONE_INTO_CGROUP, SIGTERM } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import type { Step } from "../../ffi/program.ts";
@@ -16,7 +16,6 @@ import { copyForeignMount } from "../runtime/foreign_mount.ts";
 import { type Started, startMonitored } from "../runtime/monitor.ts";
 import { connectWaiting, type WaitingEnd } from "../runtime/monitor_waiting.ts";
 import { tryAgain } from "../runtime/paths.ts";
-import { SIGTERM } from "../base/signals.ts";
 import type { Spec } from "../runtime/spec_types.ts";
 import { joinedPid } from "./bundle_facts.ts";
 import { shortId } from "./containers.ts";

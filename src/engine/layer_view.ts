@@ -5,6 +5,7 @@
  * point is crossed but where it is said. Source: Linux, Documentation/filesystems/overlayfs.rst.
  */
 import {
+  MAX_LINKS,
   O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -107,9 +108,6 @@ export function readLinkAt(parent: Fd, name: string): string {
   if (length < 0) throw new SyscallError("readlinkat", -length, `read link "${toText(name)}"`);
   return byteString(buffer, 0, length);
 }
-
-/** As many links as the kernel follows in one path. */
-const MAX_LINKS = 40;
 
 /**
  * The directory at an absolute path inside the layers; links lead where they would in a

@@ -1,5 +1,5 @@
 /** Where a path leads in layers that nobody has mounted; links in it stay in it. */
-import { S_IFLNK } from "../../ffi/constants.ts";
+import { MAX_LINKS, S_IFLNK } from "../../ffi/constants.ts";
 import { ELOOP, SyscallError } from "../../ffi/errno.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { toText } from "../image/byte_string.ts";
@@ -17,9 +17,6 @@ export interface Located extends Disposable {
   /** Names after these that are not there. */
   readonly missing: readonly string[];
 }
-
-/** As many links as the kernel follows in one path. */
-const MAX_LINKS = 40;
 
 /** Follows `path` (a byte string) from the root of layers, topmost first. */
 export function locate(layers: readonly string[], path: string, crosses = false): Located {

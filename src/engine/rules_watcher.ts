@@ -3,13 +3,12 @@
  * ports nf_tables leads. It ends with one of them, and who cleans up after that one starts it again
  * for another. The lock of a file says that it is there.
  */
-import { AF_NETLINK, O_RDWR } from "../../ffi/constants.ts";
+import { AF_NETLINK, NETLINK_NETFILTER, O_RDWR } from "../../ffi/constants.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
 import { executable } from "../../ffi/elf.ts";
 import { Fd, lockFile, openAt } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
-import { NETLINK_NETFILTER } from "../../ffi/nf_commit.ts";
 import { readIfThere } from "../base/files.ts";
 import { selfCommand } from "../base/self.ts";
 import { hasRules } from "../net/announce.ts";

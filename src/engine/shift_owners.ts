@@ -1,6 +1,7 @@
 /** Gives the files of a tree other owners on the disk: for ids that nothing maps. */
 import {
   AT_EMPTY_PATH,
+  AT_FDCWD,
   O_CLOEXEC,
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -97,7 +98,7 @@ class Shift {
     const given = sys("fchownat", node.raw, "", wanted.uid, wanted.gid, AT_EMPTY_PATH);
     this.#check(given, "fchownat", name);
     if (kind !== S_IFLNK && (mode & 0o6000) !== 0) {
-      this.#check(sys("fchmodat", -100, self, mode), "fchmodat", name);
+      this.#check(sys("fchmodat", AT_FDCWD, self, mode), "fchmodat", name);
     }
     if (capability === undefined) return;
     const value = capabilityFor(capability, idOnDisk(this.to.uids, 0) ?? 0);

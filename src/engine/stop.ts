@@ -1,12 +1,12 @@
 /** Ends containers: signals, waiting, removal. */
-import { POLLIN } from "../../ffi/constants.ts";
+import { POLLIN, SIGKILL, SIGTERM } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { ESRCH, SyscallError } from "../../ffi/errno.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { UserError } from "../base/errors.ts";
 import { readIfThere } from "../base/files.ts";
-import { parseSignal, RTMAX, SIGKILL, SIGTERM } from "../base/signals.ts";
+import { parseSignal, RTMAX } from "../base/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
 import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";

@@ -15,6 +15,8 @@ import {
   S_IFIFO,
   S_IFLNK,
   S_IFREG,
+  SEEK_DATA,
+  SEEK_HOLE,
 } from "../../ffi/constants.ts";
 import { EINTR, ELOOP, ENOENT, ENOTDIR, ENXIO, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
@@ -37,9 +39,6 @@ const TYPES = new Map<number, EntryType>([
 
 /** Errors that mean: it was replaced or removed between two looks. */
 const CHANGED = [-ENOENT, -ELOOP, -ENOTDIR, -ENXIO];
-
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 
 /** Turns files into entries for `sink`. Names and paths are byte strings. */
 export class TreeReader {

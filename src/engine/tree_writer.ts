@@ -347,7 +347,9 @@ export class TreeWriter implements TarSink, Disposable {
       if (!(result === -EPERM && this.#uid !== 0)) this.#check(result, "fchownat");
     }
     const self = `/proc/self/fd/${fd}`; // leads to the file itself, whatever its name means now
-    if (entry.type !== "symlink") this.#check(sys("fchmodat", -100, self, entry.mode), "fchmodat");
+    if (entry.type !== "symlink") {
+      this.#check(sys("fchmodat", AT_FDCWD, self, entry.mode), "fchmodat");
+    }
     for (const [key, value] of entry.xattrs) {
       const result = sys("setxattr", self, cBytes(key), value, value.length, 0);
       const tolerated = [-EOPNOTSUPP, -EINVAL, -EPERM].includes(result);

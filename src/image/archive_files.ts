@@ -1,4 +1,5 @@
 /** Files of an image archive, by their names in it. */
+import { SEEK_CUR } from "../../ffi/constants.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { statIfThere } from "../base/files.ts";
@@ -64,7 +65,6 @@ export function openArchive(path: string): ArchiveSource {
 /** Standard input by its path if it is an ordinary file that nobody has begun to read. */
 export function standardInput(): { path: string } | undefined {
   const path = "/proc/self/fd/0";
-  const SEEK_CUR = 1;
   // A pipe cannot seek.
   if (sys("lseek", 0, 0, SEEK_CUR) !== 0) return undefined;
   return Deno.statSync(path).isFile ? { path } : undefined;

@@ -1,5 +1,5 @@
 /** Directories that an archive only implies, by the paths of what is in them. */
-import { O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { sys } from "../../ffi/libc.ts";
 import { blankEntry } from "./blank_entry.ts";
 import { readXattrs } from "./metadata.ts";
@@ -11,7 +11,7 @@ import { openDirectoryIn } from "./tree_walk.ts";
 export function impliedDirectory(path: string, lowers: readonly string[]): TarEntry {
   const entry = blankEntry(path, "directory", 0o755);
   for (const lower of lowers) {
-    const root = sys("openat", -100, lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const root = sys("openat", AT_FDCWD, lower, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (root < 0) continue;
     const fd = openDirectoryIn(root, path);
     const stat = fd < 0 ? undefined : statAt(fd, ".");

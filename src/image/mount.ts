@@ -4,6 +4,7 @@ import {
   FSCONFIG_CMD_CREATE,
   FSCONFIG_SET_STRING,
   FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
   MNT_DETACH,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
@@ -17,8 +18,6 @@ import { type Digest, hexOf } from "./digest.ts";
 import { lockBriefly } from "./locks.ts";
 import type { ImageRecord, LayerRecord } from "./records.ts";
 import { isThere, type Store } from "./store.ts";
-
-const FSOPEN_CLOEXEC = 1;
 
 /** Where an image is mounted, if it is. */
 export function mountPoint(store: Store, id: Digest): string {

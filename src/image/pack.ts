@@ -14,6 +14,8 @@ import {
   S_IFLNK,
   S_IFREG,
   S_IFSOCK,
+  SEEK_DATA,
+  SEEK_HOLE,
 } from "../../ffi/constants.ts";
 import { EACCES, EINTR, ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
@@ -51,8 +53,6 @@ export type PackSink = (chunk: Bytes) => void;
 /** What is read at a time; of small files less, as the pages of a large buffer cost milliseconds. */
 const BUFFER = 1 << 20;
 const SMALL_BUFFER = 1 << 16;
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 
 const TYPES = new Map<number, EntryType>([
   [S_IFREG, "file"],

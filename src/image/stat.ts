@@ -1,5 +1,5 @@
 /** stat and directory reading by descriptor and byte-string names: ordinary text cannot name all. */
-import { AT_SYMLINK_NOFOLLOW, S_IFMT } from "../../ffi/constants.ts";
+import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_IFMT } from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { byteString, cBytes, toText } from "./byte_string.ts";
@@ -26,7 +26,6 @@ export interface Stat {
 
 /** STATX_BASIC_STATS. */
 const BASIC_STATS = 0x7ff;
-const AT_EMPTY_PATH = 0x1000;
 const buffer = new Uint8Array(256);
 const view = new DataView(buffer.buffer);
 

@@ -6,6 +6,7 @@ import {
   O_NOFOLLOW,
   O_PATH,
   O_RDONLY,
+  PATH_MAX,
   RESOLVE_IN_ROOT,
 } from "../../ffi/constants.ts";
 import { EAGAIN, EISDIR, ENOENT, EPERM, SyscallError } from "../../ffi/errno.ts";
@@ -14,7 +15,6 @@ import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "./byte_string.ts";
 import { namesIn } from "./stat.ts";
 
-const PATH_MAX = 4096;
 const DIRECTORY_HOW = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0, RESOLVE_IN_ROOT);
 
 /**

@@ -1,4 +1,5 @@
 /** Ordinary files and symbolic links of a layer, made many at a time. */
+import { PATH_MAX } from "../../ffi/constants.ts";
 import { FileBatch } from "../../ffi/file_batch.ts";
 import type { Identity } from "./metadata.ts";
 import { NEW_FILE, sizeOf } from "./new_entry.ts";
@@ -8,7 +9,6 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** linux/limits.h: longer ones take the usual way, to the kernel's error. */
 const NAME_MAX = 255;
-const PATH_MAX = 4096;
 
 /** An entry that waits; `data`: all of its file, unless it is empty. */
 export interface Batched {

@@ -17,6 +17,11 @@ export function family(ip: Ip): 4 | 6 {
   return ip.length === 4 ? 4 : 6;
 }
 
+/** The version of an address that is text. */
+export function versionOf(ip: string): 4 | 6 {
+  return ip.includes(":") ? 6 : 4;
+}
+
 /** The canonical text of an address. */
 export const showIp = formatIp;
 

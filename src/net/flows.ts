@@ -4,9 +4,10 @@
  * another container's by now, or to nobody. So what is known of a port is forgotten when it is
  * published or taken back. Source: linux/netfilter/nfnetlink_conntrack.h.
  */
-import { AF_INET, AF_INET6, AF_NETLINK } from "../../ffi/constants.ts";
+import { AF_NETLINK, IPPROTO_UDP, NETLINK_NETFILTER, NFGENMSG_BYTES } from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
+import { addressFamily } from "../../ffi/inet.ts";
 import { sys } from "../../ffi/libc.ts";
 import { Netlink, SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import {
@@ -15,14 +16,11 @@ import {
   NLM_F_DUMP,
   parseAttributes,
 } from "../../ffi/netlink_message.ts";
-import { isUnspecified, parseIp, sameIp } from "./address.ts";
+import { isUnspecified, parseIp, sameIp, versionOf } from "./address.ts";
 import type { HostPort } from "./ports.ts";
 
-const NETLINK_NETFILTER = 12;
-const IPPROTO_UDP = 17;
 /** NFNL_SUBSYS_CTNETLINK with IPCTNL_MSG_CT_GET and IPCTNL_MSG_CT_DELETE. */
 const GET = (1 << 8) | 1, DELETE = (1 << 8) | 2;
-const NFGENMSG_BYTES = 4;
 const CTA_TUPLE_ORIG = 1, CTA_ID = 12, CTA_FILTER = 25;
 const CTA_TUPLE_IP = 1, CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_DST = 2, CTA_IP_V6_DST = 4;
@@ -109,7 +107,7 @@ export function forgetFlows(ports: readonly HostPort[]): void {
   if (raw < 0) return;
   using netlink = new Netlink(new Fd(raw));
   for (const port of datagrams) {
-    const family = port.hostIp.includes(":") ? AF_INET6 : AF_INET;
+    const family = addressFamily(versionOf(port.hostIp));
     try {
       const flows = netlink.ask(listFlows(family, port.hostPort))
         .flatMap((body) => parseFlow(body) ?? []).filter((flow) => leadsTo(flow, port));

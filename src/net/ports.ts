@@ -3,10 +3,21 @@
  * listening socket; the container's monitor inherits it, so the kernel itself refuses the port to
  * everybody else as long as the container runs, and frees it when it ends.
  */
-import { AF_INET, AF_INET6 } from "../../ffi/constants.ts";
 import { StructWriter } from "../../ffi/bytes.ts";
+import {
+  IPPROTO_IPV6,
+  IPPROTO_SCTP,
+  IPV6_V6ONLY,
+  SHUT_RDWR,
+  SO_REUSEADDR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from "../../ffi/constants.ts";
 import { EACCES, EADDRINUSE, EADDRNOTAVAIL, errnoText } from "../../ffi/errno.ts";
 import { Fd } from "../../ffi/fd.ts";
+import { addressFamily } from "../../ffi/inet.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { family, isUnspecified, parseIp, showIp } from "./address.ts";
@@ -89,25 +100,16 @@ export function wishesOf(
   });
 }
 
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const IPPROTO_SCTP = 132;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 const SO_PROTOCOL = 38;
 const PROTOCOL_NUMBERS: Record<string, number> = { tcp: 6, udp: 17, sctp: IPPROTO_SCTP };
 const BACKLOG = 4096;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
-const SHUT_RDWR = 2;
 
 /** struct sockaddr_in or sockaddr_in6. */
 export function socketAddress(ip: string, port: number): Uint8Array<ArrayBuffer> {
   const bytes = parseIp(ip)!;
   const swapped = ((port & 0xff) << 8) | (port >> 8);
   const writer = new StructWriter(bytes.length === 4 ? 16 : 28);
-  writer.u16(bytes.length === 4 ? AF_INET : AF_INET6).u16(swapped);
+  writer.u16(addressFamily(family(bytes))).u16(swapped);
   if (bytes.length === 16) writer.u32(0);
   for (const byte of bytes) writer.u8(byte);
   return (bytes.length === 4 ? writer.pad(8) : writer.u32(0)).done();
@@ -126,7 +128,7 @@ function holdPort(protocol: string, ip: string, port: number): [Fd, number] | nu
   const type = protocol === "udp" ? SOCK_DGRAM : SOCK_STREAM;
   const raw = sys(
     "socket",
-    version === 4 ? AF_INET : AF_INET6,
+    addressFamily(version),
     type | SOCK_CLOEXEC,
     protocol === "sctp" ? IPPROTO_SCTP : 0,
   );

@@ -9,6 +9,8 @@ import {
   O_NONBLOCK,
   POLLIN,
   SIGKILL,
+  SO_REUSEADDR,
+  SOL_SOCKET,
 } from "../../ffi/constants.ts";
 import { executable } from "../../ffi/elf.ts";
 import { Fd, pipe, sealedMemfd } from "../../ffi/fd.ts";
@@ -21,9 +23,6 @@ import { startTimeOf } from "./owner.ts";
 import type { HeldPorts, HostPort, PublishedPort } from "./ports.ts";
 import { type ProxyPlan, tcpProxyProgram, udpProxyProgram } from "./proxy_program.ts";
 import type { ProxyProcess } from "./state.ts";
-
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 
 /**
  * Executes a program, with these descriptors and no others, in a session of its own; in the network

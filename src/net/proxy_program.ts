@@ -3,7 +3,24 @@
  * docker has a process of 4 MB. It ends with its container, of which it watches a descriptor:
  * the reading end of a pipe whose writing end the monitor holds, or a pidfd. Pure.
  */
-import { AF_INET, AF_INET6, MSG_DONTWAIT, SIGCHLD, SIGKILL, SIGPIPE } from "../../ffi/constants.ts";
+import {
+  F_SETPIPE_SZ,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
+  MSG_DONTWAIT,
+  POLLIN,
+  SHUT_RD,
+  SHUT_RDWR,
+  SHUT_WR,
+  SIGCHLD,
+  SIGKILL,
+  SIGPIPE,
+  SO_REUSEADDR,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from "../../ffi/constants.ts";
+import { addressFamily } from "../../ffi/inet.ts";
 import {
   addressIn,
   assign,
@@ -18,6 +35,7 @@ import {
   type Target,
 } from "../../ffi/program.ts";
 import { cloneArgs } from "../../ffi/spawn.ts";
+import { versionOf } from "./address.ts";
 import { socketAddress } from "./ports.ts";
 
 /** One published port, forwarded by one process. */
@@ -32,23 +50,12 @@ export interface ProxyPlan {
   readonly containerPort: number;
 }
 
-const POLLIN = 1;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SHUT_RD = 0;
-const SHUT_WR = 1;
-const SHUT_RDWR = 2;
-const F_SETPIPE_SZ = 1031;
 const PIPE_BYTES = 1 << 20;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
 const DATAGRAM_BYTES = 65536;
 /** As long as docker's: a client that was silent for so long has to be met anew. */
 const UDP_IDLE_SECONDS = 90;
 
-const domain = (ip: string) => ip.includes(":") ? AF_INET6 : AF_INET;
+const domain = (ip: string) => addressFamily(versionOf(ip));
 
 /** struct pollfd of each descriptor. */
 function pollBlock(name: string, fds: readonly number[]): Block {
@@ -316,7 +323,7 @@ function frontSteps(plan: ProxyPlan, front: Place): Step[] {
     },
     option(SOL_SOCKET, SO_REUSEADDR, "share the port"),
     // As the listener, or the port would count as taken by the one that holds it for IPv4.
-    ...(domain(plan.hostIp) === AF_INET6
+    ...(versionOf(plan.hostIp) === 6
       ? [option(IPPROTO_IPV6, IPV6_V6ONLY, "leave IPv4 alone")]
       : []),
     {

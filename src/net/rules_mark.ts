@@ -3,8 +3,15 @@
  * it; asking takes the kernel a few microseconds, so that every command can look whether somebody
  * else was at the rules since. `rules_watch.ts` then looks what is left of ours.
  */
-import { AF_INET, AF_INET6, AF_NETLINK, MSG_DONTWAIT } from "../../ffi/constants.ts";
+import {
+  AF_NETLINK,
+  IPPROTO_IPV6,
+  MSG_DONTWAIT,
+  NETLINK_NETFILTER,
+  NFGENMSG_BYTES,
+} from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
+import { addressFamily } from "../../ffi/inet.ts";
 import { sys } from "../../ffi/libc.ts";
 import { SOCK_RAW_CLOEXEC } from "../../ffi/netlink.ts";
 import {
@@ -17,14 +24,10 @@ import { readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
 import type { NetPlaces } from "./places.ts";
 
 const IPPROTO_IP = 0;
-const IPPROTO_IPV6 = 41;
 const IPPROTO_RAW = 255;
-const NETLINK_NETFILTER = 12;
 /** NFNL_SUBSYS_NFTABLES and NFT_MSG_GETGEN. linux/netfilter/nf_tables.h. */
 const GET_GENERATION = (10 << 8) | 16;
 const NFTA_GEN_ID = 1;
-/** struct nfgenmsg. */
-const NFGENMSG_BYTES = 4;
 /** IPT_SO_GET_INFO and IP6T_SO_GET_INFO, and their struct ipt_getinfo. */
 const GET_INFO = 64;
 const INFO_BYTES = 84;
@@ -81,8 +84,7 @@ export function generationIn(datagram: Uint8Array): string {
 
 /** How many rules the old firewall's tables have and their size in bytes. */
 function legacySizes(version: 4 | 6): string {
-  const family = version === 4 ? AF_INET : AF_INET6;
-  const raw = sys("socket", family, SOCK_RAW_CLOEXEC, IPPROTO_RAW);
+  const raw = sys("socket", addressFamily(version), SOCK_RAW_CLOEXEC, IPPROTO_RAW);
   if (raw < 0) return "none";
   using fd = new Fd(raw);
   return ["nat", "filter"].map((table) => {

@@ -1,4 +1,5 @@
 /** The processes of a cgroup: which they are, freezing, thawing, killing. */
+import { SIGKILL } from "../../ffi/constants.ts";
 import { EBUSY, ENOTEMPTY } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
@@ -11,7 +12,6 @@ import {
   subtree,
   writeControl,
 } from "./cgroup_files.ts";
-import { SIGKILL } from "../base/signals.ts";
 import { type Freezer, freezerOf } from "./freezer.ts";
 
 /** How long the kernel is waited for, in all. */

@@ -9,6 +9,7 @@ import {
   O_WRONLY,
   PR_SET_DUMPABLE,
   PR_SET_NAME,
+  SIGCHLD,
 } from "../../ffi/constants.ts";
 import { EACCES, EINVAL, ENOENT, ENOTDIR } from "../../ffi/errno.ts";
 import {
@@ -48,7 +49,6 @@ import type { Process } from "./spec_types.ts";
 const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** One cannot execute this path: the next one of PATH is tried. */
 export const NOT_HERE = [ENOENT, ENOTDIR, EACCES];
-const SIGCHLD = 17;
 
 /** How the steps of one process tell of a failure, and end. */
 export interface Failure {

@@ -15,6 +15,7 @@ import {
   O_WRONLY,
   PR_SET_NAME,
   PR_SET_PDEATHSIG,
+  SIGKILL,
   WALL,
 } from "../../ffi/constants.ts";
 import { EINVAL } from "../../ffi/errno.ts";
@@ -33,7 +34,7 @@ import {
   TAIL,
 } from "../../ffi/program.ts";
 import { cloneArgs } from "../../ffi/spawn.ts";
-import { PASSED_ON, SIGKILL } from "../base/signals.ts";
+import { PASSED_ON } from "../base/signals.ts";
 import type { DoorPaths } from "./cgroup.ts";
 import { type ExecPlan, insideSteps, joinContainer } from "./exec.ts";
 import { launcherProgram } from "./launcher.ts";

@@ -8,6 +8,7 @@
  */
 import {
   AT_FDCWD,
+  CLOCK_REALTIME,
   LOCK_SH,
   O_APPEND,
   O_CLOEXEC,
@@ -28,7 +29,6 @@ import {
 
 const STARTED = 1, DIED = 2;
 const HEAD_BYTES = 5 * 8 + 32 + 8;
-const CLOCK_REALTIME = 0;
 /** A file as long as this is first made events of, by the usual way. */
 const MOST_BYTES = 256 << 10;
 

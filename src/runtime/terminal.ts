@@ -3,6 +3,7 @@ import {
   O_CLOEXEC,
   O_NOCTTY,
   O_RDWR,
+  SCM_RIGHTS,
   SOL_SOCKET,
   TIOCGPTPEER,
   TIOCSCTTY,
@@ -20,7 +21,6 @@ import {
 } from "../../ffi/program.ts";
 import { openInRoot } from "./paths.ts";
 
-const SCM_RIGHTS = 1n;
 const ZERO = block("zero", new Uint8Array(8));
 
 /** Columns and rows. */
@@ -72,7 +72,7 @@ export function sendDescriptor(socket: Value, fd: Place): Step[] {
   // struct cmsghdr: length 20 (16 of header, 4 of descriptor), level, type; then the descriptor.
   const control = block(
     "control message",
-    words([20n, BigInt(SOL_SOCKET) | SCM_RIGHTS << 32n, 0n]),
+    words([20n, BigInt(SOL_SOCKET) | BigInt(SCM_RIGHTS) << 32n, 0n]),
   );
   const message = block("message", words([0n, 0n, 0n, 1n, 0n, 24n, 0n]), [
     { offset: 16, to: addressIn(vector) },
