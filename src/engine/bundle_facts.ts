@@ -195,7 +195,7 @@ function seccompOf(host: HostConfig): Seccomp | undefined {
   if (seccomp === "unconfined" || (host.Privileged && seccomp === undefined)) return undefined;
   const target = {
     caps: tweakCapabilities(host.CapAdd ?? [], host.CapDrop ?? [], host.Privileged),
-    arch: Deno.build.arch as "x86_64" | "aarch64",
+    arch: Deno.build.arch,
     kernelRelease: Deno.osRelease(),
   };
   if (seccomp === undefined || seccomp === "builtin") return defaultSeccomp(target);

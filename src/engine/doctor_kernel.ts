@@ -15,7 +15,6 @@ import { executable } from "../../ffi/elf.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { addressIn, block, slot, type Step } from "../../ffi/program.ts";
 import { reap, spawn } from "../../ffi/spawn.ts";
-import type { Arch } from "../../ffi/syscalls.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { readIfThere } from "../base/files.ts";
 import { isRootless } from "../base/places.ts";
@@ -79,7 +78,7 @@ function raiseLimit(): undefined {
 }
 
 function filter(): undefined {
-  const arch = Deno.build.arch as Arch;
+  const arch = Deno.build.arch;
   const target = { caps: [], arch, kernelRelease: Deno.osRelease() };
   return inChild([
     ...noNewPrivilegesSteps(),

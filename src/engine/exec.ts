@@ -147,7 +147,7 @@ export function execPlan(
     userNamespace: spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false,
     process,
     filter: spec.linux?.seccomp && !privileged
-      ? compileSeccomp(spec.linux.seccomp, Deno.build.arch as "x86_64" | "aarch64")
+      ? compileSeccomp(spec.linux.seccomp, Deno.build.arch)
       : undefined,
   };
 }

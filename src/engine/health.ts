@@ -81,7 +81,7 @@ function launchHealthProgram(record: ContainerRecord): void {
       userNamespace: spec.linux?.namespaces?.some(({ type }) => type === "user") ?? false,
       process,
       filter: spec.linux?.seccomp &&
-        compileSeccomp(spec.linux.seccomp, Deno.build.arch as "x86_64" | "aarch64"),
+        compileSeccomp(spec.linux.seccomp, Deno.build.arch),
       cgroupTasks: door.tasks.map((fd) => fd.raw),
       streams: [0, 1, 2],
       ownedStreams: [1, 2], // the pipe that the check's output comes through

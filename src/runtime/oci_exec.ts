@@ -1,5 +1,4 @@
 /** OCI's `exec`: one more process in a container, described as the bundle describes its own. */
-import type { Arch } from "../../ffi/syscalls.ts";
 import { Fd } from "../../ffi/fd.ts";
 import { check } from "../../ffi/libc.ts";
 import { connectStream } from "../../ffi/unix_socket.ts";
@@ -71,7 +70,7 @@ export function execInContainer(
       userNamespace,
       shared: sharedNamespaces(record.pid),
       process: narrowed(process, options, userNamespace),
-      filter: seccomp && compileSeccomp(seccomp, Deno.build.arch as Arch),
+      filter: seccomp && compileSeccomp(seccomp, Deno.build.arch),
       cgroupTasks: door.tasks.map((fd) => fd.raw),
       streams: [0, 1, 2],
       ownedStreams: process.user.uid === 0 ? [] : ownedStreams(),

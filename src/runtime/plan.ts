@@ -1,6 +1,5 @@
 /** From a bundle's config to the plan of its start: text is parsed here and nowhere later. */
 import type { Value } from "../../ffi/program.ts";
-import type { Arch } from "../../ffi/syscalls.ts";
 import { CLONE_NEWUSER } from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { statIfThere } from "../base/files.ts";
@@ -134,7 +133,7 @@ export function mountPointOf(path: string, mountinfo: string): string {
 }
 
 function filterOf(seccomp: Seccomp): SeccompFilter {
-  return compileSeccomp(seccomp, Deno.build.arch as Arch);
+  return compileSeccomp(seccomp, Deno.build.arch);
 }
 
 /**

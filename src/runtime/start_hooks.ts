@@ -1,5 +1,4 @@
 /** startContainer hooks: programs of the container, so they get its process's rights and no more. */
-import type { Arch } from "../../ffi/syscalls.ts";
 import type { Fd } from "../../ffi/fd.ts";
 import { execute } from "./exec.ts";
 import type { HookStarter } from "./hooks.ts";
@@ -24,7 +23,7 @@ export function startAsProcess(container: Fd, pid: number, spec: Spec): HookStar
         env: hook.env ?? [],
       },
       filter: seccomp && seccomp.listenerPath === undefined
-        ? compileSeccomp(seccomp, Deno.build.arch as Arch)
+        ? compileSeccomp(seccomp, Deno.build.arch)
         : undefined,
       cgroupTasks: [],
       streams: [stdin.raw, output.raw, output.raw],
