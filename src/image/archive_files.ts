@@ -3,7 +3,7 @@ import { SEEK_CUR } from "../../ffi/constants.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { statIfThere } from "../base/files.ts";
-import { MAX_DOCUMENT } from "./blobs.ts";
+import { hasBlob, keepBlob, MAX_DOCUMENT } from "./blobs.ts";
 import { toText } from "./byte_string.ts";
 import { cleanPath } from "./clean_path.ts";
 import { archiveChunks, type Compression } from "./compression.ts";
@@ -15,14 +15,21 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A file of the archive: a range of the archive itself, or a temporary blob already. */
 export class ArchivedFile {
+  #range: FileRange;
   #spooled: Promise<Spooled> | undefined;
 
-  constructor(readonly session: Session, readonly range: FileRange, spooled?: Spooled) {
+  constructor(readonly session: Session, range: FileRange, spooled?: Spooled) {
+    this.#range = range;
     if (spooled !== undefined) this.#spooled = Promise.resolve(spooled);
   }
 
+  /** Where its bytes are now. */
+  get range(): FileRange {
+    return this.#range;
+  }
+
   get size(): number {
-    return this.range.size;
+    return this.#range.size;
   }
 
   /** Whether its digest is known already. */
@@ -33,6 +40,21 @@ export class ArchivedFile {
   /** As a blob with a digest. */
   spooled(): Promise<Spooled> {
     return this.#spooled ??= copyRange(this.session, this.range);
+  }
+
+  /**
+   * Moves it into the layout. It can be read there as before: another image of the archive, or
+   * another name of this one, may want the same file.
+   */
+  async keep(): Promise<Spooled> {
+    const spooled = await this.spooled();
+    const { store } = this.session;
+    if (hasBlob(store, spooled.digest, this.size)) return spooled;
+    keepBlob(store, spooled.digest, spooled.path);
+    const kept = { ...spooled, path: store.blob(spooled.digest) };
+    this.#range = { path: kept.path, offset: 0, size: kept.size };
+    this.#spooled = Promise.resolve(kept);
+    return kept;
   }
 
   /** All of it. Throws UserError for more than a document may have. */

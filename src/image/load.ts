@@ -1,7 +1,7 @@
 /** Loads images from archives: docker's two layouts and OCI's, compressed or not. */
 import { UserError } from "../base/errors.ts";
 import type { ArchivedFile, ArchiveFiles, ArchiveSource } from "./archive_files.ts";
-import { BlobWriter, hasBlob, keepBlob, putDocument, readDocument } from "./blobs.ts";
+import { BlobWriter, hasBlob, putDocument, readDocument } from "./blobs.ts";
 import { archiveChunks, decompress, fileChunks } from "./compression.ts";
 import type { Digest } from "./digest.ts";
 import {
@@ -147,19 +147,12 @@ interface Wish {
   names: string[];
 }
 
-/** Moves a file into the layout; it may be asked for again, by another image of the archive. */
-async function keep({ store }: Session, file: ArchivedFile): Promise<Spooled> {
-  const spooled = await file.spooled();
-  if (!hasBlob(store, spooled.digest, file.size)) keepBlob(store, spooled.digest, spooled.path);
-  return spooled;
-}
-
 async function fromDocker(loading: Loading): Promise<Wish[]> {
-  const { session, files } = loading;
+  const { files } = loading;
   const bytes = files.need("manifest.json").document("manifest.json");
   const wishes: Wish[] = [];
   for (const item of parseArchiveList(bytes)) {
-    const config = await keep(session, files.need(item.Config));
+    const config = await files.need(item.Config).keep();
     const original = originalManifest(files, config.digest);
     if (original === undefined) {
       wishes.push({ descriptor: await makeManifest(loading, item, config), names: namesOf(item) });
@@ -209,7 +202,7 @@ export async function keepManifest(loading: Loading, descriptor: Descriptor): Pr
   const manifest = parseManifest(file.document(descriptor.digest), descriptor.digest);
   await keepVerified(loading, manifest.config);
   for (const layer of manifest.layers) await bringLayer(loading, layer);
-  await keep(loading.session, file);
+  await file.keep();
 }
 
 function checkSize(part: Descriptor, file: ArchivedFile, digest: Digest): void {
@@ -223,7 +216,7 @@ async function keepVerified({ session, files }: Loading, part: Descriptor): Prom
   if (hasBlob(session.store, part.digest, part.size)) return;
   const file = files.need(blobName(part.digest));
   checkSize(part, file, (await file.spooled()).digest);
-  await keep(session, file);
+  await file.keep();
 }
 
 /** Lets a layer come in while it is unpacked. */
@@ -272,7 +265,7 @@ async function keepLayer(
     return { mediaType: OCI_LAYER, digest: diffId, size: file.size };
   }
   if (compression !== "bzip2" && compression !== "xz") {
-    const { digest, size } = await keep(session, file);
+    const { digest, size } = await file.keep();
     return { mediaType: LAYER_TYPES[compression], digest, size };
   }
   using writer = new BlobWriter(session);

@@ -73,6 +73,34 @@ for (const program of ["gzip", "bzip2", "xz", "zstd"]) {
   });
 }
 
+/** The layouts in which two images, or two names of one, share files. */
+function sharingArchives(): Record<string, Uint8Array<ArrayBuffer>> {
+  const { config, layers, diffIds } = makeImage(WISH);
+  const other = new TextDecoder().decode(config).replace("/bin/sh", "/bin/ls");
+  const names = diffIds.map((id) => `${id.slice(7)}/layer.tar`);
+  const list = [
+    { Config: "one.json", RepoTags: ["app:1"], Layers: names },
+    { Config: "two.json", RepoTags: ["app:2"], Layers: names },
+  ];
+  const old = archive([
+    ...names.map((name, i): [string, Uint8Array<ArrayBuffer>] => [name, layers[i]]),
+    ["one.json", config],
+    ["two.json", other],
+    ["manifest.json", JSON.stringify(list)],
+  ]);
+  return { old, oci: ociArchive(WISH, "app:1", "app:2") };
+}
+
+test("load finds a file again that two images share, in a stream as in a file", async () => {
+  for (const [layout, bytes] of Object.entries(sharingArchives())) {
+    const want = "Loaded image: app:1\nLoaded image: app:2\n";
+    using file = new ImageBox();
+    assertEquals(`${await file.ok("load", "-i", file.file("a.tar", bytes))}\n`, want, layout);
+    using pipe = new ImageBox();
+    assertEquals(await pipe.feed(bytes, "load"), { code: 0, out: want, err: "" }, layout);
+  }
+});
+
 test("load makes the same image of every layout", async () => {
   const { id } = makeImage(WISH);
   using old = new ImageBox();

@@ -161,8 +161,8 @@ export function oldDockerArchive(wish: Wish): Bytes {
   ]);
 }
 
-/** An OCI layout as an archive; gzipped layers. */
-export function ociArchive(wish: Wish, name?: string): Bytes {
+/** An OCI layout as an archive; gzipped layers. Its index has an entry for each name. */
+export function ociArchive(wish: Wish, ...names: readonly string[]): Bytes {
   const image = makeImage(wish);
   const layers = image.layers.map((layer) => new Uint8Array(gzipSync(layer)));
   const describe = (mediaType: string, bytes: Bytes) => ({
@@ -175,11 +175,12 @@ export function ociArchive(wish: Wish, name?: string): Bytes {
     config: describe("config.v1+json", image.config),
     layers: layers.map((layer) => describe("layer.v1.tar+gzip", layer)),
   }));
-  const annotations = name && { "org.opencontainers.image.ref.name": name };
-  const index = {
-    schemaVersion: 2,
-    manifests: [{ ...describe("manifest.v1+json", manifest), ...(annotations && { annotations }) }],
-  };
+  const entry = describe("manifest.v1+json", manifest);
+  const named = names.map((name) => ({
+    ...entry,
+    annotations: { "org.opencontainers.image.ref.name": name },
+  }));
+  const index = { schemaVersion: 2, manifests: named.length > 0 ? named : [entry] };
   return archive([
     ["oci-layout", '{"imageLayoutVersion":"1.0.0"}'],
     ["index.json", JSON.stringify(index)],
