@@ -357,6 +357,8 @@ function tellSteps(label: string, { file, argv, env }: Command): Step[] {
       onNegative: "@wait",
       onPositive: "@wait",
     }),
+    // With the file it would keep its lock, and wait for itself when it restarts the container.
+    { call: "close_range", args: [3, 0xffff_ffff, 0], goal: "keep the program's descriptors" },
     { call: "setsid", args: [], goal, onNegative: "next" },
     ...restoreSignals(),
     { call: "execve", args: [file, stringArray("argv", argv), stringArray("envp", env)], goal },

@@ -143,6 +143,34 @@ test("--health-on-failure=restart starts it anew", async () => {
   await engine.ok("rm", "-f", id);
 });
 
+/** The process that a health program tells of a container's health. */
+function tellerOf(id: string): string | undefined {
+  const words = `\0__health\0${id}\0unhealthy\0`;
+  return Array.from(Deno.readDirSync("/proc"), ({ name }) => name).find((name) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${name}/cmdline`).endsWith(words);
+    } catch {
+      return false;
+    }
+  });
+}
+
+test("who restarts an unhealthy container has not the lock of its health", async () => {
+  // `sleep` as a first process takes no SIGTERM: it is looked at while it waits for that.
+  const id = await checked("exit 1", "--health-on-failure", "restart", "--stop-timeout", "60");
+  let teller: string | undefined;
+  await waitFor(() => (teller = tellerOf(id)) !== undefined);
+  const held = Array.from(Deno.readDirSync(`/proc/${teller}/fd`), ({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${teller}/fd/${name}`);
+    } catch {
+      return ""; // closed meanwhile
+    }
+  });
+  assertEquals(held.filter((path) => path.includes(id)), []);
+  await engine.ok("rm", "-f", id);
+});
+
 test("the health program is small and ends with its container", async () => {
   const id = await checked("true");
   await waitFor(async () => (await health(id)).Log.length > 2);
