@@ -34,7 +34,10 @@ function sameText(text: string, top: string): string {
     .replaceAll(/\b[0-9a-f]{12}\b/g, "<short id>")
     .replaceAll(/\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)/g, "<time>")
     .replaceAll(/\b\d{4}-\d\d-\d\d [\d:.]+ [+-]\d{4} \w+\b/g, "<time>")
-    .replaceAll(/(?:Less than a second|\d+ seconds?)(?: ago)?/g, "<age>")
+    .replaceAll(
+      /(?:Less than a second|About a minute|\d+ (?:seconds?|minutes?))(?: ago)?/g,
+      "<age>",
+    )
     .replaceAll(/\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b/g, "<mac>")
     .replaceAll(/\b(?:10\.2\d\d|172\.\d+)\.\d+\.\d+\b(?:\/\d+)?/g, "<address>")
     .replaceAll(/diplodock-[0-9a-f]{4}\b/g, "diplodock-<n>")

@@ -20,7 +20,7 @@ try:
 except docker.errors.ContainerError as error:
     assert error.exit_status == 3, error
 
-box = client.containers.run("host", ["sleep", "60"], detach=True, name="box",
+box = client.containers.run("host", ["sleep", "1000"], detach=True, name="box",
                             labels={"a": "b"}, mem_limit="64m", **none)
 assert box.status in ("created", "running"), box.status
 assert [c.name for c in client.containers.list(filters={"label": "a=b"})] == ["box"]
@@ -60,7 +60,7 @@ usage = box.stats(stream=False)
 assert usage["memory_stats"]["limit"] == 64 << 20, usage
 assert usage["cpu_stats"]["system_cpu_usage"] > usage["precpu_stats"]["system_cpu_usage"]
 assert next(box.stats(decode=True))["name"] == "/box"
-assert "sleep 60" in str(box.top()["Processes"])
+assert "sleep 1000" in str(box.top()["Processes"])
 box.pause()
 box.reload()
 assert box.status == "paused"

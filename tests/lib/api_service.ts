@@ -2,7 +2,7 @@
 import { Engine, type Result, waitFor } from "./engine.ts";
 import { runProgram } from "./oci_box.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 /** A service and its engine, from `start()` on. */
 export class ApiService implements AsyncDisposable {

@@ -5,7 +5,7 @@ import { check } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { receiveWithFd } from "../../ffi/unix_socket.ts";
 
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 60_000;
 
 /** Made in time for the command that connects. */
 export class DescriptorSocket implements Disposable {
@@ -22,7 +22,7 @@ export class DescriptorSocket implements Disposable {
     check(goal, "listen", this.#listener.raw, 1);
   }
 
-  /** The first descriptor somebody sends, and the text with it. Throws after 15 s. */
+  /** The first descriptor somebody sends, and the text with it. Throws after a minute. */
   async receive(): Promise<{ fd: Fd; text: string }> {
     const [event] = await poll([{ fd: this.#listener.raw, events: POLLIN }], LIMIT_MS);
     if (event === 0) throw new Error("nobody connected");

@@ -31,6 +31,18 @@ function answer(question: Uint8Array, byTcp: boolean, known: Map<string, string>
   return new Uint8Array([...head, ...record]);
 }
 
+/** A question by TCP: its length, then itself, in as many pieces as it comes. */
+async function readQuestion(connection: Deno.Conn): Promise<Uint8Array | undefined> {
+  const buffer = new Uint8Array(1000);
+  const view = new DataView(buffer.buffer);
+  for (let count = 0; count < 2 || count < 2 + view.getUint16(0);) {
+    const more = await connection.read(buffer.subarray(count)).catch(() => null);
+    if (more === null) return undefined;
+    count += more;
+  }
+  return buffer.subarray(2, 2 + view.getUint16(0));
+}
+
 /** Knows A records; names that begin with "big." by TCP only. Counts what it is asked. */
 export class DnsServer implements AsyncDisposable {
   readonly asked: string[] = [];
@@ -56,10 +68,8 @@ export class DnsServer implements AsyncDisposable {
 
   async #serve(): Promise<void> {
     for await (const connection of this.#listener) {
-      const buffer = new Uint8Array(1000);
-      const count = await connection.read(buffer).catch(() => null);
-      if (count !== null && count > 2 + HEADER) {
-        const question = buffer.subarray(2, count);
+      const question = await readQuestion(connection);
+      if (question !== undefined) {
         this.asked.push(`tcp ${nameIn(question)}`);
         const bytes = answer(question, true, this.known);
         await connection.write(new Uint8Array([bytes.length >> 8, bytes.length & 0xff, ...bytes]))

@@ -139,6 +139,15 @@ export class Engine implements AsyncDisposable {
     ];
   }
 
+  /**
+   * The same once no process of the engine is left: who has cleaned up still has to end, and what a
+   * client was killed over is cleaned up by a process of its own.
+   */
+  async left(): Promise<string[]> {
+    await waitFor(() => this.processes().length === 0).catch(() => {});
+    return this.leftovers();
+  }
+
   readonly #seen = new Set<string>();
 
   /** Remembers ids, so that leftovers() looks for their cgroups. */
@@ -178,6 +187,8 @@ export class Engine implements AsyncDisposable {
     await this.dd("system", "reset", "-f");
     await waitFor(() => this.processes().length === 0, 2000).catch(() => {});
     for (const { pid } of this.processes()) kill(pid);
+    // Until then they may still write below what is removed here.
+    await waitFor(() => this.processes().length === 0);
     for (const id of this.#seen) {
       if (cgroupsOf(id).length > 0) await removeCgroup(openCgroup(`/diplodock/${id}`));
     }
@@ -216,10 +227,13 @@ async function feed(child: Deno.ChildProcess, stdin: Uint8Array | string): Promi
   await writer.write(bytes).then(() => writer.close()).catch(() => {});
 }
 
+/** Who has waited so long waits in vain, however busy the machine is. */
+const LIMIT_MS = 60_000;
+
 /** Waits until `condition` holds; throws after `limitMs`. */
 export async function waitFor(
   condition: () => boolean | Promise<boolean>,
-  limitMs = 10_000,
+  limitMs = LIMIT_MS,
 ): Promise<void> {
   const end = performance.now() + limitMs;
   while (!await condition()) {

@@ -5,6 +5,7 @@ import { sys } from "../../ffi/libc.ts";
 import { restoreSignals } from "../../ffi/spawn.ts";
 import { type MonitoredStart, type Started, startMonitored } from "../../src/runtime/monitor.ts";
 import { EXITED, STDERR, STDOUT } from "../../src/runtime/monitor_protocol.ts";
+import { waitFor } from "./engine.ts";
 
 /** Steps that execute `command` with /bin/sh. */
 export function shell(command: string): Step[] {
@@ -65,12 +66,9 @@ export function exists(path: string): boolean {
   }
 }
 
-/** Waits until `condition` holds; throws after 10 s. */
+/** Waits until `condition` holds; throws after two minutes. */
 export async function until(condition: () => boolean): Promise<void> {
-  for (let round = 0; !condition(); round++) {
-    if (round > 2000) throw new Error("waited 10 s in vain");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await waitFor(condition, 120_000);
 }
 
 /** All output until the end, as text per stream. */

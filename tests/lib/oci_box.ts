@@ -52,8 +52,8 @@ export async function runProgram(
   }).spawn();
   if (input !== undefined) {
     const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
+    // Whoever does not read its input to the end makes this fail, and that is its right.
+    await writer.write(new TextEncoder().encode(input)).then(() => writer.close()).catch(() => {});
   }
   const { code, stdout, stderr } = await child.output();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -132,6 +132,15 @@ export class OciBox implements AsyncDisposable {
       throw new Error(`${this.name} ${args.join(" ")}: exit code ${code}\n${stdout}${read(file)}`);
     }
     return file;
+  }
+
+  /** A container that runs `sleep`; runc returns a moment before its execve. */
+  async sleeping(): Promise<string> {
+    const id = this.id();
+    await this.detached(["run", "-d", "--bundle", this.command(["sleep", "1000"]), id]);
+    const { pid } = await this.state(id);
+    await waitFor(() => read(`/proc/${pid}/cmdline`) === "sleep\x001000\x00");
+    return id;
   }
 
   /** `run` in the foreground of a bundle made by `change`. */

@@ -2,16 +2,29 @@
  * An ordinary user for tests: a number that nobody has, a name and subordinate ids that are known
  * in a mount namespace of his own only. Nothing of the machine is changed.
  */
-import { PROGRAM, type Result } from "./engine.ts";
+import { PROGRAM, type Result, waitFor } from "./engine.ts";
 
-/** Another one in each test process: its processes are ended at the end. */
-const NUMBER = Deno.pid % 3_000;
+const NUMBERS = 3_000;
+/** Of this test process alone as long as it lives: the user's processes are ended at the end. */
+const NUMBER = takeNumber();
 /** Nobody on any machine: above what distributions give out, below subordinate ids. */
 const UID = 62_000 + NUMBER;
 /** Where his subordinate ids begin, and how many there are. */
 export const SUBORDINATE = { start: 5_000_000 + NUMBER * 65_536, count: 65_536 };
 
 const decoder = new TextDecoder();
+
+/** A number that no other test process has now; the lock goes with the process. */
+function takeNumber(): number {
+  const first = Deno.pid % NUMBERS;
+  if (Deno.uid() !== 0) return first; // there will be no user
+  for (let number = first;; number = (number + 1) % NUMBERS) {
+    const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/diplodock-user-${number}.lock`;
+    const file = Deno.openSync(path, { write: true, create: true });
+    if (file.tryLockSync(true)) return number;
+    file.close();
+  }
+}
 
 /** What differs from a user of a usual machine. */
 export interface UserOptions {
@@ -140,6 +153,7 @@ export class OrdinaryUser implements AsyncDisposable {
         // it has ended by itself
       }
     }
+    await waitFor(() => this.processes().length === 0);
     const writer = this.#namespace.stdin.getWriter();
     await writer.close().catch(() => {});
     await this.#namespace.stdout.cancel();

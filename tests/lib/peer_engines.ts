@@ -55,6 +55,7 @@ class PeerPlace implements AsyncDisposable {
         // It has just ended.
       }
     }
+    await waitFor(() => this.processes().length === 0);
     const cgroup = openCgroup(this.cgroup);
     if (cgroup.directories.some(({ directory }) => pidsBelow(directory).length >= 0)) {
       await removeCgroup(cgroup);
@@ -183,7 +184,7 @@ async function daemon(
     clearTimeout(timer);
   };
   try {
-    await waitFor(async () => (await runProgram(ready)).code === 0, 30_000);
+    await waitFor(async () => (await runProgram(ready)).code === 0, 120_000);
   } catch {
     await stop();
     const text = read(log).split("\n").slice(-8).join("\n");

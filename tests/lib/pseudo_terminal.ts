@@ -7,7 +7,7 @@ import { poll } from "../../ffi/poll.ts";
 import { setWindowSize } from "../../ffi/tty.ts";
 import { PROGRAM } from "./engine.ts";
 
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 60_000;
 
 /** A pseudo terminal of 24 by 80 characters. */
 export class PseudoTerminal implements Disposable {
@@ -58,7 +58,7 @@ export class PseudoTerminal implements Disposable {
     return bytes;
   }
 
-  /** Waits until what was shown matches; throws after 15 s. */
+  /** Waits until what was shown matches; throws after a minute. */
   async until(pattern: RegExp): Promise<string> {
     const end = performance.now() + LIMIT_MS;
     const buffer = new Uint8Array(65536);

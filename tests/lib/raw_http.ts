@@ -2,7 +2,7 @@
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 export interface RawAnswer {
   readonly status: number;

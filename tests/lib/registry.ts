@@ -1,5 +1,7 @@
 /** Registries for tests: Debian's docker-registry with any kind of login, and one that lies. */
 import { bytesOf } from "../../src/image/byte_string.ts";
+import { waitFor } from "./engine.ts";
+import { read } from "./oci_box.ts";
 import { hasProgram } from "./skip.ts";
 
 /** How the registry asks who we are. */
@@ -30,40 +32,25 @@ export class Registry implements AsyncDisposable {
     readonly tokens: Deno.HttpServer | undefined,
   ) {}
 
-  /** Starts one and waits until it answers. */
+  /** Starts one; it listens on return. */
   static async start(login: Login = "none"): Promise<Registry> {
     const directory = Deno.makeTempDirSync({ prefix: "diplodock-registry-" });
-    const port = freePort();
     const { auth, tokens } = await authFor(login, directory);
     const config = [
       "version: 0.1",
       `storage: {filesystem: {rootdirectory: ${directory}/data}, delete: {enabled: true}}`,
-      `http: {addr: "127.0.0.1:${port}", secret: test}`,
-      "log: {level: error, accesslog: {disabled: true}}",
+      // It takes a free port itself, so that nobody else can have it by then, and says which.
+      'http: {addr: "127.0.0.1:0", secret: test}',
+      "log: {level: info, accesslog: {disabled: true}}",
       ...auth,
     ].join("\n");
     Deno.writeTextFileSync(`${directory}/config.yml`, config);
-    const process = new Deno.Command("docker-registry", {
-      args: ["serve", `${directory}/config.yml`],
+    const process = new Deno.Command("/bin/sh", {
+      args: ["-c", 'exec docker-registry serve "$0/config.yml" 2> "$0/log"', directory],
       stdout: "null",
-      stderr: "null",
     }).spawn();
-    const registry = new Registry(`127.0.0.1:${port}`, directory, process, tokens);
-    await registry.#ready();
-    return registry;
-  }
-
-  async #ready(): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt++) {
-      try {
-        const response = await fetch(`http://${this.host}/v2/`);
-        await response.body?.cancel();
-        return;
-      } catch {
-        await new Promise((done) => setTimeout(done, 25));
-      }
-    }
-    throw new Error(`docker-registry does not answer on ${this.host}`);
+    const host = await listensAt(`${directory}/log`);
+    return new Registry(host, directory, process, tokens);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -72,6 +59,15 @@ export class Registry implements AsyncDisposable {
     await this.tokens?.shutdown();
     Deno.removeSync(this.directory, { recursive: true });
   }
+}
+
+/** Where a registry with this log listens, from the moment on that it does. */
+async function listensAt(log: string): Promise<string> {
+  const said = () => /msg="listening on ([\d.:]+)/.exec(read(log))?.[1];
+  await waitFor(() => said() !== undefined).catch(() => {
+    throw new Error(`docker-registry does not listen: ${read(log)}`);
+  });
+  return said()!;
 }
 
 async function authFor(
