@@ -8,7 +8,8 @@ import { isRoot, skipUnless } from "../lib/skip.ts";
 const engine = new Engine();
 for (const [name, value] of Object.entries(engine.env)) Deno.env.set(name, value);
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
-const bare = ["--rootfs", engine.rootfs("root")];
+const root = engine.rootfs("root");
+const bare = ["--rootfs", root];
 const HOUR_MS = 3_600_000;
 
 function test(name: string, fn: () => Promise<void>): void {
@@ -28,8 +29,14 @@ async function shifted<T>(ms: number, body: () => Promise<T>): Promise<T> {
 
 for (const [name, ms] of [["back", HOUR_MS], ["forward", -HOUR_MS]] as const) {
   test(`who waits for a container that removes itself hears its exit code when the clock is put ${name}`, async () => {
-    const id = await engine.background("--rm", ...bare, "sh", "-c", "sleep 1; exit 7");
-    assertEquals(await shifted(ms, () => waitForExit(id)), 7);
+    const script = `until test -e /${name}; do sleep 0.02; done; exit 7`;
+    const id = await engine.background("--rm", ...bare, "sh", "-c", script);
+    const code = shifted(ms, () => {
+      const waiting = waitForExit(id); // it holds on to the process from here on
+      Deno.writeTextFileSync(`${root}/${name}`, "");
+      return waiting;
+    });
+    assertEquals(await code, 7);
   });
 }
 
@@ -37,8 +44,13 @@ test("logs --since finds what was written before the clock was put back, in part
   const limits = ["--log-opt", "max-size=1k", "--log-opt", "max-file=4"];
   // What comes at once is one piece, which no rotation divides.
   const burst = "i=0; while [ $i -lt 130 ]; do echo line $i of many; i=$((i + 1)); done";
-  const script = `for b in 1 2 3 4; do ${burst}; sleep 0.3; done`;
+  const gate = "until test -e /burst$b; do sleep 0.02; done";
+  const script = `for b in 1 2 3 4; do ${gate}; ${burst}; echo end $b; done`;
   const id = await engine.background(...limits, ...bare, "sh", "-c", script);
+  for (const b of [1, 2, 3, 4]) {
+    Deno.writeTextFileSync(`${root}/burst${b}`, "");
+    await waitFor(async () => (await engine.ok("logs", id)).endsWith(`end ${b}`));
+  }
   await engine.ok("wait", id);
   const all = await engine.ok("logs", id);
   const directory = `${engine.root}/containers/${id}`;

@@ -39,13 +39,18 @@ const query = (name: string) => {
 };
 
 /** The last address of the answer in a container, or "silence", or the response code. */
-async function ask(host: Host, { sandbox }: Container, name: string): Promise<string> {
+async function ask(
+  host: Host,
+  { sandbox }: Container,
+  name: string,
+  limitMs = 30_000,
+): Promise<string> {
   return await host.within(sandbox, async () => {
     const socket = dgram.createSocket("udp4");
     try {
       const heard = once(socket, "message");
       socket.send(query(name), 53, "127.0.0.11");
-      const timer = new Promise<void>((resolve) => setTimeout(resolve, SILENCE_MS * 5));
+      const timer = new Promise<void>((resolve) => setTimeout(resolve, limitMs));
       const answer = await Promise.race([heard, timer]);
       if (!Array.isArray(answer)) return "silence";
       const [bytes] = answer;
@@ -88,7 +93,8 @@ Deno.test({
     using netlink = Netlink.open();
     const c = await connect(host, "c");
     assertEquals(idsOf(host), ids, "the bridge has held them");
-    assertEquals([await ask(host, c, "c"), await ask(host, c, "b.red")], [c.ip, "silence"]);
+    assertEquals(await ask(host, c, "c"), c.ip);
+    assertEquals(await ask(host, c, "b.red", SILENCE_MS * 5), "silence");
     await host.end(c);
     assert(parts.every((part) => isThere(host, part)), "they are held");
     netlink.batch([deleteLink(bridgeOf(network, host.places))]);

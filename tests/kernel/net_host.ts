@@ -182,16 +182,21 @@ export class Server implements AsyncDisposable {
 export const SILENCE_MS = 400;
 
 /**
- * What a Server answers, or "refused", or "timeout". The first packet of IPv6 on a bridge that was
+ * What a Server answers, or "refused", or "timeout", or "closed" if it says nothing. The first packet of IPv6 on a bridge that was
  * made just now may be lost, and is sent again after a second.
  */
-export async function ask(hostname: string, port: number, limitMs = 5000): Promise<string> {
+export async function ask(
+  hostname: string,
+  port: number,
+  limitMs = 30_000,
+  readMs = limitMs,
+): Promise<string> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), limitMs);
   try {
     using connection = await Deno.connect({ hostname, port, signal: abort.signal });
     const bytes = new Uint8Array(100);
-    const timedOut = setTimeout(() => connection.close(), limitMs);
+    const timedOut = setTimeout(() => connection.close(), readMs);
     const count = await connection.read(bytes).catch(() => null);
     clearTimeout(timedOut);
     return count === null ? "closed" : new TextDecoder().decode(bytes.subarray(0, count));

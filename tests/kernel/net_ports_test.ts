@@ -178,7 +178,7 @@ Deno.test({
       const client = await bindUdp(local, 0);
       for (const text of ["one", "two", "three"]) {
         client.send(text, 5353, remote);
-        const [answer] = await once(client, "message", { signal: AbortSignal.timeout(2000) });
+        const [answer] = await once(client, "message", { signal: AbortSignal.timeout(30_000) });
         assertEquals(String(answer), text);
       }
       client.close();
@@ -277,7 +277,7 @@ Deno.test({
     await removeRules(host.places);
     Deno.writeTextFileSync(`${host.places.run}/firewall.json`, applied); // nobody told us
     assertEquals(
-      await ask("127.0.0.1", 8080, SILENCE_MS),
+      await ask("127.0.0.1", 8080, undefined, SILENCE_MS),
       "closed",
       "by the socket that holds the port",
     );

@@ -24,8 +24,8 @@ const RELOADS: [backend: string, program: string, reload: string, foreign: strin
   [
     "iptables-legacy",
     "iptables-legacy-restore",
-    "iptables-legacy -F",
-    "iptables-legacy -A INPUT -s 192.0.2.77 -j ACCEPT",
+    "iptables-legacy --wait -F",
+    "iptables-legacy --wait -A INPUT -s 192.0.2.77 -j ACCEPT",
   ],
   ["nft", "nft", "nft flush ruleset", "nft add table ip foreign"],
 ];

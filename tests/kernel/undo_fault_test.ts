@@ -81,7 +81,7 @@ Deno.test({
     const before = look();
     // The kernel removes a dead namespace's interfaces a moment later.
     const isAsBefore = async (why: string) => {
-      await waitFor(() => look().join() === before.join(), 3000).catch(() => {});
+      await waitFor(() => look().join() === before.join()).catch(() => {});
       assertEquals(look(), before, why);
     };
     const files = () => look().filter((line) => !line.startsWith("dd")).join();
