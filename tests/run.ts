@@ -16,7 +16,7 @@ type Part = typeof PARTS[number];
 const startsContainers = (part: Part) => ["kernel", "vm", "e2e"].includes(part);
 
 /** A file that runs longer is killed and counted as failed. All files together have 25 minutes. */
-const FILE_LIMIT_MS = 400_000;
+const FILE_LIMIT_MS = 600_000;
 
 /** How many files run at the same time: what they wait for is mostly not the processor. */
 const LANES = Math.min(2, navigator.hardwareConcurrency);

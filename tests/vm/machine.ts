@@ -70,6 +70,9 @@ function download(packageName: string, unpacked: string): Kernel | string {
       return `cannot unpack ${file}`;
     }
     Deno.renameSync(`${work}/root`, unpacked);
+  } catch (error) {
+    // Another test file may have been faster.
+    if (kernelIn(unpacked) === undefined) throw error;
   } finally {
     Deno.removeSync(work, { recursive: true });
   }

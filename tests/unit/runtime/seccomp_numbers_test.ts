@@ -37,11 +37,15 @@ for (const [machine, file] of HEADERS) {
     ignore: missing,
     fn() {
       const table = syscallNumbers(machine);
+      // Those of x32 alone are from 512 on.
+      const newest = Math.max(...[...table.values()].filter((number) => number < 512));
       let compared = 0;
       const lines = Deno.readTextFileSync(path)
         .matchAll(/^#define __NR_(\w+) (?:\(__X32_SYSCALL_BIT \+ )?(\d+)\)?$/gm);
       for (const [, name, number] of lines) {
-        assertEquals(table.get(name), Number(number), name);
+        // Headers may be newer than the table, which is no reason to be wrong about what it has.
+        if (!table.has(name)) assert(Number(number) > newest, `${name} is missing`);
+        else assertEquals(table.get(name), Number(number), name);
         compared++;
       }
       assert(compared > 300, `only ${compared} lines read`);
