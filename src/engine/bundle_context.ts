@@ -1,4 +1,5 @@
 /** What toSpec() is told beside the settings: all that had to be looked up or made before. */
+import type { DeviceNumbers } from "../../ffi/device_number.ts";
 import type { MappedRange } from "../base/own_namespace.ts";
 import type {
   Device,
@@ -13,12 +14,6 @@ import type { PlannedMount } from "./mount_plan.ts";
 export interface HostDevice extends Device {
   /** Any of "r", "w", "m". */
   access: string;
-}
-
-/** A device by its numbers. */
-export interface DeviceNumbers {
-  readonly major: number;
-  readonly minor: number;
 }
 
 /** A planned mount and where its content lies on the host ("" for a tmpfs). */

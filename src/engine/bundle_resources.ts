@@ -1,4 +1,5 @@
 /** Limits of HostConfig in OCI's words: memory, CPU, pids, block I/O, devices. */
+import type { DeviceNumbers } from "../../ffi/device_number.ts";
 import type {
   BlockIoResources,
   CpuResources,
@@ -8,7 +9,7 @@ import type {
   ThrottleRate,
 } from "../runtime/spec_types.ts";
 import { UserError } from "../base/errors.ts";
-import type { DeviceNumbers, HostDevice } from "./bundle_context.ts";
+import type { HostDevice } from "./bundle_context.ts";
 import type { HostConfig, ThrottleDevice } from "./types.ts";
 
 /** docker's period for `--cpus`: 100 ms. */

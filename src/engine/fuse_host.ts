@@ -26,6 +26,7 @@ import { Fd } from "../../ffi/fd.ts";
 import { goTo, slot, type Step, type Value } from "../../ffi/program.ts";
 import { openedBy, reap, spawn } from "../../ffi/spawn.ts";
 import { statIfThere } from "../base/files.ts";
+import { parseMounts } from "../base/mount_points.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { isWithin } from "../base/paths.ts";
 import { rootDirectory } from "../base/places.ts";
@@ -37,13 +38,10 @@ import { closeStep, freshLabel, openInRoot } from "../runtime/paths.ts";
  * directory for one, so these are left to be mounted on it. Pure. proc_pid_mountinfo(5).
  */
 export function aliases(mountinfo: string, isDirectory: (path: string) => boolean): string[] {
-  const mounts = mountinfo.split("\n").flatMap((line) => {
-    const [, , device, , path] = line.split(" ");
-    return path === undefined || isHidden(path) ? [] : [{ device, path }];
-  });
+  const mounts = parseMounts(mountinfo).filter(({ target }) => !isHidden(target));
   const isTwice = (device: string) => mounts.filter((other) => other.device === device).length > 1;
-  const paths = mounts.flatMap(({ device, path }) =>
-    path !== "/" && isTwice(device) && isDirectory(path) ? [path] : []
+  const paths = mounts.flatMap(({ device, target }) =>
+    target !== "/" && isTwice(device) && isDirectory(target) ? [target] : []
   );
   return [...new Set(paths)];
 }

@@ -8,7 +8,7 @@ import { EINVAL, ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { pipe } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { readIfThere } from "../base/files.ts";
+import { mountPoints } from "../base/mount_points.ts";
 import { containerDirectory } from "../base/places.ts";
 import { findProgram } from "../base/programs.ts";
 import { openMachineRoot } from "./fuse_host.ts";
@@ -67,6 +67,5 @@ export function unmountFuse(id: string): void {
 }
 
 function isMounted(target: string): boolean {
-  const table = readIfThere("/proc/self/mountinfo") ?? "";
-  return table.split("\n").some((line) => line.split(" ")[4] === target);
+  return mountPoints().includes(target);
 }

@@ -1,9 +1,10 @@
 /** Device nodes of this host: what `--device` names, and all of /dev for `--privileged`. */
+import { decodeDevice, type DeviceNumbers } from "../../ffi/device_number.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { UserError } from "../base/errors.ts";
 import { isAbsent, statIfThere } from "../base/files.ts";
 import type { Device } from "../runtime/spec_types.ts";
-import type { DeviceNumbers, HostDevice } from "./bundle_context.ts";
+import type { HostDevice } from "./bundle_context.ts";
 import type { DeviceMapping, HostConfig } from "./types.ts";
 
 /** Directories and nodes of /dev that belong to the host alone. */
@@ -20,17 +21,11 @@ function nodeAt(path: string, inside: string): Device | undefined {
   return {
     path: inside,
     type,
-    ...numbersOf(info.rdev ?? 0),
+    ...decodeDevice(info.rdev ?? 0),
     fileMode: (info.mode ?? 0o600) & 0o777,
     uid: info.uid ?? 0,
     gid: info.gid ?? 0,
   };
-}
-
-/** major(3), minor(3) of the kernel's 64 bit dev_t. */
-function numbersOf(rdev: number): DeviceNumbers {
-  const low = rdev >>> 0;
-  return { major: (low >>> 8) & 0xfff, minor: (low & 0xff) | ((low >>> 12) & 0xfff00) };
 }
 
 /** All device nodes below `directory`, at the same place under `inside`. */
@@ -107,7 +102,7 @@ export function throttledDevices(host: HostConfig): Record<string, DeviceNumbers
     if (node === undefined) {
       throw new UserError(`Cannot limit "${path}": no such file or directory`);
     }
-    found[path] = numbersOf(node.rdev ?? 0);
+    found[path] = decodeDevice(node.rdev ?? 0);
   }
   return found;
 }

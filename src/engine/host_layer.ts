@@ -6,7 +6,8 @@
  * one it would be in a single overlay. A directory that has mounts below is put together in the same
  * way, from copies of its own files; where these are many, it is bound read-only.
  */
-import { isAbsent, makeDirectories, readIfThere } from "../base/files.ts";
+import { isAbsent, makeDirectories } from "../base/files.ts";
+import { mountPoints } from "../base/mount_points.ts";
 import { containerDirectory } from "../base/places.ts";
 import type { OverlayRoot, SpecMount } from "../runtime/spec_types.ts";
 import { writeRoot } from "./container_documents.ts";
@@ -15,11 +16,6 @@ import { copyFiles, isSmall } from "./host_pieces.ts";
 
 /** Directories of the kernel's, which every container gets new, and what is of the boot alone. */
 const NEW_ONES = new Set(["proc", "sys", "dev", "run"]);
-
-/** Paths that something is mounted on. proc_pid_mountinfo(5). */
-function mountPoints(mountinfo: string): string[] {
-  return mountinfo.split("\n").flatMap((line) => line.split(" ")[4] ?? []);
-}
 
 /** A name in a directory of the machine. */
 export interface HostEntry {
@@ -65,9 +61,8 @@ export function hostRoot(id: string, overlay: OverlayRoot): HostRoot {
   const directory = containerDirectory(id);
   const empty = `${directory}/empty`, works = `${directory}/works`;
   for (const path of [empty, works]) makeDirectories(path, 0o755);
-  const mounted = mountPoints(readIfThere("/proc/self/mountinfo") ?? "");
   const root = rootDocument(id);
-  const assembly = new Assembly(id, overlay, works, mounted, { ...root.pieces });
+  const assembly = new Assembly(id, overlay, works, mountPoints(), { ...root.pieces });
   assembly.directory("");
   writeRoot(id, { ...root, pieces: assembly.pieces });
   return { overlay: { ...overlay, lower: [empty] }, mounts: assembly.mounts };

@@ -1,12 +1,14 @@
 /** Facts of the engine and of this machine, under the keys of docker's /info. */
 import { cgroupLayout } from "../runtime/cgroup_layout.ts";
-import { readIfThere, writeAtomic } from "../base/files.ts";
+import { makeDirectories, readIfThere, writeAtomic } from "../base/files.ts";
+import { mountUnder, parseMounts } from "../base/mount_points.ts";
 import { isRootless, rootDirectory } from "../base/places.ts";
 import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
 import { VERSION } from "../base/version.ts";
 import { listRecords } from "./containers.ts";
 import { machineLimits } from "./info_limits.ts";
 import { shownState } from "./restart_policy.ts";
+import { memoryTotal } from "./stats.ts";
 
 /** How many containers there are, by what they do. */
 function countContainers(): Record<string, number> {
@@ -43,7 +45,7 @@ function engineId(): string {
   if (known !== undefined) return known.trim();
   const id = crypto.randomUUID();
   try {
-    Deno.mkdirSync(rootDirectory(), { recursive: true, mode: 0o711 });
+    makeDirectories(rootDirectory(), 0o711);
     writeAtomic(path, `${id}\n`);
   } catch (error) {
     if (!(error instanceof Deno.errors.PermissionDenied)) throw error; // asked, but not ours
@@ -51,19 +53,9 @@ function engineId(): string {
   return id;
 }
 
-/** The kind of file system that the root directory is on. proc_pid_mountinfo(5). */
+/** The kind of file system that the root directory is on. */
 function backingFilesystem(): string {
-  const root = rootDirectory();
-  let longest = "", found = "unknown";
-  for (const line of (readIfThere("/proc/self/mountinfo") ?? "").split("\n")) {
-    const [before, after] = line.split(" - ");
-    const at = before.split(" ")[4];
-    if (at === undefined || after === undefined || at.length < longest.length) continue;
-    if (at !== "/" && root !== at && !root.startsWith(`${at}/`)) continue;
-    longest = at;
-    found = after.split(" ")[0];
-  }
-  return found;
+  return mountUnder(rootDirectory(), parseMounts())?.type ?? "unknown";
 }
 
 function securityOptions(): string[] {
@@ -85,7 +77,6 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
   const { limits, controllers, missing, usable, warnings } = machineLimits();
   const forwards = readIfThere("/proc/sys/net/ipv4/ip_forward")?.trim() === "1";
   const lines = [...warnings, ...(forwards ? [] : ["WARNING: IPv4 forwarding is disabled"])];
-  const memory = /^MemTotal:\s+(\d+) kB$/m.exec(readIfThere("/proc/meminfo") ?? "");
   return {
     ID: engineId(),
     ...countContainers(),
@@ -114,7 +105,7 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
     Architecture: Deno.build.arch,
     IndexServerAddress: "https://index.docker.io/v1/",
     NCPU: navigator.hardwareConcurrency,
-    MemTotal: memory === null ? 0 : Number(memory[1]) * 1024,
+    MemTotal: memoryTotal(),
     DockerRootDir: rootDirectory(),
     HttpProxy: Deno.env.get("HTTP_PROXY") ?? Deno.env.get("http_proxy") ?? "",
     HttpsProxy: Deno.env.get("HTTPS_PROXY") ?? Deno.env.get("https_proxy") ?? "",

@@ -3,39 +3,11 @@
  * there would silently stay apart. mount_namespaces(7).
  */
 import { UserError } from "../base/errors.ts";
+import { type MountEntry, mountUnder, parseMounts } from "../base/mount_points.ts";
 import type { LocatedMount } from "./bundle_context.ts";
 
-/** A mount of the host as /proc/self/mountinfo has it. proc_pid_mountinfo(5). */
-interface HostMount {
-  readonly target: string;
-  /** "shared:7", "master:3" … */
-  readonly optional: readonly string[];
-}
-
-function parseMountinfo(text: string): HostMount[] {
-  return text.split("\n").filter((line) => line !== "").map((line) => {
-    const fields = line.split(" ");
-    const target = fields[4].replace(
-      /\\(\d{3})/g,
-      (_, octal) => String.fromCharCode(parseInt(octal, 8)),
-    );
-    return { target, optional: fields.slice(6, fields.indexOf("-")) };
-  });
-}
-
-/** The mount that `path` lies on: the deepest one, and of those at one place the last. */
-function mountUnder(path: string, mounts: readonly HostMount[]): HostMount | undefined {
-  let found: HostMount | undefined;
-  for (const mount of mounts) {
-    const { target } = mount;
-    const above = target === "/" || path === target || path.startsWith(`${target}/`);
-    if (above && target.length >= (found?.target.length ?? 0)) found = mount;
-  }
-  return found;
-}
-
-const isShared = ({ optional }: HostMount) => optional.some((word) => word.startsWith("shared:"));
-const isSlave = ({ optional }: HostMount) => optional.some((word) => word.startsWith("master:"));
+const isShared = ({ optional }: MountEntry) => optional.some((word) => word.startsWith("shared:"));
+const isSlave = ({ optional }: MountEntry) => optional.some((word) => word.startsWith("master:"));
 
 /** What wants to see, or show, mounts that come later. */
 const TRAVELLING = /^r?(shared|slave)$/;
@@ -49,7 +21,7 @@ export function checkPropagation(
   mountinfo: string,
   realPath: (path: string) => string = Deno.realPathSync,
 ): void {
-  const table = parseMountinfo(mountinfo);
+  const table = parseMounts(mountinfo);
   for (const { propagation, hostPath } of mounts) {
     if (!TRAVELLING.test(propagation)) continue;
     const mount = mountUnder(realPath(hostPath), table);

@@ -24,6 +24,7 @@ import {
   S_IFIFO,
   S_IFREG,
 } from "../../ffi/constants.ts";
+import { encodeDevice } from "../../ffi/device_number.ts";
 import {
   EBUSY,
   EEXIST,
@@ -53,11 +54,6 @@ export interface TreeWriterOptions {
   readonly top?: boolean;
   /** The directory's path for messages. */
   readonly shownAs?: string;
-}
-
-/** dev_t as mknod(2) takes it. */
-function deviceNumber(major: number, minor: number): number {
-  return (minor & 0xff) + ((major & 0xfffff) << 8) + (minor & ~0xff) * 4096;
 }
 
 /** The parts of an entry's path, "." dropped; ".." may not lead out of where it is written. */
@@ -301,7 +297,7 @@ export class TreeWriter implements TarSink, Disposable {
       case "block":
       case "fifo": {
         const kind = { character: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO }[entry.type];
-        const device = entry.type === "fifo" ? 0 : deviceNumber(entry.devMajor, entry.devMinor);
+        const device = entry.type === "fifo" ? 0 : encodeDevice(entry.devMajor, entry.devMinor);
         this.#check(sys("mknodat", parent, bytes, kind | 0o600, device), "mknodat");
         return this.#applyAt(parent, name, entry);
       }

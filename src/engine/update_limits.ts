@@ -1,6 +1,6 @@
 /** What `update` makes of a container's limits, and what of that goes to a running one. Pure. */
 import type { CpuResources, MemoryResources, Resources } from "../runtime/spec_types.ts";
-import type { DeviceNumbers } from "./bundle_context.ts";
+import type { DeviceNumbers } from "../../ffi/device_number.ts";
 import { blockIoResources, cpuResources, memoryResources } from "./bundle_resources.ts";
 import type { HostConfig, ThrottleDevice, WeightDevice } from "./types.ts";
 

@@ -10,10 +10,12 @@ import {
   O_DIRECTORY,
   O_PATH,
 } from "../../ffi/constants.ts";
+import { decodeDevice } from "../../ffi/device_number.ts";
 import { EINVAL, ENOENT, errnoText, ESRCH, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openDirectory, openIn } from "../../ffi/fd.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
+import { parseMounts } from "../base/mount_points.ts";
 import { readControl, writeControl } from "../runtime/cgroup_files.ts";
 import { kernelRlimits, ociRlimit } from "../runtime/rlimits.ts";
 import type { Ulimit } from "./types.ts";
@@ -120,13 +122,12 @@ function openShm(root: Fd): Fd {
  * is another one: the machine's, a volume. Pure.
  */
 export function ownShmBytes(mountinfo: string, dev: number): number | undefined {
-  const major = (dev >>> 8) & 0xfff, minor = (dev & 0xff) | ((dev >>> 12) & 0xfff00);
-  for (const line of mountinfo.split("\n")) {
-    const [, , device, root, target] = line.split(" ");
-    if (target !== "/dev/shm" || root !== "/" || device !== `${major}:${minor}`) continue;
-    const options = / - tmpfs shm (\S+)$/.exec(line)?.[1];
-    const kibibytes = /(?:^|,)size=(\d+)k(?:,|$)/.exec(options ?? "")?.[1];
-    if (kibibytes !== undefined) return Number(kibibytes) * 1024;
+  const { major, minor } = decodeDevice(dev);
+  for (const mount of parseMounts(mountinfo)) {
+    if (mount.target !== "/dev/shm" || mount.root !== "/") continue;
+    if (mount.device !== `${major}:${minor}` || mount.source !== "shm") continue;
+    const size = mount.options.find((word) => /^size=\d+k$/.test(word));
+    if (size !== undefined) return parseInt(size.slice("size=".length)) * 1024;
   }
   return undefined;
 }

@@ -82,8 +82,3 @@ export function namesIn(dirFd: number): string[] {
     }
   }
 }
-
-/** dev_t as mknod(2) takes it. */
-export function deviceNumber(major: number, minor: number): number {
-  return (minor & 0xff) + ((major & 0xfffff) << 8) + (minor & ~0xff) * 4096;
-}

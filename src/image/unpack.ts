@@ -15,6 +15,7 @@ import {
   S_IFDIR,
   S_IFIFO,
 } from "../../ffi/constants.ts";
+import { encodeDevice } from "../../ffi/device_number.ts";
 import { EEXIST, EINTR, ENOENT, ENOTDIR, EPERM, SyscallError } from "../../ffi/errno.ts";
 import { sys } from "../../ffi/libc.ts";
 import { cBytes, toText } from "./byte_string.ts";
@@ -22,7 +23,7 @@ import { impliedDirectory } from "./implied_directory.ts";
 import { cleanPath } from "./clean_path.ts";
 import { LayerMarks } from "./layer_marks.ts";
 import { applyAt, applyToFd, type Identity, ownIdentity } from "./metadata.ts";
-import { deviceNumber, statAt } from "./stat.ts";
+import { statAt } from "./stat.ts";
 import { type TarEntry, TarError, type TarSink } from "./tar.ts";
 import { OpenDirectories, openDirectoryIn, removeTree } from "./tree_walk.ts";
 import { NEW_FILE, sizeOf } from "./new_entry.ts";
@@ -362,7 +363,7 @@ export class Unpacker implements TarSink, Disposable {
     const kind = { character: S_IFCHR, block: S_IFBLK, fifo: S_IFIFO }[
       entry.type as "character" | "block" | "fifo"
     ];
-    const device = entry.type === "fifo" ? 0 : deviceNumber(entry.devMajor, entry.devMinor);
+    const device = entry.type === "fifo" ? 0 : encodeDevice(entry.devMajor, entry.devMinor);
     const result = sys("mknodat", dirFd, cBytes(name), kind | 0o600, device);
     if (result === -EPERM && this.#who.rootless && entry.type !== "fifo") {
       this.#result.skipped.push(entry.path);

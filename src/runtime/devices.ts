@@ -10,6 +10,7 @@ import {
   S_IFCHR,
   S_IFIFO,
 } from "../../ffi/constants.ts";
+import { encodeDevice } from "../../ffi/device_number.ts";
 import { EEXIST } from "../../ffi/errno.ts";
 import { type Place, slot, type Step, type Value } from "../../ffi/program.ts";
 import { moveMount } from "./mounts.ts";
@@ -34,11 +35,6 @@ const LINKS: readonly [name: string, to: string][] = [
   ["core", "/proc/kcore"],
   ["ptmx", "pts/ptmx"],
 ];
-
-/** The dev_t of mknod(2) for numbers below 2^12 and 2^20: the kernel's "new" encoding. */
-function deviceNumber(major: number, minor: number): number {
-  return ((minor & 0xff) | ((major & 0xfff) << 8) | ((minor & ~0xff) << 12)) >>> 0;
-}
 
 function nodeType(type: string): number {
   if (type === "b") return S_IFBLK;
@@ -77,7 +73,7 @@ function makeNode(device: Device, dir: Place): Step[] {
   const goal = `make device "${device.path}"`;
   const { name } = split(device.path);
   const mode = nodeType(device.type) | (device.fileMode ?? 0o666);
-  const number = deviceNumber(device.major ?? 0, device.minor ?? 0);
+  const number = encodeDevice(device.major ?? 0, device.minor ?? 0);
   const owned = (device.uid ?? 0) !== 0 || (device.gid ?? 0) !== 0;
   return [
     { call: "mknodat", args: [dir, name, mode, number], allow: [EEXIST], goal },

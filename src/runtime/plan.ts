@@ -3,13 +3,13 @@ import type { Value } from "../../ffi/program.ts";
 import { CLONE_NEWUSER } from "../../ffi/constants.ts";
 import { ENOENT, SyscallError } from "../../ffi/errno.ts";
 import { statIfThere } from "../base/files.ts";
+import { mountUnder, parseMounts } from "../base/mount_points.ts";
 import {
   capabilitiesOf,
   capabilityMasks,
   capabilityNames,
   narrowCapabilities,
 } from "./capabilities.ts";
-import { mountPoints } from "../base/mount_points.ts";
 import { ownUserNamespace } from "../base/own_namespace.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
 import { cgroupMounts, type InitPlan } from "./init.ts";
@@ -114,22 +114,10 @@ function rootPlan(spec: Spec, context: StartContext, userNamespace: boolean): Ro
     overlay: spec.diplodock?.overlay,
     mounted: context.mountedRoot?.fd,
     propagation,
-    parent: propagation.inherited === 0
-      ? mountPointOf(directory, Deno.readTextFileSync("/proc/self/mountinfo"))
-      : undefined,
+    parent: propagation.inherited === 0 ? mountUnder(directory, parseMounts())?.target : undefined,
     userxattr: userNamespace,
     layersOneByOne: context.layersOneByOne ?? kernelAtLeast(6, 5),
   };
-}
-
-/** The mount point that `path` is on, by the text of /proc/self/mountinfo. */
-export function mountPointOf(path: string, mountinfo: string): string {
-  let found = "/";
-  for (const point of mountPoints(mountinfo)) {
-    const holds = path === point || path.startsWith(`${point}/`);
-    if (holds && point.length > found.length) found = point;
-  }
-  return found;
 }
 
 function filterOf(seccomp: Seccomp): SeccompFilter {

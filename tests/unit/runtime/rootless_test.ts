@@ -107,9 +107,10 @@ Deno.test("aliases() finds directories that are at two paths of the machine", ()
     "6 5 0:5 /x /dev/x rw - devtmpfs d rw",
     "7 1 0:9 / /srv/one rw - tmpfs t rw",
     "8 1 0:9 / /srv/two rw - tmpfs t rw",
+    "9 1 0:9 / /srv/the\\040third rw - tmpfs t rw",
   ].join("\n");
   const isDirectory = (path: string) => path !== "/etc/file";
-  assertEquals(aliases(table, isDirectory), ["/etc/opt", "/srv/one", "/srv/two"]);
+  assertEquals(aliases(table, isDirectory), ["/etc/opt", "/srv/one", "/srv/two", "/srv/the third"]);
 });
 
 Deno.test("splitMap() cuts a range where our own ranges are cut", () => {
