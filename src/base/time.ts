@@ -38,6 +38,11 @@ export function formatTimePadded(nanoseconds: bigint): string {
   return `${date}.${nano}Z`;
 }
 
+/** Now, as records and `info` have it. */
+export function presentTime(): string {
+  return formatTimePadded(nowNanoseconds());
+}
+
 /** The form of tables' CreatedAt, `2023-11-14 22:13:20 +0000 UTC`. */
 export function formatTimeTable(nanoseconds: bigint): string {
   return `${split(nanoseconds)[0].replace("T", " ")} +0000 UTC`;

@@ -1,8 +1,8 @@
 import { UserError } from "../base/errors.ts";
 import { containerIds } from "../engine/containers.ts";
 import { execEnded } from "../engine/exec.ts";
-import { waitedExitCode } from "../engine/exec_words.ts";
 import { noteExecEnd } from "../engine/exec_records.ts";
+import { waitedExitCode } from "../base/wait_status.ts";
 
 /**
  * `diplodock __exec_ended ID EXEC`: what the parent of a detached process executes at its end. The

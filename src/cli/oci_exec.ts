@@ -1,7 +1,9 @@
 import { UserError } from "../base/errors.ts";
 import { forwardSignals, forwardWindowSize } from "../engine/forward.ts";
 import { execInContainer, execTarget } from "../runtime/oci_exec.ts";
-import { exitCodeOf, ownConsole, pumpTerminal } from "../runtime/oci_terminal.ts";
+import { ownConsole } from "../runtime/own_console.ts";
+import { pumpTerminal } from "../runtime/oci_terminal.ts";
+import { waitForExitCode } from "../runtime/wait_child.ts";
 import { parseProcess } from "../runtime/spec.ts";
 import type { Process } from "../runtime/spec_types.ts";
 import type { OciArguments } from "./oci_args.ts";
@@ -78,7 +80,7 @@ async function exec(context: OciContext, given: OciArguments): Promise<number> {
     scope.use(forwardWindowSize(master, false));
     await pumpTerminal(master);
   }
-  return await exitCodeOf(executed.pid);
+  return await waitForExitCode(executed.pid);
 }
 
 /** `exec`. */

@@ -2,7 +2,9 @@ import { forwardSignals, forwardWindowSize } from "../engine/forward.ts";
 import { deleteContainer, startContainer } from "../runtime/lifecycle.ts";
 import { readBundle } from "../runtime/oci_bundle.ts";
 import type { OciRecord } from "../runtime/oci_state.ts";
-import { exitCodeOf, type OwnConsole, ownConsole, pumpTerminal } from "../runtime/oci_terminal.ts";
+import { type OwnConsole, ownConsole } from "../runtime/own_console.ts";
+import { pumpTerminal } from "../runtime/oci_terminal.ts";
+import { waitForExitCode } from "../runtime/wait_child.ts";
 import type { OciArguments } from "./oci_args.ts";
 import { type OciCommand, type OciContext, prefixed } from "./oci_context.ts";
 import { CREATE_OPTIONS, createFrom } from "./oci_create.ts";
@@ -37,7 +39,7 @@ async function stay(
   if (master) scope.use(forwardWindowSize(master, false));
   await prefixed(FAILED, () => start(context, record));
   if (master) await pumpTerminal(master);
-  return await exitCodeOf(record.pid);
+  return await waitForExitCode(record.pid);
 }
 
 /** A container that does not start leaves nothing behind. */

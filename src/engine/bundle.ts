@@ -178,21 +178,3 @@ function bundleSysctls(host: HostConfig, context: BundleContext): Record<string,
   }
   return { ...defaults, ...host.Sysctls };
 }
-
-/**
- * The text of config.json. "No limit" is written as the specification has it (2^64-1, a number
- * JavaScript cannot hold), so that other runtimes read the bundle as well.
- */
-export function specText(spec: Spec): string {
-  // Not in TypeScript's library yet: https://github.com/tc39/proposal-json-parse-with-source
-  const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
-  const unlimited = rawJson("18446744073709551615");
-  const exact = (limit: number) => limit === -1 ? unlimited : limit;
-  const rlimits = spec.process?.rlimits?.map(({ type, soft, hard }) => ({
-    type,
-    soft: exact(soft),
-    hard: exact(hard),
-  }));
-  if (rlimits === undefined) return JSON.stringify(spec);
-  return JSON.stringify({ ...spec, process: { ...spec.process, rlimits } });
-}

@@ -2,12 +2,18 @@
 import { UserError } from "../base/errors.ts";
 import { readIfThere, writeAtomic } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
+import { rawInteger } from "../runtime/exact_json.ts";
 import type { IdMapping, Spec } from "../runtime/spec_types.ts";
 import type { PlannedMount } from "./mount_plan.ts";
 
 /** The mounts that were planned when the container was made. Throws UserError for a broken file. */
 export function readPlannedMounts(id: string): PlannedMount[] {
   return readDocument<PlannedMount[]>(id, "mounts.json", Array.isArray) ?? [];
+}
+
+/** Notes them. */
+export function writePlannedMounts(id: string, mounts: readonly PlannedMount[]): void {
+  writeAtomic(`${containerDirectory(id)}/mounts.json`, JSON.stringify(mounts));
 }
 
 /** The owners that files have on the disk, by the ids that they have in the container. */
@@ -59,6 +65,29 @@ export function readRootLayers(id: string): readonly string[] | undefined {
 export function readConfig(id: string): Spec | undefined {
   const hasProcess = (value: unknown) => typeof (value as Spec).process === "object";
   return readDocument<Spec>(id, "config.json", hasProcess);
+}
+
+/** Writes the bundle that the container is started by, for exec and for who wants to read it. */
+export function writeConfig(id: string, spec: Spec): void {
+  writeAtomic(`${containerDirectory(id)}/config.json`, specText(spec));
+}
+
+const NO_LIMIT = rawInteger("18446744073709551615");
+
+/**
+ * The text of config.json. "No limit" is written as the specification has it (2^64-1, a number
+ * JavaScript cannot hold), so that other runtimes read the bundle as well.
+ */
+export function specText(spec: Spec): string {
+  const rlimits = spec.process?.rlimits;
+  if (rlimits === undefined) return JSON.stringify(spec);
+  const exact = (limit: number) => limit === -1 || limit >= 2 ** 64 ? NO_LIMIT : limit;
+  const written = rlimits.map(({ type, soft, hard }) => ({
+    type,
+    soft: exact(soft),
+    hard: exact(hard),
+  }));
+  return JSON.stringify({ ...spec, process: { ...spec.process, rlimits: written } });
 }
 
 function readDocument<T>(

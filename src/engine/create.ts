@@ -1,12 +1,12 @@
 /** Makes a container from a request: checked, named, with its mounts and files; not started. */
 import { UserError } from "../base/errors.ts";
-import { makeDirectories, writeAtomic } from "../base/files.ts";
+import { makeDirectories } from "../base/files.ts";
 import { containerDirectory, rootDirectory } from "../base/places.ts";
-
+import { presentTime } from "../base/time.ts";
 import { lookupImage, whyLost } from "../image/lookup.ts";
 import { commandLine } from "./bundle.ts";
-import { now } from "./clock.ts";
 import { completeRequest } from "./complete.ts";
+import { writePlannedMounts, writeRoot } from "./container_documents.ts";
 import {
   beginContainer,
   claimName,
@@ -122,9 +122,10 @@ export async function createContainer(
   undo.defer(() => deleteRecord(id, claimed));
   const mounts = await prepareMounts(planned.mounts, source.layers);
   makeDirectories(`${containerDirectory(id)}/root`, 0o711);
-  writeAtomic(`${containerDirectory(id)}/mounts.json`, JSON.stringify(mounts.planned));
+  writePlannedMounts(id, mounts.planned);
   const record = recordOf(planned, claimed, mounts.points, options.command);
-  writeRootFile(id, source);
+  // Fixed at creation, whatever happens to the image's name.
+  writeRoot(id, { layers: source.layers });
   writeRecord(record);
   undo.move();
   lock[Symbol.dispose]();
@@ -151,12 +152,6 @@ function findRoot(request: CreateRequest, warn: (text: string) => void): RootSou
     layers: image.layers,
     platform: image.os,
   };
-}
-
-/** Which layers the container stands on: fixed at creation, whatever happens to the image's name. */
-function writeRootFile(id: string, source: RootSource): void {
-  const text = JSON.stringify({ layers: source.layers });
-  writeAtomic(`${containerDirectory(id)}/root.json`, text);
 }
 
 function joinedNames(host: HostConfig): { hostname: string; domainname: string } | undefined {
@@ -204,7 +199,7 @@ export function recordOf(
   );
   return {
     Id: id,
-    Created: now(),
+    Created: presentTime(),
     Path: path,
     Args: args,
     Image: source.id,

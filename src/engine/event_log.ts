@@ -1,6 +1,7 @@
 /** Reads the log of events, and follows it. */
-import { readIfThere, statIfThere } from "../base/files.ts";
+import { makeDirectories, readIfThere, statIfThere } from "../base/files.ts";
 import { nowNanoseconds } from "../base/time.ts";
+import { rawInteger } from "../runtime/exact_json.ts";
 import { emitNoted, eventLogPath, oldEventLogPath } from "./events.ts";
 
 /** An event as it was logged. */
@@ -44,12 +45,11 @@ function parseEvent(line: string): LoggedEvent | undefined {
     TimeNano: timeNano,
   };
   // Nanoseconds don't fit into a number, and JSON takes no bigint: the line as it was logged.
-  Object.defineProperty(value, "toJSON", { value: () => ({ ...read, timeNano: rawJson(nano) }) });
+  Object.defineProperty(value, "toJSON", {
+    value: () => ({ ...read, timeNano: rawInteger(nano) }),
+  });
   return { line, text: eventText(read, timeNano), value, timeNano };
 }
-
-// Not in TypeScript's library yet: https://github.com/tc39/proposal-json-parse-with-source
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(text: string): unknown };
 
 /** `<time> <type> <action> <id> (<key>=<value>, …)`. */
 function eventText({ Type, Action, Actor }: EventValue, timeNano: bigint): string {
@@ -134,7 +134,7 @@ class LogReader implements Disposable {
   constructor() {
     const path = eventLogPath();
     this.directory = path.slice(0, path.lastIndexOf("/"));
-    Deno.mkdirSync(this.directory, { recursive: true, mode: 0o711 });
+    makeDirectories(this.directory, 0o711);
   }
 
   /** The whole lines that were not read yet. */

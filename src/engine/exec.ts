@@ -2,7 +2,6 @@
 import { O_RDWR } from "../../ffi/constants.ts";
 import { errnoName, SyscallError } from "../../ffi/errno.ts";
 import { Fd, openAt, openDirectory } from "../../ffi/fd.ts";
-import { check } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
 import { containerDirectory } from "../base/places.ts";
 import { ALL_CAPABILITIES } from "../runtime/capabilities.ts";
@@ -19,10 +18,11 @@ import { newId, readRecord } from "./containers.ts";
 import { overrideEnv } from "./environment.ts";
 import { execCommand } from "./exec_words.ts";
 import { containerEvent, emitContainerEvent, emitEvents } from "./events.ts";
+import { openProcess } from "./first_process.ts";
 import { readRegularFile } from "./root_files.ts";
 import { execFailure } from "./start_failure.ts";
 import { restartingText, shownState } from "./restart_policy.ts";
-import { isAlive, type RunState } from "./state.ts";
+import type { RunState } from "./state.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** What `exec` was asked to run. */
@@ -167,9 +167,8 @@ export function readBundle(id: string): Spec {
 
 /** The pidfd of a container's first process. Throws UserError when it has just ended. */
 export function openFirstProcess(run: RunState): Fd {
-  const fd = new Fd(check("find the container's process", "pidfd_open", run.pid, 0));
-  if (isAlive(run.pid, run.startTime)) return fd;
-  fd[Symbol.dispose]();
+  const process = openProcess(run);
+  if (process !== undefined) return process;
   throw new UserError("the container has just ended");
 }
 

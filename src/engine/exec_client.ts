@@ -1,12 +1,12 @@
 /** The calling side of `exec`: streams, signals, the exit code. */
-import { F_SETPIPE_SZ, SIGKILL, WALL } from "../../ffi/constants.ts";
+import { F_SETPIPE_SZ, SIGKILL } from "../../ffi/constants.ts";
 import { Fd, pipe } from "../../ffi/fd.ts";
 import { sys, sysAsync } from "../../ffi/libc.ts";
 import { ownCommand } from "../base/self.ts";
 import { executeBy } from "../runtime/exec.ts";
 import { PASSED_ON } from "../base/signals.ts";
+import { waitForExitCode } from "../runtime/wait_child.ts";
 import { execEnded, type ExecRequest, startBy, startExec } from "./exec.ts";
-import { waitedExitCode } from "./exec_words.ts";
 import { Output, writeAllAsync } from "./output_stream.ts";
 import { wantsQuickExec } from "./quick_exec_file.ts";
 
@@ -53,10 +53,9 @@ export async function execForeground(
   stdin.started?.();
   const copied = Promise.allSettled([stdout.started?.(), stderr.started?.()]);
   await leaveProgram(id, request);
-  const status = await waitForEnd(process.pid);
+  const code = await waitForExitCode(process.pid);
   const failed = (await copied).find((copy) => copy.status === "rejected");
   if (failed !== undefined) throw failed.reason;
-  const code = waitedExitCode(status);
   execEnded(id, process.execID, code);
   return code;
 }
@@ -149,11 +148,4 @@ function passSignals(process: () => Fd): Disposable {
     return () => Deno.removeSignalListener(name, pass);
   });
   return { [Symbol.dispose]: () => remove.forEach((undo) => undo()) };
-}
-
-/** The raw wait status of our child. */
-export async function waitForEnd(pid: number): Promise<number> {
-  const status = new Uint8Array(8);
-  await sysAsync("wait4", pid, status, WALL, 0);
-  return new DataView(status.buffer).getInt32(0, true);
 }

@@ -1,23 +1,18 @@
 /** `exec` for somebody whose streams are not this program's: a client of the API. */
-import { POLLIN, SOCK_DGRAM, SOCK_STREAM } from "../../ffi/constants.ts";
+import { POLLIN, SOCK_DGRAM } from "../../ffi/constants.ts";
 import { Fd, openDirectory, pipe, readInto } from "../../ffi/fd.ts";
 import { sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { setWindowSize, type WindowSize } from "../../ffi/tty.ts";
-import {
-  bindDatagram,
-  connectAt,
-  receiveWithFd,
-  sendBytes,
-  socketPair,
-} from "../../ffi/unix_socket.ts";
+import { bindDatagram, connectAt, sendBytes } from "../../ffi/unix_socket.ts";
 import { UserError } from "../base/errors.ts";
 import { STDERR, STDOUT } from "../runtime/monitor_protocol.ts";
+import { ownConsole } from "../runtime/own_console.ts";
+import { waitForExitCode } from "../runtime/wait_child.ts";
 import type { ClientStream } from "./attach_stream.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { execEnded, startExec } from "./exec.ts";
-import { waitForEnd, wide } from "./exec_client.ts";
-import { waitedExitCode } from "./exec_words.ts";
+import { wide } from "./exec_client.ts";
 import { type ExecRecord, execsDirectory, noteExecEnd, noteExecStart } from "./exec_records.ts";
 import { writeAllAsync } from "./output_stream.ts";
 
@@ -84,9 +79,9 @@ async function onPipes(exec: ExecRecord, client: ExecClientStream): Promise<numb
     stdout && copy(stdout.read, client, STDOUT),
     stderr && copy(stderr.read, client, STDERR),
   ]);
-  const status = await waitForEnd(process.pid);
+  const code = await waitForExitCode(process.pid);
   await copied;
-  return waitedExitCode(status);
+  return code;
 }
 
 /** What the client sends, to the process: until the end of it, or of the process. */
@@ -111,22 +106,18 @@ async function onTerminal(exec: ExecRecord, client: ExecClientStream): Promise<n
   const { attach, container, id, request, detachKeys } = exec;
   const filter = new DetachFilter(parseDetachKeys(detachKeys));
   using own = new DisposableStack();
-  const [mine, theirs] = socketPair(SOCK_STREAM);
-  own.use(mine);
-  own.use(theirs);
+  const console = own.use(ownConsole());
   using directory = openDirectory(execsDirectory(container));
   const sizes = own.use(bindDatagram(directory, `${id}.size`));
-  const console = { streams: [-1, -1, -1], consoleSocket: theirs.raw } as const;
-  const process = startExec(container, request, console, 0);
+  const io = { streams: [-1, -1, -1], consoleSocket: console.socket.raw } as const;
+  const process = startExec(container, request, io, 0);
   own.use(process.pidfd);
   noteExecStart(exec, process.pid);
-  const { fd: master } = receiveWithFd(mine, new Uint8Array(64));
-  if (master === undefined) throw new Error("Cannot use the terminal: it did not arrive");
-  own.use(master);
+  const master = own.use(console.receive());
   void takeSizes(sizes, master);
   if (attach.stdin) void type(client, master, filter);
   await copy(master, client, STDOUT);
-  return waitedExitCode(await waitForEnd(process.pid));
+  return await waitForExitCode(process.pid);
 }
 
 /** What is typed, to the terminal. At the detach keys the client is let go. */

@@ -1,16 +1,17 @@
 /** `exec -t`: a terminal of the container's own between the user's and the process. */
-import { POLLIN, SOCK_STREAM, WALL } from "../../ffi/constants.ts";
+import { POLLIN } from "../../ffi/constants.ts";
 import { Fd, readInto } from "../../ffi/fd.ts";
 import { sysAsync } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { isTerminal, rawMode, windowSize } from "../../ffi/tty.ts";
-import { receiveWithFd, socketPair } from "../../ffi/unix_socket.ts";
 import { spawnKeeper } from "../runtime/keeper.ts";
+import { ownConsole } from "../runtime/own_console.ts";
+import { waitForExitCode } from "../runtime/wait_child.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
 import { execEnded, type ExecRequest, startExec } from "./exec.ts";
 import type { ExecClient } from "./exec_client.ts";
 import { endOnSignals, forwardWindowSize } from "./forward.ts";
-import { Output } from "./output_stream.ts";
+import { Output, writeAllAsync } from "./output_stream.ts";
 
 const STDIN_FD = 0;
 const CHUNK_BYTES = 32768;
@@ -27,19 +28,15 @@ export async function execTerminal(
   const keys = parseDetachKeys(client.detachKeys);
   using scope = new DisposableStack();
   const consoleSize = windowSize(STDIN_FD) ?? windowSize(1);
-  const [mine, theirs] = socketPair(SOCK_STREAM);
-  scope.use(mine);
-  scope.use(theirs);
+  const console = scope.use(ownConsole());
   const process = startExec(
     id,
     { ...request, consoleSize },
-    { streams: [-1, -1, -1], consoleSocket: theirs.raw },
+    { streams: [-1, -1, -1], consoleSocket: console.socket.raw },
     0, // the hang-up of its terminal tells it of our death
   );
   scope.use(process.pidfd);
-  const { fd: master } = receiveWithFd(mine, new Uint8Array(64));
-  if (master === undefined) throw new Error("Cannot use the terminal: it did not arrive");
-  scope.use(master);
+  const master = scope.use(console.receive());
   if (client.stdin && isTerminal(STDIN_FD)) {
     const raw = scope.use(rawMode(STDIN_FD));
     scope.use(endOnSignals(() => raw[Symbol.dispose]()));
@@ -48,7 +45,7 @@ export async function execTerminal(
   const stop = { now: false };
   scope.defer(() => stop.now = true);
   const typed = client.stdin ? pumpKeys(master, new DetachFilter(keys), stop) : never();
-  const ended = pumpScreen(master).then(() => waitFor(process.pid));
+  const ended = pumpScreen(master).then(() => waitForExitCode(process.pid));
   const detached = typed.then((keysTyped) => keysTyped ? DETACHED : never());
   const code = await Promise.race([detached, ended]);
   if (code === DETACHED) {
@@ -76,12 +73,7 @@ async function pumpKeys(
     const count = readInto({ raw: STDIN_FD } as Fd, buffer);
     if (count <= 0) break;
     const { pass, detach } = filter.push(buffer.subarray(0, count));
-    for (let at = 0; at < pass.length;) {
-      const rest = pass.slice(at);
-      const written = await sysAsync("write", master.raw, rest, rest.length);
-      if (written < 0) return false;
-      at += written;
-    }
+    if (!await writeAllAsync(master, pass)) return false;
     if (detach) return true;
   }
   return false;
@@ -97,11 +89,4 @@ async function pumpScreen(master: Fd): Promise<void> {
     await output.add(buffer.subarray(0, count));
     await output.flush();
   }
-}
-
-async function waitFor(pid: number): Promise<number> {
-  const status = new Uint8Array(8);
-  await sysAsync("wait4", pid, status, WALL, 0);
-  const raw = new DataView(status.buffer).getInt32(0, true);
-  return (raw & 0x7f) === 0 ? raw >> 8 & 0xff : 128 + (raw & 0x7f);
 }

@@ -3,7 +3,7 @@ import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { makeDirectories, readIfThere, writeAtomic } from "../base/files.ts";
 import { mountUnder, parseMounts } from "../base/mount_points.ts";
 import { isRootless, rootDirectory } from "../base/places.ts";
-import { formatTimePadded, nowNanoseconds } from "../base/time.ts";
+import { presentTime } from "../base/time.ts";
 import { VERSION } from "../base/version.ts";
 import { listRecords } from "./containers.ts";
 import { machineLimits } from "./info_limits.ts";
@@ -92,7 +92,7 @@ export async function engineInfo(): Promise<Record<string, unknown>> {
     ...limits,
     IPv4Forwarding: forwards,
     Debug: false,
-    SystemTime: formatTimePadded(nowNanoseconds()),
+    SystemTime: presentTime(),
     LoggingDriver: "json-file",
     CgroupDriver: usable ? "cgroupfs" : "none",
     CgroupVersion: String(layout.version ?? ""),

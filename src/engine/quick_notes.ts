@@ -4,8 +4,9 @@ import { Fd } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { rootDirectory } from "../base/places.ts";
 import { parseNotes, type QuickNote } from "../runtime/quick_exec_notes.ts";
+import { waitedExitCode } from "../base/wait_status.ts";
 import type { NewEvent } from "./events.ts";
-import { execCommand, waitedExitCode } from "./exec_words.ts";
+import { execCommand } from "./exec_words.ts";
 
 /** Where quick execs note what they did. */
 export const quickNotesPath = () => `${rootDirectory()}/execs.log`;

@@ -1,6 +1,6 @@
 /** What a container uses, as docker's API tells it: counters, of which clients make rates. */
 import { readIfThere } from "../base/files.ts";
-import { formatTimePadded, nowNanoseconds, ZERO_TIME } from "../base/time.ts";
+import { presentTime, ZERO_TIME } from "../base/time.ts";
 import { cgroupLayout } from "../runtime/cgroup_layout.ts";
 import { openCgroup } from "../runtime/cgroup_place.ts";
 import { type BlockEntry, type Figures, readFigures } from "../runtime/oci_stats.ts";
@@ -40,7 +40,7 @@ export function rawStats(record: ContainerRecord, before: Before): RawStats {
     id: record.Id,
     name: record.Name,
     os_type: "linux",
-    read: run === undefined ? ZERO_TIME : formatTimePadded(nowNanoseconds()),
+    read: run === undefined ? ZERO_TIME : presentTime(),
     cpu_stats: figures === undefined ? NO_CPU : cpuStats(figures),
     memory_stats: figures === undefined ? {} : memoryStats(figures),
     blkio_stats: blockStats(figures),

@@ -5,22 +5,13 @@
 import { SyscallError } from "../../ffi/errno.ts";
 import { type Fd, isInherited } from "../../ffi/fd.ts";
 import { messageOf, UserError } from "../base/errors.ts";
-import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
-import { ownUserNamespace } from "../base/own_namespace.ts";
-import { containerDirectory, containerRunDirectory, isRootless } from "../base/places.ts";
+import { makeDirectories, removeIfThere } from "../base/files.ts";
+import { containerRunDirectory, isRootless } from "../base/places.ts";
+import { presentTime } from "../base/time.ts";
 import { containerCgroupPath, createCgroup, removeCgroup } from "../runtime/cgroup.ts";
 import type { Started } from "../runtime/monitor.ts";
 import type { Spec } from "../runtime/spec_types.ts";
-import { now } from "./clock.ts";
-import { readRoot } from "./container_documents.ts";
 import { writeRecord } from "./containers.ts";
-import {
-  type Foundation,
-  hasOwnRoot,
-  makeOverlayDirectories,
-  readFoundation,
-  rootOf,
-} from "./foundation.ts";
 import { emitStarted } from "./life_events.ts";
 import type { Sandbox } from "../net/sandbox.ts";
 import {
@@ -32,27 +23,19 @@ import {
   resolvConfOf,
   watchRules,
 } from "./network.ts";
-import type { HostRoot } from "./host_layer.ts";
 import { hasHealthCheck } from "./health_state.ts";
 import { type Launch, launchAgain, type StartOptions } from "./launch.ts";
 import { leaveUnit } from "./leave_unit.ts";
 import { asksUserNamespace } from "./modes.ts";
 import { withNetworks } from "./network_settings.ts";
 import { forgetQuickExec } from "./quick_exec_file.ts";
-import { specOf } from "./start_plan.ts";
+import { bundleOf, leaveRoot } from "./start_bundle.ts";
 import { strictly } from "./strict.ts";
 import { startFailure } from "./start_failure.ts";
-import {
-  readRunState,
-  readStartNote,
-  stateOf,
-  statPath,
-  writeStartedAt,
-  writeStartNote,
-} from "./state.ts";
+import { readRunState, stateOf, statPath, writeStartedAt, writeStartNote } from "./state.ts";
 import { oomKilledMark, stoppedMark } from "./marks.ts";
 import type { StartUserNamespace } from "./start_userns.ts";
-import { volumeOwnersPath, volumesToMount } from "./volumes.ts";
+import { volumesToMount } from "./volumes.ts";
 import type { ContainerRecord } from "./types.ts";
 
 /** A container that runs; `started.client` is the connection to its monitor. */
@@ -100,7 +83,7 @@ export async function startContainer(
   const cgroupPath = containerCgroupPath(id, record.HostConfig.CgroupParent);
   const volumes = volumesToMount(record);
   writeStartNote(id, {
-    startedAt: now(),
+    startedAt: presentTime(),
     cgroup: cgroupPath,
     volumes: volumes.length > 0 || undefined,
     health: hasHealthCheck(record) || undefined,
@@ -113,7 +96,8 @@ export async function startContainer(
   if (userns?.plan.range !== undefined) takeBack(() => giveRangeBack(id));
   const attached = await attachNetwork(record, undo, userns?.fd);
   attached.warnings?.forEach((warning) => options.warn(warning));
-  const bundle = () => bundleOf(record, attached, userns);
+  const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
+  const bundle = () => bundleOf(record, netns, userns?.plan);
   const spec = await bundle();
   const { cgroup, warnings } = await createCgroup(cgroupPath, spec.linux!.resources ?? {});
   takeBack(() => removeCgroup(cgroup));
@@ -164,7 +148,10 @@ function noteUntilTakenBack(
 /** What remains to be done for a container that runs: no failure of it undoes the start. */
 async function followStart(record: ContainerRecord, { attached, warn }: StartOptions) {
   try {
-    writeStartedAt(record.Id, readRunState(record.Id)?.startedAt ?? now());
+    writeStartedAt(
+      record.Id,
+      readRunState(record.Id)?.startedAt ?? presentTime(),
+    );
   } catch (error) {
     warn(`Cannot note when the container started: ${messageOf(error as Error)}`);
   }
@@ -293,85 +280,6 @@ function writeNameFiles(record: ContainerRecord, hosts: string): void {
 
 function writeHostname(record: ContainerRecord): void {
   Deno.writeTextFileSync(record.HostnamePath, `${record.Config.Hostname}\n`, { mode: 0o644 });
-}
-
-/** The bundle's config.json, kept beside the record for who wants to read it. */
-async function bundleOf(
-  record: ContainerRecord,
-  attached: Attached,
-  userns: StartUserNamespace | undefined,
-): Promise<Spec> {
-  const foundation = await foundationOf(record);
-  const { overlay } = rootOf(record, foundation);
-  if (overlay !== undefined) makeOverlayDirectories(overlay);
-  if (foundation.storage === "fuse") await enterFuse(record.Id, foundation.layers);
-  await settleVolumes(record);
-  const netns = attached.netns && `/proc/${Deno.pid}/fd/${attached.netns.raw}`;
-  const spec = await withHostLayer(
-    record,
-    foundation,
-    await specOf(record, foundation, netns, userns?.plan),
-  );
-  writeAtomic(`${containerDirectory(record.Id)}/config.json`, JSON.stringify(spec));
-  return spec;
-}
-
-/** What the container stands on; for an ordinary user's view of "/" it is found out here. */
-async function foundationOf(record: ContainerRecord): Promise<Foundation> {
-  const foundation = readFoundation(record.Id);
-  const isNew = foundation.layers[0] === "/" && foundation.storage === undefined &&
-    ownUserNamespace() !== undefined && readRoot(record.Id)?.pieces === undefined;
-  if (!isNew || hasOwnRoot(record)) return foundation;
-  const { standInBefore } = await import("./stand_in.ts");
-  return standInBefore(record) ? readFoundation(record.Id) : foundation;
-}
-
-/** In a user namespace the machine's own root cannot be one layer of an overlay. */
-async function withHostLayer(
-  record: ContainerRecord,
-  { layers, storage }: Foundation,
-  spec: Spec,
-): Promise<Spec> {
-  if (layers[0] !== "/" || ownUserNamespace() === undefined || hasOwnRoot(record)) return spec;
-  const { hostRoot, readonlyBind } = await import("./host_layer.ts");
-  const overlay = spec.diplodock?.overlay;
-  const host: Partial<HostRoot> & Pick<HostRoot, "mounts"> =
-    storage === "fuse" || overlay === undefined
-      ? { mounts: (await import("./fuse_host.ts")).machineAliases().map(readonlyBind) }
-      : hostRoot(record.Id, overlay);
-  return {
-    ...spec,
-    mounts: [...host.mounts, ...spec.mounts ?? []],
-    diplodock: {
-      ...spec.diplodock,
-      ...(host.overlay && { overlay: host.overlay }),
-      rootMounts: host.mounts.length,
-    },
-  };
-}
-
-/** A root that a process puts together is there before it is looked at; noted for who cleans up. */
-async function enterFuse(id: string, layers: readonly string[]): Promise<void> {
-  const { mountFuse } = await import("./fuse_root.ts");
-  writeStartNote(id, { ...readStartNote(id)!, fuse: true });
-  mountFuse(id, layers);
-}
-
-async function leaveRoot(id: string): Promise<void> {
-  if (readStartNote(id)?.fuse !== true) return;
-  const { unmountFuse } = await import("./fuse_root.ts");
-  unmountFuse(id);
-}
-
-/** Volumes whose files have had the owners of one container get those of this one. */
-async function settleVolumes(record: ContainerRecord): Promise<void> {
-  const owners = readRoot(record.Id)?.owners?.[0];
-  const isOther = ({ Type, Name }: ContainerRecord["Mounts"][number]) =>
-    Type === "volume" && Name !== undefined &&
-    (owners !== undefined || readIfThere(volumeOwnersPath(Name)) !== undefined);
-  if (!record.Mounts.some(isOther)) return;
-  const { giveVolumes } = await import("./volume_owners.ts");
-  giveVolumes(record, owners);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Starts that leave a note where they failed. */
+import { noteIfRoom } from "./marks.ts";
 import { startContainer } from "./start.ts";
 import { stateOf } from "./state.ts";
 import { forgetStartError, noteStartError } from "./start_error.ts";
@@ -11,7 +12,7 @@ export const startNoted: typeof startContainer = async (record, lock, options) =
     return container;
   } catch (error) {
     // Another client may have started it meanwhile: then nothing is wrong with it.
-    if (stateOf(record.Id).kind !== "running") noteStartError(record.Id, error);
+    if (stateOf(record.Id).kind !== "running") noteIfRoom(() => noteStartError(record.Id, error));
     throw error;
   }
 };

@@ -54,8 +54,8 @@ export async function openUserNamespace(
     ? planUserNamespace(record.Id, record.HostConfig)
     : mapsOf(joinedPid(donor, "user"));
   if (plan === undefined) return undefined;
-  const own = new DisposableStack();
-  const fd = own.use(
+  using undo = new DisposableStack();
+  const fd = undo.use(
     donor === undefined
       ? createUserNamespace(plan.uids, plan.gids)
       : openAt(null, `/proc/${joinedPid(donor, "user")}/ns/user`),
@@ -65,6 +65,7 @@ export async function openUserNamespace(
     const { ownLayers } = await import("./own_layers.ts");
     await ownLayers(record, { uids: plan.uids, gids: plan.gids });
   }
+  const own = undo.move();
   return {
     fd,
     plan,

@@ -1,7 +1,7 @@
 /** Ends containers: signals, waiting, removal. */
 import { POLLIN, SIGKILL, SIGTERM } from "../../ffi/constants.ts";
 import { Fd } from "../../ffi/fd.ts";
-import { ESRCH, SyscallError } from "../../ffi/errno.ts";
+import { ESRCH } from "../../ffi/errno.ts";
 import { check, sys } from "../../ffi/libc.ts";
 import { poll } from "../../ffi/poll.ts";
 import { UserError } from "../base/errors.ts";
@@ -10,6 +10,7 @@ import { parseSignal, RTMAX } from "../base/signals.ts";
 import { cleanUp, removeLocked } from "./cleanup.ts";
 import { lockContainer, nameOf, readRecord, resolveContainer } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
+import { openProcess } from "./first_process.ts";
 import { leaveMark, stoppedMark } from "./marks.ts";
 import { emptyContainerConfig } from "./host_config.ts";
 import { shownState } from "./restart_policy.ts";
@@ -17,17 +18,6 @@ import { isAlive, type RunState, sleeperPath, STARTING, type State, stateOf } fr
 import type { ContainerRecord } from "./types.ts";
 
 const DEFAULT_GRACE_SECONDS = 10;
-
-/** A descriptor of the container's first process; undefined when it is gone. pidfd_open(2). */
-function openProcess(run: RunState): Fd | undefined {
-  const raw = sys("pidfd_open", run.pid, 0);
-  if (raw === -ESRCH) return undefined;
-  if (raw < 0) throw new SyscallError("pidfd_open", -raw, `find process ${run.pid}`);
-  const fd = new Fd(raw);
-  if (isAlive(run.pid, run.startTime)) return fd; // the number was not reused
-  fd[Symbol.dispose]();
-  return undefined;
-}
 
 /** Sends a signal to the first process; false when it is gone. */
 function signalContainer(run: RunState, signal: number): boolean {

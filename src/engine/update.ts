@@ -1,7 +1,5 @@
 /** `update`: changes the limits, the restart policy and the published ports of a container. */
 import { UserError } from "../base/errors.ts";
-import { writeAtomic } from "../base/files.ts";
-import { containerDirectory } from "../base/places.ts";
 import { updateCgroup, updateDevices } from "../runtime/cgroup.ts";
 import { type Cgroup, openCgroup } from "../runtime/cgroup_place.ts";
 import { deviceRules, parseDeviceRule } from "./bundle_resources.ts";
@@ -83,13 +81,12 @@ async function changeProcessesOf(
 
 /** The bundle of a running container says what exec gives its processes. */
 async function changeBundle(id: string, next: HostConfig): Promise<void> {
-  const { readConfig } = await import("./container_documents.ts");
+  const { readConfig, writeConfig } = await import("./container_documents.ts");
   const { processLimits } = await import("./bundle.ts");
   const spec = readConfig(id);
   if (spec?.process === undefined) return;
   const { rlimits: _, oomScoreAdj: __, ...process } = spec.process;
-  const changed = { ...spec, process: { ...process, ...processLimits(next) } };
-  writeAtomic(`${containerDirectory(id)}/config.json`, JSON.stringify(changed));
+  writeConfig(id, { ...spec, process: { ...process, ...processLimits(next) } });
 }
 
 /** Writes a change to the cgroup of a running container. */

@@ -12,6 +12,11 @@ export interface RawNumber {
 // In V8 since 114; not yet in TypeScript's library.
 const json = JSON as unknown as { rawJSON(text: string): RawNumber };
 
+/** An integer of any size as JSON.stringify is to write it. */
+export function rawInteger(digits: string): RawNumber {
+  return json.rawJSON(digits);
+}
+
 /** JSON.parse, but integers that a number cannot hold become RawNumber. Throws SyntaxError. */
 export function parseExactJson(text: string): unknown {
   return /\d{16}/.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);

@@ -5,6 +5,7 @@
  *     0 number, from 1 | 8 start: seconds, nanoseconds | 24 end: the same | 40 status of wait(2)
  *     48 1 if the time was up | 56 failures in a row | 64 health | 72 length | 80 output
  */
+import { waitedExitCode } from "../base/wait_status.ts";
 
 /** What of a check's output is kept. */
 export const OUTPUT_BYTES = 4096;
@@ -44,15 +45,13 @@ function parseRecord(view: DataView<ArrayBuffer>): HealthRecord | undefined {
   const word = (at: number) => view.getBigUint64(at, true);
   if (word(0) === 0n) return undefined;
   const time = (at: number) => word(at) * 1_000_000_000n + word(at + 8);
-  const raw = Number(word(40)), killed = raw & 0x7f;
-  const code = killed === 0 ? raw >> 8 & 0xff : 128 + killed;
   const statuses = Object.keys(STATUS) as (keyof typeof STATUS)[];
   const length = Math.min(Number(word(72)), OUTPUT_BYTES);
   return {
     number: word(0),
     startNs: time(8),
     endNs: time(24),
-    exitCode: word(48) === 0n ? code : -1,
+    exitCode: word(48) === 0n ? waitedExitCode(Number(word(40))) : -1,
     failingStreak: Number(word(56)),
     status: statuses[Number(word(64))] ?? "starting",
     output: new TextDecoder().decode(

@@ -7,6 +7,7 @@
  * The log has the length once more behind the bytes, so that a torn record (the disk was full,
  * the machine lost power) shows, and the file can be read from its end.
  */
+import { waitedExitCode, waitedSignal } from "../base/wait_status.ts";
 
 /** Bytes before the text of a record or packet. */
 export const HEADER_BYTES = 20;
@@ -66,11 +67,10 @@ export function parseExit(bytes: Uint8Array<ArrayBuffer>): Exit | undefined {
   if (bytes.length < EXIT_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const rawStatus = view.getUint32(0, true);
-  const killed = rawStatus & 0x7f;
   return {
     rawStatus,
-    code: killed === 0 ? rawStatus >> 8 & 0xff : 128 + killed,
-    signal: killed === 0 ? undefined : killed,
+    code: waitedExitCode(rawStatus),
+    signal: waitedSignal(rawStatus),
     timedOut: view.getUint32(4, true) !== 0,
     timeNs: view.getBigUint64(8, true) * 1_000_000_000n + view.getBigUint64(16, true),
   };

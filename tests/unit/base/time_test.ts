@@ -7,6 +7,7 @@ import {
   nowNanoseconds,
   parseMoment,
   parseTime,
+  presentTime,
   ZERO_TIME,
 } from "../../../src/base/time.ts";
 
@@ -75,4 +76,16 @@ Deno.test("nowNanoseconds() is the clock of Date", () => {
   const before = BigInt(Date.now()) * 1_000_000n;
   const now = nowNanoseconds();
   assert(now >= before && now < before + 60_000_000_000n);
+});
+
+Deno.test("presentTime() follows a clock that was set while this program ran", () => {
+  // A machine that slept does the same: what counts from our start stood still meanwhile.
+  const { now } = Date;
+  try {
+    Date.now = () => now() + 3_600_000;
+    const ahead = Number(parseTime(presentTime())! / 1_000_000n) - now();
+    assert(Math.abs(ahead - 3_600_000) < 60_000, String(ahead));
+  } finally {
+    Date.now = now;
+  }
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { checkSpec } from "../../../src/runtime/check.ts";
-import type { SpecMount } from "../../../src/runtime/spec_types.ts";
-import { hasInit, specText, toSpec } from "../../../src/engine/bundle.ts";
+import type { Spec, SpecMount } from "../../../src/runtime/spec_types.ts";
+import { specText } from "../../../src/engine/container_documents.ts";
+import { hasInit, toSpec } from "../../../src/engine/bundle.ts";
 import type { BundleContext, LocatedMount } from "../../../src/engine/bundle_context.ts";
 import { completeRequest } from "../../../src/engine/complete.ts";
 import { emptyContainerConfig, emptyHostConfig } from "../../../src/engine/host_config.ts";
@@ -284,5 +285,7 @@ Deno.test("specText() writes no limit as the specification has it", () => {
   const Ulimits = [{ Name: "core", Soft: 0, Hard: -1 }];
   const text = specText(spec({ host: { Ulimits } }));
   assert(text.includes('"soft":0,"hard":18446744073709551615'), text);
+  const read: Spec = JSON.parse(text);
+  assertEquals(specText(read), text);
   assertEquals(JSON.parse(specText(spec())), JSON.parse(JSON.stringify(spec())));
 });
