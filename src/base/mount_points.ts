@@ -9,6 +9,8 @@ export interface MountEntry {
   readonly root: string;
   /** Where it is. */
   readonly target: string;
+  /** Options of this mount: "ro", "nosuid" … */
+  readonly attributes: readonly string[];
   /** "shared:7", "master:3" … */
   readonly optional: readonly string[];
   readonly type: string;
@@ -29,13 +31,14 @@ const ownTable = () => Deno.readTextFileSync("/proc/self/mountinfo");
 /** All mounts in order of mounting. */
 export function parseMounts(mountinfo: string = ownTable()): MountEntry[] {
   return mountinfo.split("\n").filter((line) => line !== "").map((line) => {
-    const [, , device, root, target, , ...rest] = line.split(" ");
+    const [, , device, root, target, attributes, ...rest] = line.split(" ");
     const dash = rest.indexOf("-");
     const [type = "", source = "", options = ""] = rest.slice(dash + 1);
     return {
       device,
       root: unescapeMountPath(root),
       target: unescapeMountPath(target),
+      attributes: attributes.split(","),
       optional: rest.slice(0, dash),
       type,
       source: unescapeMountPath(source),

@@ -7,7 +7,7 @@ import { makeDirectories, readIfThere, removeIfThere, writeAtomic } from "../bas
 import { containerRunDirectory } from "../base/places.ts";
 import { selfCommand } from "../base/self.ts";
 import { spawnSleeper } from "../runtime/sleeper.ts";
-import { containerIds, lockContainer, readRecord, writeRecord } from "./containers.ts";
+import { listRecords, lockContainer, readRecord, writeRecord } from "./containers.ts";
 import { emitContainerEvent } from "./events.ts";
 import { comesBack, delayPath, withoutRestarts } from "./restart_policy.ts";
 import { startNoted } from "./start_noted.ts";
@@ -80,22 +80,17 @@ export async function restartContainer(id: string, options: StopOptions): Promis
   emitContainerEvent(record, "restart");
 }
 
-/** `system boot`: starts what should run after a reboot. Returns the ids with their errors. */
+/**
+ * `system boot`: starts what should run after a reboot. Returns the ids, with an error of those that
+ * could not be started, or not be read: the others are started all the same.
+ */
 export async function startAtBoot(): Promise<{ id: string; error?: Error }[]> {
   const results: { id: string; error?: Error }[] = [];
-  for (const id of containerIds()) {
-    const record = readRecord(id);
-    const state = stateOf(id);
-    if (state.kind !== "exited") continue;
-    const stopped = readIfThere(stoppedMark(id)) !== undefined;
-    const policy = record.HostConfig.RestartPolicy.Name;
-    // A lost run (the machine went down) has no exit record; docker restarts it as a failure.
-    const lost = state.exit === undefined;
-    const wanted = policy === "always" || (policy === "unless-stopped" && !stopped) ||
-      (policy === "on-failure" && lost);
-    if (!wanted) continue;
+  for (const { Id: id } of listRecords((id, error) => results.push({ id, error }))) {
     try {
       using lock = lockContainer(id);
+      const record = readRecord(id);
+      if (!isWantedAtBoot(record)) continue;
       const options = { attached: false, warn: () => {} };
       const { started } = await startNoted(withoutRestarts(record), lock, options);
       started.client[Symbol.dispose]();
@@ -105,4 +100,20 @@ export async function startAtBoot(): Promise<{ id: string; error?: Error }[]> {
     }
   }
   return results;
+}
+
+function isWantedAtBoot({ Id, HostConfig }: ContainerRecord): boolean {
+  const state = stateOf(Id);
+  if (state.kind !== "exited") return false;
+  switch (HostConfig.RestartPolicy.Name) {
+    case "always":
+      return true;
+    case "unless-stopped":
+      return readIfThere(stoppedMark(Id)) === undefined;
+    case "on-failure":
+      // A lost run (the machine went down) has no exit record; docker restarts it as a failure.
+      return state.exit === undefined;
+    default:
+      return false;
+  }
 }

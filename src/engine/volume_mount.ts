@@ -7,7 +7,7 @@ import { EINVAL, ENOENT, errnoText, SyscallError } from "../../ffi/errno.ts";
 import { lockFile } from "../../ffi/fd.ts";
 import { sys } from "../../ffi/libc.ts";
 import { UserError } from "../base/errors.ts";
-import { mountPoints } from "../base/mount_points.ts";
+import { mountPoints, parseMounts } from "../base/mount_points.ts";
 import { containerDirectory } from "../base/places.ts";
 import { listRecords } from "./containers.ts";
 import { stateOf } from "./state.ts";
@@ -41,12 +41,24 @@ export function mountVolume(name: string): Disposable {
       flags,
       text === "" ? null : text,
     );
-    if (failed < 0) throw mountFailure(device, data, { flags, text }, failed);
-    // The first call of a bind ignores all flags but MS_REC.
-    const more = flags & ~(MS_BIND | MS_REC);
-    if (isBind && more !== 0) sys("mount", null, data, null, flags | MS_REMOUNT, null);
+    const result = failed < 0 || !isBind ? failed : restrictBind(data, flags);
+    if (result < 0) throw mountFailure(device, data, { flags, text }, result);
   }
   return { [Symbol.dispose]: () => unmountVolume(name) };
+}
+
+/**
+ * The first call of a bind ignores all flags but MS_REC: they are set by another one, which has to
+ * name what the mount has already. In a user namespace that must not go. 0, or the negative error
+ * number; then nothing is mounted. mount(2), mount_namespaces(7).
+ */
+function restrictBind(data: string, flags: number): number {
+  if ((flags & ~(MS_BIND | MS_REC)) === 0) return 0;
+  const { attributes = [] } = parseMounts().findLast(({ target }) => target === data) ?? {};
+  const has = parseVolumeOptions(attributes.join(",")).flags;
+  const result = sys("mount", null, data, null, has | flags | MS_REMOUNT, null);
+  if (result < 0) detachAll(data);
+  return result;
 }
 
 /** As docker's library for mounts puts it. */

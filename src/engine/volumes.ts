@@ -15,6 +15,7 @@ import {
 } from "../base/files.ts";
 import { quoteGo } from "../base/quote.ts";
 import { containerDirectory, rootDirectory } from "../base/places.ts";
+import { readPlannedMounts } from "./container_documents.ts";
 import { listRecords, newId } from "./containers.ts";
 import { checkVolumeName } from "./names.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -221,17 +222,29 @@ function isHalfFilled(name: string): boolean {
   return readIfThere(fillingPath(name)) !== undefined;
 }
 
-/** The ids of the containers, running or not, whose records mention each volume. */
+/**
+ * The ids of the containers, running or not, whose records mention each volume. Of a record that is
+ * damaged the planned mounts tell: it may be restored, and then its data has to be there.
+ */
 export function volumeUsers(): Map<string, string[]> {
   const users = new Map<string, string[]>();
-  for (const { Id, Mounts } of listRecords()) {
-    for (
-      const name of new Set(Mounts.map(({ Type, Name = "" }) => Type === "volume" ? Name : ""))
-    ) {
-      if (name !== "") users.set(name, [...(users.get(name) ?? []), Id]);
-    }
+  const note = (id: string, names: readonly string[]) => {
+    for (const name of new Set(names)) users.set(name, [...(users.get(name) ?? []), id]);
+  };
+  for (const { Id, Mounts } of listRecords((id) => note(id, plannedVolumes(id)))) {
+    note(Id, Mounts.flatMap(({ Type, Name }) => Type === "volume" && Name ? [Name] : []));
   }
   return users;
+}
+
+function plannedVolumes(id: string): string[] {
+  try {
+    const volumes = readPlannedMounts(id).filter(({ type }) => type === "volume");
+    return volumes.map(({ source }) => source);
+  } catch (error) {
+    if (error instanceof UserError) return []; // damaged too: nothing tells of its volumes
+    throw error;
+  }
 }
 
 /**

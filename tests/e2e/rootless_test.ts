@@ -212,6 +212,35 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a volume that is a read-only bind stays so where the mount has flags that must not go",
+  ...needs,
+  fn: async () => {
+    const place = `${user.top}/marked`;
+    await user.asRoot(
+      `mkdir ${place}; mount -t tmpfs -o nosuid,nodev none ${place}; chown ${user.uid} ${place}`,
+    );
+    const options = ["type=none", "o=bind,ro", `device=${place}`].flatMap((word) => ["-o", word]);
+    await user.ok("volume", "create", ...options, "marked");
+    const { code, stderr } = await user.dd(
+      ...[
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        "marked:/marked",
+        "host",
+        "touch",
+        "/marked/file",
+      ],
+    );
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "Read-only file system");
+    await user.ok("volume", "rm", "marked");
+  },
+});
+
+Deno.test({
   name: "an ordinary user's machine may have mounts below /etc: the container's can be written to",
   ...needs,
   fn: async () => {

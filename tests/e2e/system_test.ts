@@ -36,6 +36,25 @@ for (const [policy, stopped, comesUp] of POLICIES) {
   });
 }
 
+test("boot starts the others where a record is damaged, whose volumes stay", async () => {
+  const long = ["--restart", "always", "--rootfs", `${box}:O`, "/bin/sleep", "1000"];
+  const damaged = await engine.background("-v", "kept:/v", ...long);
+  const sound = [await engine.background(...long), await engine.background(...long)];
+  await engine.ok("stop", "-t", "0", damaged, ...sound);
+  const path = `${engine.root}/containers/${damaged}/container.json`;
+  const record = Deno.readFileSync(path);
+  Deno.truncateSync(path, record.length / 2);
+  const { code, stdout, stderr } = await engine.dd("system", "boot");
+  assertEquals([code, stdout.trim().split("\n").sort()], [1, sound.sort()]);
+  assertStringIncludes(stderr, path);
+  const removed = await engine.dd("volume", "rm", "kept");
+  assertEquals(removed.code, 1);
+  assertStringIncludes(removed.stderr, `volume is in use - [${damaged}]`);
+  Deno.writeFileSync(path, record);
+  await engine.ok("rm", "-f", damaged, ...sound);
+  await engine.ok("volume", "rm", "kept");
+});
+
 test("unit names this program and these directories", async () => {
   const text = await engine.ok("system", "unit");
   assertMatch(text, /^ExecStart=\/\S*diplodock system boot$/m);

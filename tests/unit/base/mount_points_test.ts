@@ -28,6 +28,7 @@ Deno.test("parseMounts() reads a line with and without optional fields", () => {
     device: "98:0",
     root: "/mnt1",
     target: "/mnt2",
+    attributes: ["rw", "noatime"],
     optional: ["shared:1", "master:2"],
     type: "ext3",
     source: "/dev/root",
