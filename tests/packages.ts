@@ -37,6 +37,8 @@ const PACKAGES: readonly string[] = [
   // shells, for completion
   "zsh",
   "fish",
+  // repositories as build contexts
+  "git",
   // archives
   "tar",
   "xz-utils",

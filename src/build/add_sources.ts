@@ -15,15 +15,8 @@ import { atLeast, isArchive } from "./archives.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Whether a source of ADD is fetched. Throws UserError for git repositories. */
+/** Whether a source of ADD is a file to be fetched. */
 export function isAddress(source: string): boolean {
-  const isGit = /^(?:git@|git:\/\/|ssh:\/\/)/.test(source) ||
-    /^https?:\/\/.*\.git(?:#.*)?$/.test(source);
-  if (isGit) {
-    throw new UserError(
-      `ADD ${source}: git repositories are not supported; clone it into the build context`,
-    );
-  }
   return /^https?:\/\//.test(source);
 }
 

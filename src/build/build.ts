@@ -44,7 +44,7 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
   });
   let opened;
   try {
-    opened = await orAborted(wish.signal, openContext(session, wish.source));
+    opened = await orAborted(wish.signal, openContext(session, wish.source, wish.signal));
   } catch (error) {
     reading.failed((error as Error).message);
     throw error;
@@ -96,7 +96,7 @@ export async function readBuildFile(
   { source, signal }: Pick<BuildWish, "source" | "signal">,
 ): Promise<{ name: string; text: string }> {
   using session = await Session.open(store);
-  const { name, text } = await orAborted(signal, openContext(session, source));
+  const { name, text } = await orAborted(signal, openContext(session, source, signal));
   return { name, text };
 }
 

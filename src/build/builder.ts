@@ -62,8 +62,8 @@ export class Builder {
     this.#stages = stages;
     this.#target = targetStage(stages, request.target);
     this.#images = new BaseImages(session.store, request);
-    const { contexts = new Map(), events } = request;
-    this.#contexts = new NamedContexts(session, contexts, this.#images, events);
+    const { contexts = new Map(), events, signal } = request;
+    this.#contexts = new NamedContexts(session, contexts, this.#images, events, signal);
     this.#needed = neededStages(
       stages,
       this.#target,

@@ -8,6 +8,7 @@ import type { Session } from "../image/session.ts";
 import { isThere } from "../image/store.ts";
 import { BLOCK } from "../image/tar_header.ts";
 import { atLeast, isArchive, unpackInto } from "./archives.ts";
+import { fetchGit, type GitAddress, parseGit, withoutPassword } from "./git_source.ts";
 import { ignoreLines, IgnoreList } from "./ignore.ts";
 import type { SourceTree } from "./source_tree.ts";
 
@@ -15,11 +16,13 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What the user named as context and Dockerfile. */
 export interface ContextWish {
-  /** A directory, "-", or the address of an archive. */
+  /** A directory, "-", or the address of an archive or a git repository. */
   readonly context: string;
   /** `-f`: a path here, in an archive a path in it; "-"; undefined: the default. */
   readonly file?: string;
   readonly stdin: () => AsyncIterable<Bytes>;
+  /** `.git` of a repository is part of the context. */
+  readonly keepGitDirectory?: boolean;
 }
 
 /** A context and its Dockerfile. */
@@ -35,9 +38,12 @@ const ROOT = { uid: 0, gid: 0 };
 const DEFAULT_NAME = "Dockerfile";
 
 /** Opens what the user named. Throws UserError with docker's texts. */
-export async function openContext(session: Session, wish: ContextWish): Promise<OpenedContext> {
-  const { context, file } = wish;
-  refuseGit(context);
+export async function openContext(
+  session: Session,
+  wish: ContextWish,
+  signal: AbortSignal,
+): Promise<OpenedContext> {
+  const { context, file, keepGitDirectory = false } = wish;
   if (context === "-") {
     if (file === "-") {
       throw new UserError(
@@ -46,20 +52,34 @@ export async function openContext(session: Session, wish: ContextWish): Promise<
     }
     return await streamContext(session, wish.stdin(), file);
   }
+  const git = isThere(context) ? undefined : parseGit(context);
+  if (git !== undefined) {
+    const { directory } = await fetchGit(session, git, { keepGitDirectory, signal });
+    return unpackedContext(subdirectory(directory, git), file);
+  }
   if (/^https?:\/\//.test(context)) {
     return await streamContext(session, await downloaded(context), file);
   }
   return await directoryContext(context, file, wish);
 }
 
-/** Throws UserError for the address of a git repository, and what docker takes for one. */
-export function refuseGit(context: string): void {
-  if (/^(?:git@|git:\/\/|ssh:\/\/|github\.com\/)|\.git(?:#.*)?$/.test(context)) {
-    throw new UserError(
-      `Cannot use "${context}" as build context: git repositories are not supported; ` +
-        "clone it and name the directory",
-    );
-  }
+/** A directory of a repository that no link of it leads out of. Throws UserError. */
+function subdirectory(directory: string, { remote, subdirectory }: GitAddress): string {
+  const shown = `git repository ${withoutPassword(remote)}`;
+  const path = realDirectory(`${directory}/${subdirectory}`, (why) => `${shown}: ${why}`);
+  const top = Deno.realPathSync(directory);
+  if (path === top || path.startsWith(`${top}/`)) return path;
+  throw new UserError(`${shown}: "${subdirectory}" leads out of it`);
+}
+
+/** The files of a repository. Throws UserError. */
+export async function gitTree(
+  session: Session,
+  git: GitAddress,
+  signal: AbortSignal,
+): Promise<SourceTree> {
+  const { directory } = await fetchGit(session, git, { keepGitDirectory: false, signal });
+  return unpackedTree(subdirectory(directory, git));
 }
 
 async function downloaded(address: string): Promise<AsyncIterable<Bytes>> {
@@ -89,7 +109,11 @@ function localTree(path: string, ignore: string): SourceTree {
 export async function archiveTree(session: Session, address: string): Promise<SourceTree> {
   const { directory, text } = await unpackStream(session, await downloaded(address));
   if (text !== undefined) throw new UserError(`${address} is no tar archive`);
-  const list = new IgnoreList(ignoreLines(textIn(directory, ".dockerignore") ?? ""));
+  return unpackedTree(directory);
+}
+
+function unpackedTree(directory: string, ignore = textIn(directory, ".dockerignore")): SourceTree {
+  const list = new IgnoreList(ignoreLines(ignore ?? ""));
   return { layers: [directory], owner: ROOT, ...(!list.isEmpty && { ignore: list }) };
 }
 
@@ -226,15 +250,18 @@ async function streamContext(
   if (alone !== undefined) {
     return { tree: { layers: [directory], owner: ROOT }, name: DEFAULT_NAME, text: alone };
   }
+  return unpackedContext(directory, file);
+}
+
+/** What was unpacked here, with the Dockerfile in it: `-f` is a path there. */
+function unpackedContext(directory: string, file: string | undefined): OpenedContext {
   const name = (file ?? DEFAULT_NAME).replace(/^(?:\.?\/)+/, "");
   const text = textIn(directory, name) ??
     (file === undefined ? textIn(directory, name.toLowerCase()) : undefined);
   if (text === undefined) throw noDockerfile(name);
   checkLength(new TextEncoder().encode(text).length);
-  const ignore = textIn(directory, `${name}.dockerignore`) ?? textIn(directory, ".dockerignore");
-  const list = new IgnoreList(ignoreLines(ignore ?? ""));
   return {
-    tree: { layers: [directory], owner: ROOT, ...(!list.isEmpty && { ignore: list }) },
+    tree: unpackedTree(directory, textIn(directory, `${name}.dockerignore`)),
     name: name.slice(name.lastIndexOf("/") + 1),
     text,
   };

@@ -18,6 +18,7 @@ import {
 import { unpackInto } from "./archives.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { fileMode } from "./file_mode.ts";
+import { fetchGit, type GitAddress, parseGit, withoutPassword } from "./git_source.ts";
 import { IgnoreList } from "./ignore.ts";
 import type { CopyInstruction } from "./instruction.ts";
 import {
@@ -32,7 +33,13 @@ import type { BuiltLayer } from "./stage_state.ts";
 
 /** One thing to be copied, found. */
 export type CopyPart =
-  | { readonly kind: "path"; readonly path: string; readonly under?: string }
+  | {
+    readonly kind: "path";
+    readonly path: string;
+    readonly under?: string;
+    /** Where it is, if not in the tree of the others. */
+    readonly tree?: SourceTree;
+  }
   | { readonly kind: "text"; readonly name: string; readonly text: string }
   | { readonly kind: "download"; readonly file: Downloaded };
 
@@ -67,9 +74,12 @@ export async function planCopy(
   const parts: CopyPart[] = [];
   for (const source of words.sources) {
     const text = words.texts.get(source);
+    const git = kind === "add" && text === undefined ? parseGit(source) : undefined;
     if (text !== undefined) {
       const name = source.replace(/^\d*<<-?/, "").replace(/^(["'])(.*)\1$/, "$2");
       parts.push({ kind: "text", name, text });
+    } else if (git !== undefined) {
+      parts.push(await gitPart(session, git, flags, words.signal));
     } else if (kind === "add" && isAddress(source)) {
       const how = { ...(flags.checksum && { checksum: flags.checksum }), signal: words.signal };
       parts.push({ kind: "download", file: await download(session, source, how) });
@@ -77,7 +87,9 @@ export async function planCopy(
       throw new UserError("source can't be a URL for COPY");
     } else parts.push(...pathParts(rest.tree, source, flags.parents === true));
   }
-  if (flags.checksum !== undefined && parts.some((part) => part.kind !== "download")) {
+  const isHere = (part: CopyPart) =>
+    part.kind === "text" || (part.kind === "path" && part.tree === undefined);
+  if (flags.checksum !== undefined && parts.some(isHere)) {
     throw new UserError("checksum can't be specified for non-HTTP(S) & non-Git sources");
   }
   if (words.sources.length > 1 && !endsAsDirectory(words.target)) {
@@ -95,6 +107,23 @@ export async function planCopy(
     ...(flags.exclude && { excludes: new IgnoreList(flags.exclude) }),
     ...rest,
   };
+}
+
+/** A repository is copied as a directory of the context is: what is in it. */
+async function gitPart(
+  session: Session,
+  git: GitAddress,
+  { checksum, "keep-git-dir": keep = false }: CopyInstruction["flags"],
+  signal: AbortSignal,
+): Promise<CopyPart> {
+  const { directory, commit } = await fetchGit(session, git, { keepGitDirectory: keep, signal });
+  if (checksum !== undefined && !(/^[0-9a-f]{7,}$/.test(checksum) && commit.startsWith(checksum))) {
+    throw new UserError(
+      `digest mismatch ${withoutPassword(git.remote)}: ${commit} (expected: ${checksum})`,
+    );
+  }
+  const tree = { layers: [directory], owner: { uid: 0, gid: 0 } };
+  return { kind: "path", path: sourceNames(git.subdirectory).join("/"), tree };
 }
 
 function pathParts(tree: SourceTree, source: string, parents: boolean): CopyPart[] {
@@ -128,10 +157,11 @@ export async function copyDigest(wish: CopyWish): Promise<Digest> {
     if (part.kind === "text") note([part.name, part.text]);
     else if (part.kind === "download") note([part.file.name, part.file.digest, part.file.mtime]);
     else {
-      using found = openSource(wish.tree, part.path);
+      const { tree = wish.tree } = part;
+      using found = openSource(tree, part.path);
       if (found === undefined) throw notFound(part.path);
       note([part.path.split("/").at(-1), part.under]);
-      readSource(wish.tree, found, "", new DigestSink(hasher), wish.excludes);
+      readSource(tree, found, "", new DigestSink(hasher), wish.excludes);
     }
   }
   return hasher.digest();
@@ -183,9 +213,9 @@ async function copyPath(
   wish: CopyWish,
   part: CopyPart & { kind: "path" },
 ): Promise<void> {
-  using found = openSource(wish.tree, part.path);
+  const { excludes } = wish, { tree = wish.tree } = part;
+  using found = openSource(tree, part.path);
   if (found === undefined) throw notFound(part.path);
-  const { tree, excludes } = wish;
   if (found.leaf === undefined) {
     const name = part.under === undefined ? undefined : part.path;
     const { root, isNew } = place.content(part.under, name);

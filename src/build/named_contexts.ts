@@ -9,9 +9,10 @@ import { type LayoutPlace, prepareFromLayout } from "../image/layout.ts";
 import { BadNameError, familiarName, parseReference } from "../image/reference.ts";
 import type { Session } from "../image/session.ts";
 import type { BaseImages } from "./base_image.ts";
-import { archiveTree, directoryTree, refuseGit } from "./context.ts";
+import { archiveTree, directoryTree, gitTree } from "./context.ts";
 import { copyDigest, copyStep, type CopyWish } from "./copy_step.ts";
 import type { BuildEvents } from "./events.ts";
+import { type GitAddress, parseGit, withoutPassword } from "./git_source.ts";
 import type { SourceTree } from "./source_tree.ts";
 import { scratch, type StageState, stateOfImage, treeOfState } from "./stage_state.ts";
 
@@ -19,6 +20,7 @@ import { scratch, type StageState, stateOfImage, treeOfState } from "./stage_sta
 export type NamedContext =
   | { readonly kind: "directory"; readonly path: string }
   | { readonly kind: "archive"; readonly address: string }
+  | { readonly kind: "git"; readonly address: GitAddress }
   | { readonly kind: "image"; readonly image: string }
   | { readonly kind: "layout"; readonly place: LayoutPlace };
 
@@ -53,7 +55,8 @@ function valueOf(name: string, value: string): NamedContext {
     const [, path, tag, digest] = match;
     return { kind: "layout", place: { path, ...(tag && { tag }), ...(digest && { digest }) } };
   }
-  refuseGit(value);
+  const git = parseGit(value);
+  if (git !== undefined) return { kind: "git", address: git };
   if (/^https?:\/\//.test(value)) return { kind: "archive", address: value };
   const scheme = /^([a-z][a-z0-9+-]*):\/\//.exec(value)?.[1];
   if (scheme !== undefined) {
@@ -75,6 +78,7 @@ export class NamedContexts {
     readonly contexts: ReadonlyMap<string, NamedContext>,
     readonly images: BaseImages,
     readonly events: BuildEvents,
+    readonly signal: AbortSignal,
   ) {}
 
   /** What a name of the Dockerfile means; undefined: nothing that was given. */
@@ -94,6 +98,11 @@ export class NamedContexts {
             context.address,
             () => archiveTree(this.session, context.address),
           );
+        case "git": {
+          const { address } = context;
+          const fetching = () => gitTree(this.session, address, this.signal);
+          return await this.#during(name, withoutPassword(address.remote), fetching);
+        }
         case "image":
         case "layout":
           return await treeOfState(this.session, await this.state(name, context));
@@ -116,6 +125,7 @@ export class NamedContexts {
           });
         case "directory":
         case "archive":
+        case "git":
           return await this.#asLayer(await this.tree(name, context));
       }
     });

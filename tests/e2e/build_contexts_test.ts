@@ -85,7 +85,7 @@ test("contexts come from http, and what is no context is refused", async () => {
   const cases: [value: string, message: string][] = [
     ["/nowhere", 'failed to get build context n: path "/nowhere" not found'],
     [`${directory}/f`, `path "${directory}/f" is not a directory`],
-    ["https://example.com/x.git", "git repositories are not supported"],
+    ["http://127.0.0.1:1/x.git#-x", 'invalid git reference "-x"'],
     ["ftp://x", "want a directory, docker-image://"],
     [`${server.address}/none`, `failed to download "${server.address}/none": status 404`],
     [`${server.address}/text`, "is no tar archive"],

@@ -226,7 +226,10 @@ test("errors are docker's", async () => {
     ["FROM base AS a\nCOPY --from=a a /", "circular dependency detected on stage: a"],
     ["FROM base\nSTOPSIGNAL SIGFOO", "Invalid signal: SIGFOO"],
     ['FROM base\nLABEL a="b', 'failed to process "\\"b": unexpected end'],
-    ["FROM base\nADD https://example.com/x.git /", "git repositories are not supported"],
+    [
+      "FROM base\nADD http://127.0.0.1:1/x.git /",
+      "Cannot fetch git repository http://127.0.0.1:1/x.git",
+    ],
     ["FROM --platform=linux/s390x base", "Cannot build for linux/s390x"],
     ["FROM base\nRUN --mount=type=secret,id=s,required true", "secret s: not found"],
     ["FROM host\nRUN true", "allow it with --allow host"],

@@ -15,6 +15,10 @@ const CASES: [text: string, name: string, context: ReturnType<typeof parseNamedC
     "a",
     { kind: "layout", place: { path: "b", tag: "1", digest: DIGEST } },
   ],
+  ["a=git@b:c#d", "a", {
+    kind: "git",
+    address: { remote: "git@b:c", ref: "d", subdirectory: "" },
+  }],
   ["a=https://b/c.tar", "a", { kind: "archive", address: "https://b/c.tar" }],
 ];
 for (const [text, name, context] of CASES) {
@@ -24,7 +28,7 @@ for (const [text, name, context] of CASES) {
 }
 
 Deno.test("parseNamedContext() refuses what has no name and what it cannot fetch", () => {
-  for (const text of ["a", "=b", "a b=c", "a=git@b:c", "a=ftp://b"]) {
+  for (const text of ["a", "=b", "a b=c", "a=git@b:c#-d", "a=ftp://b"]) {
     assertThrows(() => parseNamedContext(text), UserError);
   }
 });
