@@ -68,11 +68,11 @@ test("a command that is not there ends docker run with 127, and --rm leaves noth
 });
 
 test("docker run -d, ps, inspect and wait", async () => {
-  const id = await service.ok(...RUN, "-d", "--name", "web", "-l", "a=b", "host", "sleep", "60");
+  const id = await service.ok(...RUN, "-d", "--name", "web", "-l", "a=b", "host", "sleep", "1000");
   const format = "{{.ID}} {{.Names}} {{.State}} {{.Command}} {{.Labels}}";
   assertEquals(
     await service.ok("ps", "--no-trunc", "--format", format),
-    `${id} web running "sleep 60" a=b`,
+    `${id} web running "sleep 1000" a=b`,
   );
   assertEquals(
     await service.ok("inspect", "-f", "{{.Name}} {{.State.Running}}", "web"),

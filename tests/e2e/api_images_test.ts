@@ -7,11 +7,14 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { ApiService } from "../lib/api_service.ts";
+import { waitFor } from "../lib/engine.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 import { RawClient } from "../lib/raw_http.ts";
 import { canServe, PASSWORD, Registry, USER } from "../lib/registry.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
+enterTestNetwork();
 const service = new ApiService();
 Deno.test.afterAll(() => service[Symbol.asyncDispose]());
 
@@ -155,7 +158,7 @@ test("docker network and volume: made, joined, listed, removed", [], async () =>
     "app:1",
     "sh",
     "-c",
-    "echo v >/d/f; sleep 60",
+    "echo v >/d/f; sleep 1000",
   );
   await service.ok("network", "connect", "--alias", "store", "--ip", "10.231.7.9", "back", "db");
   const networks = "{{.NetworkSettings.Networks.back.IPAddress}}";
@@ -186,13 +189,29 @@ test("docker events tells what happened and what happens", [], async () => {
     "event=die",
   ];
   // The client counts in whole seconds.
-  const second = (later: number) => String(Math.ceil(Date.now() / 1000) + later);
-  const args = ["events", "--since", "1m", "--until", second(0), "--format", format, ...filters];
+  const now = String(Math.ceil(Date.now() / 1000));
+  const args = ["events", "--since", "1h", "--until", now, "--format", format, ...filters];
   assertEquals(await service.ok(...args), "container create\ncontainer die");
-  const following = service.docker(["events", "--until", second(2), "--filter", "type=volume"]);
+  const following = new Deno.Command("docker", {
+    args: ["events", "--filter", "type=volume"],
+    env: service.env,
+    stdout: "piped",
+  }).spawn();
+  const reader = following.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let told = "";
+  const end = (async () => {
+    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+      told += piece.value;
+    }
+  })();
+  // It follows from the first that it tells on.
+  for (let n = 0; told === ""; n++) await service.ok("volume", "create", `early${n}`);
   await service.ok("volume", "create", "seen");
-  assertMatch((await following).stdout, /volume create seen \(driver=local\)/);
-  await service.ok("volume", "rm", "seen");
+  await waitFor(() => /volume create seen \(driver=local\)/.test(told));
+  following.kill("SIGTERM");
+  await Promise.all([end, following.status]);
+  const volumes = (await service.ok("volume", "ls", "-q")).split("\n");
+  await service.ok("volume", "rm", ...volumes);
 });
 
 test("docker build, with the client's classic builder", [], async () => {
@@ -294,10 +313,11 @@ test(
     const again = await compose("up", "-d", "--force-recreate");
     assertEquals(again.code, 0, again.stderr);
     assertMatch((await compose("ps")).stdout, /project_db_1 .* Up .*->8080\/tcp/);
-    const { stdout } = await compose("exec", "-T", "db", "cat", "/www/index.html");
-    assertEquals(stdout, "hello compose\n");
+    const asked = () => compose("exec", "-T", "db", "cat", "/www/index.html");
+    await waitFor(async () => (await asked()).stdout === "hello compose\n");
     const address = (await compose("port", "db", "8080")).stdout.trim();
-    assertEquals(await (await fetch(`http://${address}/`)).text(), "hello compose\n");
+    const fetched = () => fetch(`http://${address}/`).then((answer) => answer.text(), () => "");
+    await waitFor(async () => await fetched() === "hello compose\n");
     const down = await compose("down", "-v", "-t", "0");
     assertEquals(down.code, 0, down.stderr);
     assertEquals(await service.ok("ps", "-aq"), "");

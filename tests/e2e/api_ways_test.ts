@@ -1,12 +1,14 @@
 /** The ways to docker's API: ssh, systemd's sockets, the service of an ordinary user. */
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { Engine, PROGRAM, type Result, waitFor } from "../lib/engine.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { OrdinaryUser } from "../lib/ordinary_user.ts";
 import { RawClient } from "../lib/raw_http.ts";
 import { freePort } from "../lib/registry.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
+enterTestNetwork(); // nobody else's ports
 const engine = new Engine();
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
 
@@ -102,10 +104,10 @@ test(
   },
 );
 
-/** `system service` as systemd's socket units start it; it ends with `work`. */
+/** `system service` as systemd's socket units start it; `wake` ends it unless it ends by itself. */
 async function activated(
   listen: readonly string[],
-  wake: () => Promise<void>,
+  wake: (service: Deno.ChildProcess) => Promise<void>,
 ): Promise<{ code: number; stderr: string; socketStays: boolean }> {
   const socket = engine.path("passed.sock");
   const service = new Deno.Command("systemd-socket-activate", {
@@ -119,12 +121,7 @@ async function activated(
     stderr: "piped",
   }).spawn();
   const output = service.stderr.text();
-  await wake();
-  try {
-    service.kill("SIGTERM");
-  } catch {
-    // it has refused, and ended
-  }
+  await wake(service);
   const { code } = await service.status;
   const socketStays = [...Deno.readDirSync(engine.top)].some(({ name }) => name === "passed.sock");
   await Deno.remove(socket).catch(() => {});
@@ -136,12 +133,13 @@ test(
   ["systemd-socket-activate"],
   async () => {
     const socket = engine.path("passed.sock");
-    const { code, socketStays } = await activated([socket], async () => {
+    const { code, socketStays } = await activated([socket], async (service) => {
       (await connected({ transport: "unix", path: socket })).close(); // wakes it
       using client = new RawClient(socket);
       assertEquals((await client.ask("GET", "/_ping")).status, 200);
       using other = new RawClient(socket);
       assertEquals((await other.ask("GET", "/v1.41/containers/json")).status, 200);
+      service.kill("SIGTERM");
     });
     assertEquals({ code, socketStays }, { code: 0, socketStays: true });
   },

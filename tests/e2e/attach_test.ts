@@ -61,7 +61,7 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1", "SIGQUIT"] as co
 
 test("run --sig-proxy=false keeps signals to itself and leaves the container alone", async () => {
   const args = [...RUN, "--name", "unproxied", "--sig-proxy=false", "host", "sh", "-c"];
-  const child = engine.spawn([...args, "echo ready; sleep 60"]);
+  const child = engine.spawn([...args, "echo ready; sleep 1000"]);
   const reader = child.stdout.getReader();
   await reader.read();
   child.kill("SIGTERM");

@@ -1,6 +1,6 @@
 /** What is wrong with the input: the message says what and what to do, the exit code is docker's. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Engine, waitFor } from "../lib/engine.ts";
+import { Engine } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
 const engine = new Engine();
@@ -177,7 +177,7 @@ for (const [file, text] of BROKEN) {
     assertEquals((await engine.dd("start", "-a", whole)).stdout, "logged\n");
     assertEquals((await engine.dd("rm", "-f", id)).code, 0);
     await engine.ok("rm", whole);
-    assertEquals(engine.leftovers(), []);
+    assertEquals(await engine.left(), []);
   });
 }
 
@@ -191,6 +191,5 @@ test("a running container whose record is broken says so, and rm -f removes it",
   assertStringIncludes(stderr, `diplodock rm -f ${id.slice(0, 12)}`);
   assertEquals((await engine.dd("rm", "-f", "lost")).code, 0);
   // Its monitor may have had nobody to clean up but a process of its own.
-  await waitFor(() => engine.leftovers().length === 0)
-    .catch(() => assertEquals(engine.leftovers(), []));
+  assertEquals(await engine.left(), []);
 });

@@ -1,5 +1,5 @@
 /** Completion tried in the shells themselves: what is on the screen after the tab key. */
-import { Engine } from "../lib/engine.ts";
+import { Engine, PROGRAM } from "../lib/engine.ts";
 import { PseudoTerminal } from "../lib/pseudo_terminal.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
@@ -48,7 +48,7 @@ let made: Promise<unknown> | undefined;
 async function make(): Promise<void> {
   Deno.mkdirSync(engine.path("bin"));
   Deno.mkdirSync(engine.path("here"));
-  Deno.symlinkSync(Deno.realPathSync("dist/diplodock"), engine.path("bin/diplodock"));
+  Deno.symlinkSync(Deno.realPathSync(PROGRAM), engine.path("bin/diplodock"));
   engine.file("here/file-of-mine", "");
   await engine.ok("volume", "create", "datadir");
   const flags = ["--network", "none", "--rootfs", `${box}:O`];

@@ -1,6 +1,6 @@
 /** Two clients do the same to one container at once: one wins, the other gets docker's error. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Engine, type Result, waitFor } from "../lib/engine.ts";
+import { Engine, type Result } from "../lib/engine.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
 const engine = new Engine();
@@ -25,12 +25,6 @@ function assertOneWon(results: readonly Result[], refusal: RegExp): void {
     assertEquals(code, 1);
     assertMatch(stderr, refusal);
   }
-}
-
-/** Who cleans up after a monitor may still be at it. */
-async function nothingIsLeft(): Promise<void> {
-  await waitFor(() => engine.leftovers().length === 0)
-    .catch(() => assertEquals(engine.leftovers(), []));
 }
 
 test("of two that rename containers to one name, one gets it", async () => {
@@ -81,7 +75,7 @@ test("two that force the removal of a running container leave nothing of it", as
     for (const { stderr } of results) {
       assertMatch(stderr, /^$|No such container|removal of container \w+ is already in progress/);
     }
-    await nothingIsLeft();
+    assertEquals(await engine.left(), []);
   }
 });
 
@@ -121,6 +115,6 @@ test("stop, start, rm -f and restart of one container at once leave it whole or 
       ["rm", "-f", id],
     );
     if (engine.ids().length > 0) await engine.ok("rm", "-f", id);
-    await nothingIsLeft();
+    assertEquals(await engine.left(), []);
   }
 });

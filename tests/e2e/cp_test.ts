@@ -314,6 +314,7 @@ test("cp() shows progress and a closing line on a terminal only", async () => {
   assertEquals((await child.status).code, 0);
   using silent = new PseudoTerminal();
   assertEquals((await silent.spawn(engine, "cp", "-q", `${top}/f`, `${name}:/w/`).status).code, 0);
+  await silent.drain();
   assertEquals(silent.shown, "");
 });
 

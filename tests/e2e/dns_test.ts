@@ -25,9 +25,9 @@ const start = (name: string, ...flags: string[]) =>
 /** What a shell in a container says. */
 const sh = (name: string, script: string) => engine.ok("exec", name, "sh", "-c", script);
 const dig = (name: string, ...words: string[]) =>
-  engine.ok("exec", name, "dig", "+short", "+tries=1", "+timeout=4", ...words);
+  engine.ok("exec", name, "dig", "+short", "+tries=1", "+timeout=15", ...words);
 const status = async (name: string, ...words: string[]) =>
-  /status: (\w+)/.exec(await sh(name, `dig +tries=1 +timeout=4 ${words.join(" ")}`))?.[1];
+  /status: (\w+)/.exec(await sh(name, `dig +tries=1 +timeout=15 ${words.join(" ")}`))?.[1];
 const ipOf = (name: string, network: string) =>
   engine.inspect(name, `{{(index .NetworkSettings.Networks "${network}").IPAddress}}`);
 
@@ -82,7 +82,7 @@ test("dns: where the first server is silent the second is asked, and goes on bei
   await start("patient", "--network", "one", "--dns", SILENT, "--dns", SERVER);
   const lines = await sh(
     "patient",
-    "dig +short +tries=2 +timeout=2 up.test; dig +short +tries=1 +timeout=1 up.test",
+    "dig +short +tries=2 +timeout=3 up.test; dig +short +tries=1 +timeout=15 up.test",
   );
   assertEquals(lines.split("\n").filter((line) => !line.startsWith(";")), [
     "192.0.2.7",

@@ -3,7 +3,7 @@
  * recorded in tests/golden/docker; UPDATE=1, where docker is installed, asks it again.
  */
 import { assertEquals } from "@std/assert";
-import { Engine, type Result } from "../lib/engine.ts";
+import { Engine, type Result, waitFor } from "../lib/engine.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { startDocker } from "../lib/peer_engines.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
@@ -41,6 +41,8 @@ async function ours(): Promise<Engine> {
   return engine;
 }
 
+const shown = (line: string, docker: Answer) => formatTranscript([{ line, docker }]);
+
 const MORE_APPLETS = ["hostname", "awk", "cut", "sed", "tr", "dd", "sha256sum", "nc", "ps", "df"];
 
 function furnish(root: string): void {
@@ -73,8 +75,14 @@ async function check(name: string): Promise<void> {
   const ask: Ask = (args, stdin) => engine.with({ stdin }, ...args);
   const got: Entry[] = [];
   const want = read(name);
-  for (const { line, ours } of want) {
-    const now = await answer(ask, line);
+  for (const { line, docker, ours } of want) {
+    let now = await answer(ask, line);
+    if (line.startsWith("events ")) {
+      // What ended by itself is told a moment later.
+      const wanted = shown(line, ours?.answer ?? docker);
+      await waitFor(async () => shown(line, now = await answer(ask, line)) === wanted)
+        .catch(() => {});
+    }
     got.push(ours === undefined ? { line, docker: now } : { line, docker: now, ours });
   }
   const expected = want.map((entry) =>
@@ -105,8 +113,7 @@ async function record(name: string): Promise<void> {
   for (const [i, { line, ours }] of lines.entries()) {
     const docker = theirs[i];
     const us = await answer(askUs, line);
-    const isSame = formatTranscript([{ line, docker }]) ===
-      formatTranscript([{ line, docker: us }]);
+    const isSame = shown(line, docker) === shown(line, us);
     const why = ours?.why ?? UNEXPLAINED;
     entries.push({ line, docker, ...(!isSame && { ours: { why, answer: us } }) });
   }

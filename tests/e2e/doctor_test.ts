@@ -22,9 +22,11 @@ const parse = (text: string): Finding[] => text.trim().split("\n").map((line) =>
 
 test("doctor tries every feature and leaves nothing behind", async () => {
   const before = engine.mounts();
-  const { code, stdout, stderr } = await engine.dd("doctor", "--format", "json");
-  assertEquals({ code, stderr }, { code: 0, stderr: "" });
-  const findings = parse(stdout);
+  const doctor = engine.spawn(["doctor", "--format", "json"]);
+  const { code, stdout, stderr } = await doctor.output();
+  const [text, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  assertEquals([code, said], [0, ""]);
+  const findings = parse(text);
   assert(findings.length > 30, `${findings.length}`);
   for (const { Feature, State, Essential, Why, Remedy } of findings) {
     assert(["works", "partly", "fails"].includes(State), State);
@@ -35,7 +37,7 @@ test("doctor tries every feature and leaves nothing behind", async () => {
   const left = Array.from(Deno.readDirSync(engine.root), ({ name }) => name);
   assertEquals(left.filter((name) => name.includes("doctor")), []);
   const groups = await new Deno.Command("find", {
-    args: ["/sys/fs/cgroup", "-maxdepth", "3", "-name", "doctor-*"],
+    args: ["/sys/fs/cgroup", "-maxdepth", "3", "-name", `doctor-${doctor.pid}-*`],
   }).output();
   assertEquals(new TextDecoder().decode(groups.stdout), "");
 });
@@ -86,7 +88,7 @@ Deno.test({
     assertEquals(strict.code, 125);
     assertStringIncludes(strict.stderr, "Refused because of --strict");
     engine.remember();
-    assertEquals(engine.leftovers(), []);
+    assertEquals(await engine.left(), []);
   },
 });
 
@@ -110,7 +112,7 @@ for (const flags of REFUSED) {
     assertEquals(plain.code, 0);
     assertStringIncludes(plain.stderr, "WARNING: ");
     engine.remember();
-    assertEquals(engine.leftovers(), []);
+    assertEquals(await engine.left(), []);
   });
 }
 

@@ -58,7 +58,8 @@ async function assertWhole(): Promise<void> {
   }
   // Where neither the client nor the monitor's helper got its threads, a later command cleans up.
   await engine.ok("network", "prune", "-f");
-  assertEquals(await engine.ok("ps", "-aq", "-f", "name=box"), await engine.ok("ps", "-aq"));
+  const [box, all] = [["-f", "name=box"], []].map((more) => () => engine.ok("ps", "-aq", ...more));
+  await waitFor(async () => await box() === await all());
 }
 
 const LIMITS = [16, 20, 24, 28, 32, 36, 40, 48, 64];
@@ -105,7 +106,8 @@ for (const [words, prints] of COMMANDS) {
       for (const limit of [2, 5, 7, 8, 9, 10, 12, 40]) {
         await withCgroup({ pids: { limit } }, (box) => {
           const set = Object.entries(engine.env).map(([name, value]) => `${name}=${value}`);
-          const code = box.run(`env ${set.join(" ")} ${binary} ${words} < /dev/null > out 2> err`);
+          const line = `env ${set.join(" ")} '${binary}' ${words}`;
+          const code = box.run(`${line} < /dev/null > out 2> err`);
           const result = { code, stdout: box.read("out"), stderr: box.read("err") };
           results.push(worked(result, words, prints));
         });
@@ -124,6 +126,6 @@ Deno.test({
     await (prepared ??= prepare());
     engine.remember();
     await engine.ok("rm", "-f", "box");
-    await waitFor(() => engine.leftovers().length === 0);
+    assertEquals(await engine.left(), []);
   },
 });

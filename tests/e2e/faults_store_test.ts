@@ -4,8 +4,10 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { Engine } from "../lib/engine.ts";
+import { enterTestNetwork } from "../lib/network_namespace.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
+enterTestNetwork();
 const engine = new Engine();
 Deno.test.afterAll(() => engine[Symbol.asyncDispose]());
 

@@ -1,5 +1,6 @@
 /** What an image says of its containers is what its containers get. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { waitFor } from "../lib/engine.ts";
 import { ImageBox, peer } from "../lib/image_box.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
@@ -73,13 +74,11 @@ test("run takes command, environment, user, directory and volume from the image"
 
 test("stop sends the image's signal, its health check runs, inspect shows the rest", async (box) => {
   await makeImage(box, "app:1");
-  const script = "trap 'exit 7' USR1; while :; do sleep 0.05; done";
+  const script = "trap 'exit 7' USR1; echo ready; while :; do sleep 0.05; done";
   await box.ok("run", "-d", "--name", "one", "--network", "none", "app:1", script);
   const health = () => box.ok("inspect", "-f", "{{.State.Health.Status}}", "one");
-  for (let tries = 0; await health() !== "healthy"; tries++) {
-    assert(tries < 200, `it stays ${await health()}`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  await waitFor(async () => await health() === "healthy");
+  await waitFor(async () => await box.ok("logs", "one") === "ready");
   await box.ok("stop", "one");
   assertEquals(await box.ok("inspect", "-f", "{{.State.ExitCode}}", "one"), "7");
   const [{ Config, Mounts }] = JSON.parse(await box.ok("inspect", "one"));

@@ -120,8 +120,9 @@ Deno.test({
       "{{.NetworkSettings.Networks.six.IPAddress}} " +
         "{{.NetworkSettings.Networks.six.GlobalIPv6Address}}",
     );
-    assertEquals(await hear("127.0.0.1", 8080), "alive");
-    assertEquals(await hear("::1", 8080), "alive");
+    for (const ip of ["127.0.0.1", "::1"]) {
+      await waitFor(async () => await hear(ip, 8080) === "alive");
+    }
     const foreign = () =>
       traces().filter((line) =>
         !line.startsWith(live) && !kept.split(" ").some((ip) => line.includes(ip)) &&
@@ -131,7 +132,7 @@ Deno.test({
     await waitFor(() => foreign().length === 0).catch(() => assertEquals(foreign(), []));
     await engine.ok("rm", "-f", ...engine.ids());
     await waitFor(() => traces().length === 0).catch(() => assertEquals(traces(), []));
-    assertEquals(engine.leftovers(), []);
+    assertEquals(await engine.left(), []);
     await engine.ok("network", "rm", "app", "six");
     assertEquals(interfaces().filter((name) => name.startsWith("dd-")), []);
   },

@@ -266,7 +266,8 @@ test("the next command puts back what a firewall reload removed", async () => {
   for (const command of [["ps"], ["run", "--rm", "--network", "none", "host", "true"]]) {
     for (const { pid } of watches(engine)) Deno.kill(pid, "SIGKILL");
     for (const table of ["nat", "filter"]) {
-      const flushed = await new Deno.Command("iptables", { args: ["-t", table, "-F"] }).output();
+      const flushed = await new Deno.Command("iptables", { args: ["--wait", "-t", table, "-F"] })
+        .output();
       assert(flushed.success);
     }
     await engine.ok(...command);
@@ -373,6 +374,6 @@ test("containers that start at once get addresses of their own", async () => {
   const ips = (await engine.ok("network", "inspect", "-f", format, "bridge")).trim().split("\n");
   assertEquals(new Set(ips).size, 50);
   await engine.ok("rm", "-f", ...names);
-  await waitFor(() => !interfaces().some((name) => /^dd[0-9a-f]/.test(name)), 20_000);
+  await waitFor(() => !interfaces().some((name) => /^dd[0-9a-f]/.test(name)));
   assertEquals(await engine.ok("network", "inspect", "-f", "{{len .Containers}}", "bridge"), "0");
 });

@@ -25,32 +25,42 @@ async function iptables(...args: string[]): Promise<string> {
 }
 
 const publish = (name: string, port: number) =>
-  engine.ok("run", "-d", "--name", name, "-p", `${port}:80`, "host", "sleep", "100");
+  engine.ok("run", "-d", "--name", name, "-p", `${port}:80`, "host", "sleep", "1000");
+
+/** The one watch there is, once the one before it has ended. */
+async function oneWatch(): Promise<number> {
+  let found: number[] = [];
+  await waitFor(() => (found = watches(engine).map(({ pid }) => pid)).length === 1);
+  return found[0];
+}
+
+async function remove(name: string): Promise<void> {
+  await engine.ok("rm", "-f", name);
+  await waitFor(() => watches(engine).length === 0);
+}
 
 /** Removes the rules of everybody, and waits until those for `port` are there again. */
 async function reload(port: number): Promise<void> {
-  for (const table of ["nat", "filter"]) await iptables("-t", table, "-F");
-  assert(!(await iptables("-t", "nat", "-S")).includes("--dport"));
+  for (const table of ["filter", "nat"]) await iptables("-t", table, "-F");
   await waitFor(async () => (await iptables("-t", "nat", "-S")).includes(`--dport ${port} `));
 }
 
 test("the watch puts back what a firewall reload removed, as often as it does", async () => {
   await publish("web", 8087);
   for (let time = 0; time < 2; time++) await reload(8087);
-  assert((await iptables("-S")).includes("DIPLODOCK"), "the other tables as well");
-  await engine.ok("rm", "-f", "web");
-  await waitFor(() => watches(engine).length === 0);
+  // The other tables as well.
+  await waitFor(async () => (await iptables("-S")).includes("DIPLODOCK"));
+  await remove("web");
 });
 
 test("one watch is for all containers, and goes on when one of them ends", async () => {
   await publish("one", 8088);
   await publish("two", 8089);
-  const [{ pid }, ...others] = watches(engine);
-  assertEquals(others, []);
+  const first = await oneWatch();
   await engine.ok("rm", "-f", "one");
-  await waitFor(() => watches(engine).length === 1 && watches(engine)[0].pid !== pid);
+  await waitFor(async () => await oneWatch() !== first);
   await reload(8089);
-  await engine.ok("rm", "-f", "two");
+  await remove("two");
 });
 
 test("a watch that was killed is started by the next command", async () => {
@@ -59,32 +69,31 @@ test("a watch that was killed is started by the next command", async () => {
   await waitFor(() => watches(engine).length === 0);
   await engine.ok("ps");
   await reload(8087);
-  await engine.ok("rm", "-f", "web");
+  await remove("web");
 });
 
 test("the watch takes little memory", async () => {
   await publish("web", 8087);
-  const [{ pid }] = watches(engine);
-  const rollup = Deno.readTextFileSync(`/proc/${pid}/smaps_rollup`);
+  const rollup = Deno.readTextFileSync(`/proc/${await oneWatch()}/smaps_rollup`);
   assert(Number(/^Rss: +(\d+) kB/m.exec(rollup)![1]) <= 64, rollup);
-  await engine.ok("rm", "-f", "web");
+  await remove("web");
 });
 
 test("a port that is published later is watched over, and so is one after a restart", async () => {
-  await engine.ok("run", "-d", "--name", "web", "--restart", "always", "host", "sleep", "100");
+  await engine.ok("run", "-d", "--name", "web", "--restart", "always", "host", "sleep", "1000");
   await engine.ok("update", "--publish-add", "8090:80", "web");
-  assertEquals(watches(engine).length, 1);
+  await oneWatch();
   Deno.kill(Number(await engine.inspect("web", "{{.State.Pid}}")), "SIGKILL");
   await waitFor(async () =>
     await engine.inspect("web", "{{.State.Running}} {{.RestartCount}}") === "true 1"
   );
-  await waitFor(() => watches(engine).length === 1);
+  await oneWatch();
   await reload(8090);
-  await engine.ok("rm", "-f", "web");
+  await remove("web");
 });
 
 test("without published ports nobody watches", async () => {
-  await engine.ok("run", "-d", "--name", "plain", "host", "sleep", "100");
+  await engine.ok("run", "-d", "--name", "plain", "host", "sleep", "1000");
   assertEquals(watches(engine), []);
   await engine.ok("rm", "-f", "plain");
 });

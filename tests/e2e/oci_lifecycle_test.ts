@@ -6,13 +6,6 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { waitFor } from "../lib/engine.ts";
 import { type OciBox, ociTest as test, read } from "../lib/oci_box.ts";
 
-/** A container that runs `sleep`. */
-async function sleeping(box: OciBox): Promise<string> {
-  const id = box.id();
-  await box.detached(["run", "-d", "--bundle", box.command(["sleep", "1000"]), id]);
-  return id;
-}
-
 /** Kills the container and waits for its end. */
 async function end(box: OciBox, id: string): Promise<void> {
   await box.ok("kill", id, "KILL");
@@ -67,7 +60,7 @@ test("run passes output and exit code on, and deletes", async (box) => {
 });
 
 test("exec runs a process inside, with the options' environment, directory and user", async (box) => {
-  const id = await sleeping(box);
+  const id = await box.sleeping();
   const flags = ["--cwd", "/bin", "-e", "COLOR=red", "--user", "5:6", "-g", "7"];
   const script = "pwd; echo $COLOR; id -u; id -g; id -G; ps | grep -c 'sleep 1000'";
   const output = await box.ok("exec", ...flags, id, "sh", "-c", script);
@@ -76,7 +69,7 @@ test("exec runs a process inside, with the options' environment, directory and u
 });
 
 test("exec takes its process from a file, writes its number, and detaches", async (box) => {
-  const id = await sleeping(box);
+  const id = await box.sleeping();
   const file = `${box.top}/process.json`, pidFile = `${box.top}/exec.pid`;
   const process = {
     user: { uid: 3, gid: 4 },
@@ -96,7 +89,7 @@ test("exec takes its process from a file, writes its number, and detaches", asyn
 });
 
 test("ps() shows the container's processes only", async (box) => {
-  const id = await sleeping(box);
+  const id = await box.sleeping();
   const lines = (await box.ok("ps", id)).trim().split("\n");
   assertMatch(lines[0], /^UID +PID +PPID/);
   assertMatch(lines[1], /sleep 1000$/);
@@ -104,7 +97,7 @@ test("ps() shows the container's processes only", async (box) => {
 });
 
 test("list() has a table, JSON and ids", async (box) => {
-  const id = await sleeping(box);
+  const id = await box.sleeping();
   const { pid, bundle } = await box.state(id);
   const [header, row] = (await box.ok("list")).split("\n");
   assertMatch(header, /^ID +PID +STATUS +BUNDLE +CREATED +OWNER$/);

@@ -13,7 +13,7 @@ import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 const SECCOMP_IOCTL_NOTIF_RECV = 0xc0502100, SECCOMP_IOCTL_NOTIF_SEND = 0xc0182101;
 const NOTIFICATION_BYTES = 80, ANSWER_BYTES = 24;
 const EXDEV = 18;
-const LIMIT_MS = 15_000;
+const LIMIT_MS = 60_000;
 
 /** Answers the next call that is notified with an error. */
 async function refuse(listener: Fd, errno: number): Promise<void> {

@@ -128,10 +128,10 @@ suite("podman", async (peer, t) => {
     if (!hasProgram("catatonit")) return;
     const own = ["--cgroup-parent", peer.place.cgroup];
     await peer.ok("pod", "create", "--share", "net,ipc,uts,pid", "--name", "pod");
-    await peer.ok("run", "-d", ...own, "--pod", "pod", "--name", "one", "small", "sleep", "100");
+    await peer.ok("run", "-d", ...own, "--pod", "pod", "--name", "one", "small", "sleep", "1000");
     const words = ["--rm", ...own, "--pod", "pod", "small", "sh", "-c", "ps; ls /sys/class/net"];
     const seen = await peer.ok("run", ...words);
-    assertMatch(seen, /sleep 100/);
+    assertMatch(seen, /sleep 1000/);
     assertMatch(seen, /eth0/);
     await peer.ok("pod", "rm", "-f", "-t", "0", "pod");
   });
@@ -145,7 +145,7 @@ suite("docker", async (peer, t) => {
   await commonSteps(peer, t, ["--runtime", "diplodock"]);
   await longerSteps(peer, t, ["--runtime", "diplodock"]);
   await t.step("update changes the limit of a container that runs", async () => {
-    await peer.ok("run", "-d", "--name", "small", "--network", "none", "small", "sleep", "100");
+    await peer.ok("run", "-d", "--name", "small", "--network", "none", "small", "sleep", "1000");
     await peer.ok("update", "--memory", "64m", "--memory-swap", "64m", "small");
     const files = "/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max";
     const text = await peer.run("exec", "small", "sh", "-c", `cat ${files} 2> /dev/null`);
@@ -154,9 +154,15 @@ suite("docker", async (peer, t) => {
   });
   await t.step("a container that needs too much memory is killed and said so", async () => {
     const script = "x=a; while :; do x=$x$x; done";
+    // The container goes on: docker may hear of the end of one before it hears why.
+    const shell = ["sh", "-c", 'sh -c "$0"; echo $?; exec sleep 1000', script];
     const limits = ["--memory", "20m", "--memory-swap", "20m", "--network", "none"];
-    const { code } = await peer.run("run", "--name", "oom", ...limits, "small", "sh", "-c", script);
-    assertEquals(code, 137);
+    await peer.ok("run", "-d", "--name", "oom", ...limits, "small", ...shell);
+    await waitFor(async () => await peer.ok("logs", "oom") === "137");
+    const events = ["events", "--since", "1h", "--until", "0s", "--filter", "event=oom"];
+    await waitFor(async () => await peer.ok(...events) !== "");
+    await peer.ok("kill", "oom");
+    await peer.ok("wait", "oom");
     assertEquals(await peer.ok("inspect", "-f", "{{.State.OOMKilled}}", "oom"), "true");
     await peer.ok("rm", "oom");
   });

@@ -67,7 +67,7 @@ async function longLives(peer: RootlessPeer, t: Deno.TestContext): Promise<void>
     await peer.ok("start", "back");
   });
   await t.step("exec enters a user namespace of the container's own, too", async () => {
-    await run("own", "--userns", "keep-id", "small", "sleep", "100");
+    await run("own", "--userns", "keep-id", "small", "sleep", "1000");
     assertEquals(await peer.ok("exec", "own", "id", "-u"), String(peer.place.uid));
   });
   await t.step("nothing is left of what was removed by force", async () => {
@@ -101,7 +101,7 @@ Deno.test({
     const { process, mounts, ...rest } = defaultSpec();
     const spec: Spec = {
       ...rest,
-      process: { ...process!, terminal: false, args: ["sleep", "100"], rlimits: [] },
+      process: { ...process!, terminal: false, args: ["sleep", "1000"], rlimits: [] },
       root: { path: rootfs },
       mounts: [
         ...mounts!.filter(({ destination }) => /^.(proc|dev)$/.test(destination)),

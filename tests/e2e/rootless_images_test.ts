@@ -1,5 +1,6 @@
 /** An ordinary user's images and files: from a registry and back, in archives, in and out of containers. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { waitFor } from "../lib/engine.ts";
 import { OrdinaryUser } from "../lib/ordinary_user.ts";
 import { canServe, Registry } from "../lib/registry.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
@@ -94,12 +95,13 @@ for (const [what, words] of ROWS) {
       const given = `${user.home}/given`, got = `${user.home}/got`;
       Deno.writeTextFileSync(given, "given\n");
       Deno.chownSync(given, user.uid, user.uid);
-      const script = "mkdir -p /srv && echo made > /srv/made && sleep 1000";
+      const script = "mkdir -p /srv && echo made > /srv/made && echo ready && sleep 1000";
       const all = ["--name", "own", "--network", "none", ...words];
       const shell = words.at(-1) === "bb" ? ["busybox", "sh"] : ["sh"];
       const prepared = script.replace("mkdir", words.at(-1) === "bb" ? "busybox mkdir" : "mkdir");
       await user.ok("run", "-d", ...all, ...shell, "-c", prepared);
       try {
+        await waitFor(async () => await user.ok("logs", "own") === "ready");
         await user.ok("cp", given, "own:/srv/running");
         assertEquals(await user.ok("exec", "own", "cat", "/srv/running"), "given");
         await user.ok("stop", "-t", "0", "own");

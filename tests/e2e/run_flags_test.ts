@@ -219,6 +219,10 @@ test("run --pid, --ipc and --network container: join another container", async (
     ...["--name", "owner", "--ipc", "shareable", "host", "sh", "-c"],
     "echo shared > /dev/shm/word; exec sleep 1000",
   );
+  // It has become `sleep`, and so has done the rest.
+  const pid = await engine.inspect(id, "{{.State.Pid}}");
+  const words = () => Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  await waitFor(() => words() === "sleep\x001000\x00");
   const script = "readlink /proc/1/exe; cat /dev/shm/word; for n in pid ipc net; do " +
     "test $(readlink /proc/self/ns/$n) = $(readlink /proc/1/ns/$n) && echo $n; done; " +
     "hostname";
@@ -255,10 +259,10 @@ test("run --preserve-fds passes descriptors of the caller, and none of our own",
     new Deno.Command("sh", { args: ["-c", script], env: engine.env }).output();
   const program = Deno.realPathSync(Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock");
   const passed = await shell(
-    `exec 3<${bound}/file 4</dev/null; ${program} ${run} 'cat <&3; cat <&4'`,
+    `exec 3<${bound}/file 4</dev/null; '${program}' ${run} 'cat <&3; cat <&4'`,
   );
   assertEquals(new TextDecoder().decode(passed.stdout), "of the host\n");
-  const missing = await shell(`exec 3<${bound}/file; ${program} ${run} true`);
+  const missing = await shell(`exec 3<${bound}/file; '${program}' ${run} true`);
   assertEquals(missing.code, 125);
   assertStringIncludes(
     new TextDecoder().decode(missing.stderr),
@@ -327,7 +331,7 @@ test("run -a stdout shows that stream alone", async () => {
 test("run --restart on-failure:N counts, backs off and gives up", async () => {
   const id = await engine.background("--restart", "on-failure:3", "host", "sh", "-c", "exit 4");
   const state = "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}";
-  await waitFor(async () => (await engine.inspect(id, state)) === "3 exited 4", 20_000);
+  await waitFor(async () => (await engine.inspect(id, state)) === "3 exited 4");
   await engine.ok("rm", id);
 });
 

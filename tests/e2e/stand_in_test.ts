@@ -213,12 +213,13 @@ Deno.test({
     const name = `diplodock-${crypto.randomUUID()}`;
     // Neither what is mounted on the machine nor the engine's own directories are below it.
     const script = `echo x > /etc/${name}; cat /etc/${name}; ls ${store.top}/m; ` +
-      `ls -A ${engine.top}; rm /etc/passwd; sleep 1000`;
+      `ls -A ${engine.top}; rm /etc/passwd; echo end; sleep 1000`;
     const words = ["-d", "--name", "own", "--network", "none", "host", "sh", "-c", script];
     await store.ok("run", ...words);
-    await waitFor(async () => (await store.ok("diff", "own")).includes("D /etc/passwd"));
-    assertEquals((await store.ok("logs", "own")).split("\n")[0], "x");
-    assert(!(await store.ok("logs", "own")).includes("containers"));
+    let said = "";
+    await waitFor(async () => /^end$/m.test(said = await store.ok("logs", "own")));
+    assertEquals(said.split("\n")[0], "x");
+    assert(!said.includes("containers"), said);
     const changes = ["A /etc/" + name, "C /etc", "D /etc/passwd"];
     assertEquals((await store.ok("diff", "own")).split("\n").sort(), changes);
     await store.ok("cp", `own:/etc/${name}`, `${store.top}/copied`);

@@ -37,6 +37,10 @@ Deno.test({
     );
     await waitFor(async () => (await peer.run("exec", "load", "test", "-e", "/ready")).code === 0);
     const cgroup = openCgroup(`${peer.place.cgroup}/${id}`);
+    // A command of exec counts until it was waited for.
+    await waitFor(async () =>
+      (await apiStats(peer, id)).pids_stats.current === readStats(cgroup)!.pids
+    );
     const before = readStats(cgroup)!;
     const { cpu_stats, memory_stats, pids_stats } = await apiStats(peer, id);
     const after = readStats(cgroup)!;

@@ -1,6 +1,6 @@
 /** `system reset`: nothing of an engine is left on the machine, and nothing of others is touched. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { cgroupsOf, Engine } from "../lib/engine.ts";
+import { cgroupsOf, Engine, waitFor } from "../lib/engine.ts";
 import { exists } from "../lib/monitored.ts";
 import { runProgram } from "../lib/oci_box.ts";
 import { OrdinaryUser } from "../lib/ordinary_user.ts";
@@ -58,7 +58,7 @@ test("leaves nothing of the engine, and all of its neighbour", async () => {
   assertEquals(await engine.dd("system", "reset", "--force"), { code: 0, stdout: "", stderr: "" });
   assertEquals(await traces(engine), []);
   assertEquals(Array.from(Deno.readDirSync(engine.root), ({ name }) => name), ["notes"]);
-  assertEquals(engine.leftovers(), []);
+  assertEquals(await engine.left(), []);
   assertEquals(ids.flatMap(cgroupsOf), []);
   assertEquals(Deno.readTextFileSync(`${mine}/file`), "precious");
   assertEquals(await neighbour.inspect(kept, "{{.State.Running}}"), "true");
@@ -72,7 +72,7 @@ test("takes rules and bridge also when their record is lost", async () => {
   Deno.writeTextFileSync(`${engine.root}/containers/${id}/container.json`, "");
   assertEquals(await engine.dd("system", "reset", "--force"), { code: 0, stdout: "", stderr: "" });
   assertEquals(await traces(engine), []);
-  assertEquals(engine.leftovers(), []);
+  assertEquals(await engine.left(), []);
 });
 
 test("of an ordinary user takes the process that holds his namespaces too", async () => {
@@ -80,6 +80,6 @@ test("of an ordinary user takes the process that holds his namespaces too", asyn
   await user.ok("run", "-d", "--network", "none", "host", "sleep", "1000");
   await user.ok("volume", "create", "data");
   await user.ok("system", "reset", "--force");
-  assertEquals(user.processes(), []);
+  await waitFor(() => user.processes().length === 0);
   for (const path of [user.store, `${user.run}/diplodock`]) assertEquals(exists(path), false, path);
 });

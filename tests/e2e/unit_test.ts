@@ -4,7 +4,7 @@ import { removeCgroup } from "../../src/runtime/cgroup.ts";
 import { openCgroup } from "../../src/runtime/cgroup_place.ts";
 import { cgroupDirectory, cgroupLayout } from "../../src/runtime/cgroup_layout.ts";
 import { whyNoCgroups } from "../lib/cgroup_box.ts";
-import { Engine, PROGRAM } from "../lib/engine.ts";
+import { Engine, PROGRAM, waitFor } from "../lib/engine.ts";
 import { read, runProgram } from "../lib/oci_box.ts";
 import { skipUnless } from "../lib/skip.ts";
 import { enterTestNetwork } from "../lib/network_namespace.ts";
@@ -34,15 +34,18 @@ Deno.test({
       ], { env: engine.env });
       assertEquals(code, 0, stderr);
       const id = await engine.inspect("kept", "{{.Id}}");
-      const kept = processes().filter(({ words }) => words.includes(id.slice(0, 12)));
       // Others may have proxies too, but not in the network namespace of this test.
       const network = Deno.readLinkSync("/proc/thread-self/ns/net");
-      const proxies = processes().filter(({ pid, words }) =>
-        words.startsWith("diplodock-proxy ") && namespaceOf(pid) === network
-      );
-      const names = [...kept, ...proxies].map(({ words }) => words.split(" ")[0]).sort();
-      assertEquals(names, ["diplodock-health", "diplodock-monitor", "diplodock-proxy"]);
-      for (const { pid, words } of [...kept, ...proxies]) {
+      const ours = () =>
+        processes().filter(({ pid, words }) =>
+          words.includes(id.slice(0, 12)) ||
+          (words.startsWith("diplodock-proxy ") && namespaceOf(pid) === network)
+        );
+      const names = () => ours().map(({ words }) => words.split(" ")[0]).sort();
+      const wanted = ["diplodock-health", "diplodock-monitor", "diplodock-proxy"];
+      await waitFor(() => names().join() === wanted.join())
+        .catch(() => assertEquals(names(), wanted));
+      for (const { pid, words } of ours()) {
         const own = read(`/proc/${pid}/cgroup`).split("\n")
           .filter((line) => /^\d+:(name=systemd)?:/.test(line));
         assertEquals(own.length, trees.length, words);

@@ -4,7 +4,7 @@ import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
 import { AT_FDCWD } from "../../ffi/constants.ts";
 import { sys } from "../../ffi/libc.ts";
 import { type Program, slot, type Step, stringArray } from "../../ffi/program.ts";
-import { Engine } from "../lib/engine.ts";
+import { Engine, waitFor } from "../lib/engine.ts";
 import { tryCall, VARIANTS, writeProgram } from "../lib/hostile.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
 
@@ -209,11 +209,11 @@ test("exec does not believe a /proc that the container made", async (flags) => {
     ...["sh", "-c", fake],
   );
   try {
-    for (let i = 0; i < 500 && await engine.ok("logs", id) !== "ready"; i++);
+    await waitFor(async () => await engine.ok("logs", id) === "ready");
     const args = ["exec", id, "sh", "-c", "echo in; exec sleep 1000"];
     const child = engine.spawn(args, { stdout: "piped" });
     const reader = child.stdout.getReader();
-    const limit = setTimeout(() => child.kill("SIGKILL"), 30_000);
+    const limit = setTimeout(() => child.kill("SIGKILL"), 120_000);
     const first = await reader.read();
     clearTimeout(limit);
     assertEquals(new TextDecoder().decode(first.value), "in\n");

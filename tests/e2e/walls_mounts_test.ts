@@ -153,7 +153,8 @@ test("a terminal's device files are the container's own whatever its image has t
     leadOut(directory, ["dev/console", "dev/pts", "dev/ptmx", "dev/null", "dev/shm", "dev/stdin"]);
   });
   const script = "ls -l /dev/console; ls /dev/pts; echo x > /dev/console";
-  const line = `${Deno.realPathSync(Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock")} run --rm ` +
+  const binary = Deno.realPathSync(Deno.env.get("DIPLODOCK_BIN") ?? "dist/diplodock");
+  const line = `'${binary}' run --rm ` +
     `-it --network none ${flags.join(" ")} --rootfs ${rootfs} sh -c '${script}'`;
   const { stdout } = await new Deno.Command("script", {
     args: ["-qec", line, "/dev/null"],
