@@ -18,6 +18,7 @@ import {
   WALL,
   WNOHANG,
 } from "../../ffi/constants.ts";
+import { launchSteps } from "../../ffi/launch_steps.ts";
 import {
   addressIn,
   assign,
@@ -28,10 +29,9 @@ import {
   type Program,
   type Step,
   stepAddress,
-  stringArray,
   TAIL,
 } from "../../ffi/program.ts";
-import { cloneArgs, restoreSignals } from "../../ffi/spawn.ts";
+import { cloneArgs } from "../../ffi/spawn.ts";
 import { insideSteps, joinContainer } from "./exec.ts";
 import { HealthMemory } from "./health_memory.ts";
 import type { HealthPlan } from "./health_plan.ts";
@@ -345,24 +345,17 @@ function changeSteps(plan: HealthPlan, memory: HealthMemory): Step[] {
   ];
 }
 
-function tellSteps(label: string, { file, argv, env }: Command): Step[] {
-  const clone = cloneArgs({ flags: BigInt(CLONE_VM | CLONE_VFORK), exitSignal: SIGCHLD });
+/**
+ * Calls `diplodock`, without our descriptors: with the file it would keep its lock, and wait for
+ * itself when it restarts the container.
+ */
+function tellSteps(label: string, command: Command): Step[] {
   const goal = "tell of the new health";
-  return [
-    lenient({
-      call: "clone3",
-      args: [addressIn(clone), clone.bytes.length],
-      goal,
-      label,
-      onNegative: "@wait",
-      onPositive: "@wait",
-    }),
-    // With the file it would keep its lock, and wait for itself when it restarts the container.
-    { call: "close_range", args: [3, 0xffff_ffff, 0], goal: "keep the program's descriptors" },
-    { call: "setsid", args: [], goal, onNegative: "next" },
-    ...restoreSignals(),
-    { call: "execve", args: [file, stringArray("argv", argv), stringArray("envp", env)], goal },
-  ];
+  const session: Step = { call: "setsid", args: [], goal, onNegative: "next" };
+  const [clone, ...rest] = launchSteps(command, goal, { failed: "@wait", started: "@wait" }, [
+    session,
+  ]);
+  return [{ ...clone, label }, ...rest];
 }
 
 /** The process that joins the container, and the check, born inside as our child. */
