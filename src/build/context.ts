@@ -1,7 +1,8 @@
 /** The build context: a directory, or an archive that is unpacked; with its Dockerfile. */
-import { UserError } from "../base/errors.ts";
+import { messageOf, UserError } from "../base/errors.ts";
 import { TreeWriter } from "../engine/tree_writer.ts";
 import { openDirectory } from "../../ffi/fd.ts";
+import { readIfThere } from "../base/files.ts";
 import { decompress } from "../image/compression.ts";
 import { MAX_TEXT_BYTES, readLayeredFile, readRegularFile } from "../engine/root_files.ts";
 import type { Session } from "../image/session.ts";
@@ -208,12 +209,9 @@ function noDockerfile(name: string): UserError {
 
 function readText(path: string): string | undefined {
   try {
-    return Deno.readTextFileSync(path);
+    return readIfThere(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw new UserError(`failed to read dockerfile: ${(error as Error).message}`);
+    throw new UserError(`failed to read dockerfile: ${messageOf(error as Error)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The files of a container's log: log.4 … log.1 are older than log. Reading them in order. */
-import { isAbsent, statIfThere } from "../base/files.ts";
+import { isAbsent, namesIn, statIfThere } from "../base/files.ts";
 import type { Message } from "../runtime/monitor_protocol.ts";
 import { offsetOfLastLines, parseRecords, type RandomAccess, RECORD_BYTES } from "./log_records.ts";
 
@@ -79,10 +79,10 @@ export class LogFile implements Disposable, RandomAccess {
   }
 }
 
-/** The names of the log files in `directory`, oldest first. */
+/** The names of the log files in `directory`, oldest first; none when it was removed. */
 export function logNames(directory: string): string[] {
   const numbers: number[] = [];
-  for (const { name } of Deno.readDirSync(directory)) {
+  for (const name of namesIn(directory)) {
     const match = /^log(?:\.(\d+))?$/.exec(name);
     if (match) numbers.push(Number(match[1] ?? 0));
   }
@@ -106,7 +106,7 @@ export function isCurrent(file: LogFile, path: string): boolean {
 export function successor(file: LogFile, directory: string): LogFile | undefined {
   const files = openLogs(directory);
   const index = files.findIndex(({ inode }) => inode === file.inode);
-  const found = index === files.length - 1 ? undefined : files[index + 1];
+  const found = files[index + 1];
   for (const other of files) if (other !== found) other[Symbol.dispose]();
   return found;
 }

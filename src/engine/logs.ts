@@ -126,35 +126,25 @@ async function follow(
   watch: DirectoryWatch,
 ): Promise<void> {
   const directory = containerDirectory(record.Id);
-  let current = newest ?? LogFile.open(`${directory}/log`);
   using opened = new DisposableStack();
+  let current = newest ?? opened.use(LogFile.open(`${directory}/log`));
   while (!printer.done) {
     // In this order: what is written before the end was seen is read after it.
     const over = isOver(record.Id);
     const moved = current !== undefined && !isCurrent(current, `${directory}/log`);
     if (current !== undefined) await printFile(current, printer);
     if (moved || current === undefined) {
-      const next = current === undefined
-        ? LogFile.open(`${directory}/log`)
-        : logNamesIfThere(directory).length > 0
-        ? successor(current, directory)
-        : undefined;
+      const next = opened.use(
+        current === undefined ? LogFile.open(`${directory}/log`) : successor(current, directory),
+      );
       if (next !== undefined) {
-        current = opened.use(next);
+        current = next;
         continue;
       }
     }
     await printer.flush();
     if (over) return;
     await watch.next(RECHECK_MS);
-  }
-}
-
-function logNamesIfThere(directory: string): string[] {
-  try {
-    return logNames(directory);
-  } catch {
-    return []; // the container was removed
   }
 }
 

@@ -3,7 +3,7 @@
  * Source: docker/cli, cli/config; docker-credential-helpers, README.
  */
 import { UserError } from "../base/errors.ts";
-import { readIfThere, writeAtomic } from "../base/files.ts";
+import { makeDirectories, readIfThere, writeAtomic } from "../base/files.ts";
 
 /** What a registry is shown. */
 export type Credentials =
@@ -67,7 +67,7 @@ function readConfig(): ConfigFile {
 
 /** A link to the file (as dotfile managers make) stays a link. */
 function writeConfig(config: ConfigFile): void {
-  Deno.mkdirSync(configDirectory(), { recursive: true, mode: 0o700 });
+  makeDirectories(configDirectory());
   let path = configPath();
   try {
     path = Deno.realPathSync(path);

@@ -1,5 +1,5 @@
 /** What the firewall was told last, in the runtime directory. */
-import { writeAtomic } from "../base/files.ts";
+import { readIfThere, writeAtomic } from "../base/files.ts";
 import type { Backend } from "./firewall_program.ts";
 import type { NetPlaces } from "./places.ts";
 import type { RuleNetwork, RuleSet } from "./rules.ts";
@@ -68,12 +68,7 @@ export const givenPath = (places: NetPlaces, version: 4 | 6) => `${places.run}/r
 
 /** Was the restore program given just this last? A transaction takes the kernel 10 ms and more. */
 export function isGiven(places: NetPlaces, version: 4 | 6, text: string): boolean {
-  try {
-    return Deno.readTextFileSync(givenPath(places, version)) === text;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return readIfThere(givenPath(places, version)) === text;
 }
 
 /** The families that any network needs rules for. */

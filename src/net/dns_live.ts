@@ -1,4 +1,5 @@
 /** DNS of containers that run: when their networks change, or the host's resolvers. */
+import { readIfThere } from "../base/files.ts";
 import { parseIp } from "./address.ts";
 import { beginServing, servedResolver, tellServers } from "./dns.ts";
 import type { DnsLink } from "./dns_records.ts";
@@ -18,12 +19,7 @@ function linksOf(sandbox: Sandbox, endpoints: readonly EndpointState[]): DnsLink
 /** Its file, if nobody but us has written it; the state that knows the new text. */
 export function replaceResolvConf(state: NetworkState, text: string): NetworkState {
   const file = state.resolvConf!;
-  try {
-    if (text === file.text || Deno.readTextFileSync(file.path) !== file.text) return state;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return state; // it is being removed
-    throw error;
-  }
+  if (text === file.text || readIfThere(file.path) !== file.text) return state;
   rewrite(file.path, text);
   return { ...state, resolvConf: { ...file, text } };
 }

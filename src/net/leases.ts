@@ -4,6 +4,7 @@
  * says whose it is.
  */
 import { UserError } from "../base/errors.ts";
+import { makeDirectories, namesIn, removeIfThere } from "../base/files.ts";
 import { addressAt, contains, family, type Ip, sameIp, showIp, subnetSize } from "./address.ts";
 import { isHeld, type Owner, parseOwner, showOwner } from "./owner.ts";
 import { leasesDir, type NetPlaces } from "./places.ts";
@@ -25,17 +26,8 @@ function claim(dir: string, ip: Ip, owner: Owner): boolean {
     } catch (error) {
       if (error instanceof Deno.errors.AlreadyExists) return false;
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+      makeDirectories(dir);
     }
-  }
-}
-
-function leased(dir: string): Set<string> {
-  try {
-    return new Set(Array.from(Deno.readDirSync(dir), (entry) => entry.name));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return new Set();
-    throw error;
   }
 }
 
@@ -58,7 +50,7 @@ export function leaseAny(
   owner: Owner,
 ): Ip {
   const dir = leasesDir(places, network.Id);
-  const taken = leased(dir);
+  const taken = new Set(namesIn(dir));
   for (const ip of candidates(plan)) {
     if (!taken.has(showIp(ip)) && claim(dir, ip, owner)) return ip;
   }
@@ -105,11 +97,7 @@ export function release(places: NetPlaces, networkId: string, address: string, i
 
 /** Removes the directory of a network that is gone, with whatever is in it. */
 export function forgetLeases(places: NetPlaces, networkId: string): void {
-  try {
-    Deno.removeSync(leasesDir(places, networkId), { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  removeIfThere(leasesDir(places, networkId), true);
 }
 
 /** A lease on disk. */
@@ -123,8 +111,8 @@ export interface Lease {
 export function listLeases(places: NetPlaces): Lease[] {
   const found: Lease[] = [];
   const root = `${places.run}/leases`;
-  for (const networkId of leased(root)) {
-    for (const address of leased(`${root}/${networkId}`)) {
+  for (const networkId of namesIn(root)) {
+    for (const address of namesIn(`${root}/${networkId}`)) {
       const path = `${root}/${networkId}/${address}`;
       try {
         found.push({ networkId, address, owner: parseOwner(Deno.readLinkSync(path)) });

@@ -4,6 +4,7 @@
  * library reads that file at each lookup. What asks DNS itself is answered by a program of the
  * kernel's (`dns.ts`), which is told of changes here too. So no process has to stay resident.
  */
+import { readIfThere } from "../base/files.ts";
 import { type HostsLine, withNeighbours } from "./hosts_file.ts";
 import { hashOf, type NetPlaces } from "./places.ts";
 import { type EndpointState, type NetworkState, readStates } from "./state.ts";
@@ -78,13 +79,10 @@ export async function distributeNames(
   for (const state of all) {
     if (!state.endpoints.some((e) => networkIds.includes(e.networkId))) continue;
     if (state.hostsPath === undefined) continue;
-    try {
-      const text = Deno.readTextFileSync(state.hostsPath);
-      const wanted = withNeighbours(text, neighboursOf(state, all));
-      if (wanted !== text) rewrite(state.hostsPath, wanted);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error; // its container is being removed
-    }
+    const text = readIfThere(state.hostsPath);
+    if (text === undefined) continue; // its container is being removed
+    const wanted = withNeighbours(text, neighboursOf(state, all));
+    if (wanted !== text) rewrite(state.hostsPath, wanted);
   }
   if (!all.some(({ dns }) => dns !== undefined)) return;
   const { distributeDns } = await import("./dns.ts");

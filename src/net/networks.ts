@@ -1,7 +1,7 @@
 /** Networks on disk: one record each, in the shape of docker's `network inspect`. */
 import { constantNetworkId, PREDEFINED } from "./predefined.ts";
 import { UserError } from "../base/errors.ts";
-import { namesIn, removeIfThere, writeAtomic } from "../base/files.ts";
+import { makeDirectories, namesIn, removeIfThere, writeAtomic } from "../base/files.ts";
 import { parseNetwork } from "./network_shape.ts";
 import { bridgeName, defaultBridgeName, type NetPlaces } from "./places.ts";
 
@@ -193,7 +193,7 @@ export function findNetwork(places: NetPlaces, reference: string): NetworkRecord
  * holds the lock, so that what has a temporary name is of a writer that was killed.
  */
 export function writeNetwork(places: NetPlaces, network: NetworkRecord): void {
-  Deno.mkdirSync(places.networks, { recursive: true, mode: 0o711 });
+  makeDirectories(places.networks, 0o711);
   for (const name of namesIn(places.networks)) {
     if (!name.endsWith(".json")) removeIfThere(`${places.networks}/${name}`);
   }

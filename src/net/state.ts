@@ -1,5 +1,11 @@
 /** What a running container has of networks, on disk as long as it runs. */
-import { writeAtomic } from "../base/files.ts";
+import {
+  makeDirectories,
+  namesIn,
+  readIfThere,
+  removeIfThere,
+  writeAtomic,
+} from "../base/files.ts";
 import { type Owner, startTimeOf } from "./owner.ts";
 import { type NetPlaces, statePath, statesDir } from "./places.ts";
 import type { PublishedPort } from "./ports.ts";
@@ -91,33 +97,24 @@ export interface ResolvConfState {
 
 /** The state of a container's networks; undefined if it has none. */
 export function readState(places: NetPlaces, id: string): NetworkState | undefined {
+  const text = readIfThere(statePath(places, id));
+  if (text === undefined) return undefined;
   try {
-    return JSON.parse(Deno.readTextFileSync(statePath(places, id)));
-  } catch (error) {
-    // A power cut may have torn it, and then nothing that it told of is there any more.
-    if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function fileNames(places: NetPlaces): string[] {
-  try {
-    return Array.from(Deno.readDirSync(statesDir(places)), (entry) => entry.name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+    return JSON.parse(text);
+  } catch {
+    return undefined; // torn by a power cut: nothing that it told of is there any more
   }
 }
 
 /** Ids of all containers that have a state. */
 export function stateIds(places: NetPlaces): string[] {
-  return fileNames(places).filter((name) => name.endsWith(".json"))
+  return namesIn(statesDir(places)).filter((name) => name.endsWith(".json"))
     .map((name) => name.slice(0, -".json".length));
 }
 
 /** States that were being written by processes which are gone. */
 export function tornStates(places: NetPlaces): string[] {
-  return fileNames(places).filter((name) => {
+  return namesIn(statesDir(places)).filter((name) => {
     const [, pid] = /\.tmp-(\d+)-\d+$/.exec(name) ?? [];
     return pid !== undefined && startTimeOf(Number(pid)) === undefined;
   }).map((name) => `${statesDir(places)}/${name}`);
@@ -137,16 +134,12 @@ export function writeState(places: NetPlaces, state: NetworkState): void {
     writeAtomic(path, text);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    Deno.mkdirSync(statesDir(places), { recursive: true, mode: 0o700 });
+    makeDirectories(statesDir(places));
     writeAtomic(path, text);
   }
 }
 
 /** Removes a state; fine if it is gone. */
 export function forgetState(places: NetPlaces, id: string): void {
-  try {
-    Deno.removeSync(statePath(places, id));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  removeIfThere(statePath(places, id));
 }

@@ -7,6 +7,7 @@
  * The log has the length once more behind the bytes, so that a torn record (the disk was full,
  * the machine lost power) shows, and the file can be read from its end.
  */
+import { readBytesIfThere } from "../base/files.ts";
 import { waitedExitCode, waitedSignal } from "../base/wait_status.ts";
 
 /** Bytes before the text of a record or packet. */
@@ -78,12 +79,8 @@ export function parseExit(bytes: Uint8Array<ArrayBuffer>): Exit | undefined {
 
 /** The exit record of a container's directory; undefined while there is none. */
 export function readExit(directory: string): Exit | undefined {
-  try {
-    return parseExit(Deno.readFileSync(`${directory}/exit`));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const bytes = readBytesIfThere(`${directory}/exit`);
+  return bytes && parseExit(bytes);
 }
 
 /** Who a container's init is: its process number and start time (in clock ticks since boot). */

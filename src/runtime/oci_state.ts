@@ -4,7 +4,14 @@
  * process, never stored.
  */
 import { UserError } from "../base/errors.ts";
-import { isAbsent, lstatIfThere, readIfThere, removeIfThere, writeAtomic } from "../base/files.ts";
+import {
+  lstatIfThere,
+  makeDirectories,
+  namesIn,
+  readIfThere,
+  removeIfThere,
+  writeAtomic,
+} from "../base/files.ts";
 import { type Cgroup, openCgroup } from "./cgroup_place.ts";
 import { isFrozen } from "./freezer.ts";
 import { parseStat } from "./monitor_protocol.ts";
@@ -51,7 +58,7 @@ export class OciStore {
   /** Makes the directory that claims the id. Throws UserError where it is taken. */
   claim(id: string): void {
     checkId(id);
-    Deno.mkdirSync(this.root, { recursive: true, mode: 0o711 });
+    makeDirectories(this.root, 0o711);
     try {
       Deno.mkdirSync(this.directory(id), { mode: 0o711 });
     } catch (error) {
@@ -70,7 +77,7 @@ export class OciStore {
     return JSON.parse(text);
   }
   writeConfig(id: string, text: string): void {
-    Deno.writeTextFileSync(`${this.directory(id)}/config.json`, text, { mode: 0o600 });
+    writeAtomic(`${this.directory(id)}/config.json`, text);
   }
   config(id: string): Spec {
     return parseSpec(Deno.readTextFileSync(`${this.directory(id)}/config.json`));
@@ -80,16 +87,10 @@ export class OciStore {
   }
   /** All records, by id; directories without one are starts under way. */
   list(): OciRecord[] {
-    try {
-      const names = Array.from(Deno.readDirSync(this.root), ({ name }) => name).sort();
-      return names.flatMap((name) => {
-        const text = readIfThere(`${this.directory(name)}/state.json`);
-        return text === undefined ? [] : [JSON.parse(text) as OciRecord];
-      });
-    } catch (error) {
-      if (isAbsent(error)) return [];
-      throw error;
-    }
+    return namesIn(this.root).sort().flatMap((name) => {
+      const text = readIfThere(`${this.directory(name)}/state.json`);
+      return text === undefined ? [] : [JSON.parse(text) as OciRecord];
+    });
   }
 }
 
