@@ -33,8 +33,9 @@ export async function renameContainer(reference: string, wanted: string): Promis
     if (!(error instanceof UserError)) throw error;
     throw new UserError(`Error when allocating new name: ${error.message}`);
   }
-  using undo = new DisposableStack();
+  await using undo = new AsyncDisposableStack();
   undo.defer(() => releaseName(name, id));
+  undo.defer(async () => void await tellNeighbours(record));
   const renamed = await tellNeighbours({ ...record, Name: `/${name}` });
   writeRecord(renamed);
   undo.move();

@@ -35,6 +35,8 @@ Deno.test({
     const long = [...rootfs, "sleep", "600"];
     await engine.background("--name", "kept", ...health, ...long);
     await engine.background("--name", "gone", ...long);
+    await engine.ok("network", "create", "--subnet", "10.213.9.0/24", "net");
+    const other = await engine.ok("run", "-d", "--name", "old", "--network", "net", ...long);
     const filling = fill();
 
     const run = await engine.host(...rootfs, "true");
@@ -42,14 +44,22 @@ Deno.test({
     assertStringIncludes(run.stderr, FULL);
     assert(!run.stderr.includes("os error"), run.stderr);
 
+    const renamed = await engine.dd("rename", "old", "new");
+    assertEquals(renamed.code, 1);
+    assertStringIncludes(renamed.stderr, FULL);
+    const names = ["network", "inspect", "-f", "{{range .Containers}}{{.Name}}{{end}}", "net"];
+    assertEquals(await engine.ok(...names), "old");
+
     const stopped = await engine.dd("stop", "-t", "0", "kept");
     assertEquals([stopped.code, stopped.stdout], [0, "kept\n"], stopped.stderr);
     assertEquals((await engine.dd("rm", "-f", "gone")).code, 0);
     // What the two held was given back all the same.
-    assertEquals([...Deno.readDirSync(`${engine.run}/containers`)], []);
+    const running = Array.from(Deno.readDirSync(`${engine.run}/containers`), ({ name }) => name);
+    assertEquals(running, [other]);
 
     Deno.removeSync(filling);
     assertEquals(await engine.inspect("kept", "{{.State.Status}}"), "exited");
-    await engine.ok("rm", "kept");
+    await engine.ok("rm", "-f", "kept", "old");
+    await engine.ok("network", "rm", "net");
   },
 });
