@@ -8,7 +8,7 @@ import { inspectContainer } from "../engine/inspect.ts";
 import { isRefusal } from "../engine/refusal.ts";
 import { portRows } from "../engine/ports.ts";
 import { statusWord } from "../engine/state.ts";
-import { commandText, type Listed, shownMounts, statusText } from "../engine/summary.ts";
+import { commandText, imageName, type Listed, shownMounts, statusText } from "../engine/summary.ts";
 import { currentSettings } from "../engine/network_settings.ts";
 import { NoSuchImageError } from "../image/no_such_image.ts";
 import { parseReference } from "../image/reference.ts";
@@ -61,7 +61,7 @@ export function containerRow(listed: Listed, now: bigint): unknown {
   return {
     Id: record.Id,
     Names: [record.Name],
-    Image: record.Config.Image,
+    Image: imageName(listed),
     ImageID: record.Image,
     Command: commandText(record),
     Created: Number((parseTime(record.Created) ?? 0n) / 1_000_000_000n),

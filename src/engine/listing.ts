@@ -5,6 +5,7 @@ import { readRootLayers } from "./container_documents.ts";
 import { listRecords, readRecord, resolveContainer } from "./containers.ts";
 import { readHealth } from "./health_state.ts";
 import { containerTest } from "./list_filters.ts";
+import { renamedTest } from "./renamed_images.ts";
 import { shownState } from "./restart_policy.ts";
 import type { Listed } from "./summary.ts";
 import type { ContainerRecord } from "./types.ts";
@@ -28,13 +29,15 @@ export async function listContainers(wish: ListWish): Promise<Listed[]> {
     find: (reference) => readRecord(resolveContainer(reference)),
     standsOn,
   });
+  const isRenamed = renamedTest();
   const all = wish.all || wish.last > 0 || filters.has("status");
   const found: Listed[] = [];
   for (const record of records) {
     if (wish.last > 0 && found.length === wish.last) break;
     const listed = look(record);
     const isUp = listed.state.kind === "running" || listed.state.kind === "restarting";
-    if ((all || isUp) && test(listed)) found.push(listed);
+    if (!(all || isUp) || !test(listed)) continue;
+    found.push({ ...listed, isRenamed: isRenamed(record) });
   }
   return found;
 }

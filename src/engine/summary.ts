@@ -24,6 +24,8 @@ export interface Listed {
   readonly state: State;
   readonly health: HealthStatus;
   readonly sizes?: Sizes;
+  /** The name that it was made by means another image by now, or none. */
+  readonly isRenamed?: boolean;
 }
 
 /** How a line is shown. */
@@ -53,7 +55,7 @@ export function summarize(listed: Listed, { now, noTrunc }: SummaryOptions): Sum
     Command: quoteGo(cut(commandText(record), COMMAND_LENGTH)),
     CreatedAt: formatTimeTable(created),
     ID: noTrunc ? record.Id : record.Id.slice(0, 12),
-    Image: imageText(record, noTrunc),
+    Image: imageText(listed, noTrunc),
     Labels: Object.keys(labels).sort().map((key) => `${key}=${labels[key]}`).join(","),
     LocalVolumes: String(record.Mounts.filter(({ Driver }) => Driver === "local").length),
     Mounts: shownMounts(record).map((mount) => cut(mountName(mount), MOUNT_LENGTH)).join(","),
@@ -81,10 +83,17 @@ export function commandText({ Path, Args }: ContainerRecord): string {
   return [Path, ...Args.map((word) => word.includes(" ") ? `'${word}'` : word)].join(" ");
 }
 
-function imageText({ Config, Image }: ContainerRecord, noTrunc: boolean): string {
-  if (Config.Image === "") return "<no image>";
-  const isId = Config.Image === Image || `sha256:${Config.Image}` === Image;
-  return isId && !noTrunc ? Image.replace(/^sha256:/, "").slice(0, 12) : Config.Image;
+/** As docker shows it: the name that was given, or the id where that name means it no more. */
+export function imageName({ record: { Config, Image }, isRenamed }: Listed): string {
+  return isRenamed === true ? Image : Config.Image;
+}
+
+function imageText(listed: Listed, noTrunc: boolean): string {
+  const name = imageName(listed);
+  if (name === "") return "<no image>";
+  const { Image } = listed.record;
+  const isId = name === Image || `sha256:${name}` === Image;
+  return isId && !noTrunc ? Image.replace(/^sha256:/, "").slice(0, 12) : name;
 }
 
 /** The mounts that docker lists: what --tmpfs asked for is under HostConfig only. */

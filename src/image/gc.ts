@@ -4,6 +4,7 @@ import { readDocument } from "./blobs.ts";
 import { cachedSteps } from "./build_cache.ts";
 import { type Digest, hexOf, parseDigest } from "./digest.ts";
 import { isIndexType, manifestType, parseIndex, parseManifest, parseObject } from "./documents.ts";
+import { heldImages } from "./held_images.ts";
 import { foreignManifests, readEntries } from "./index_file.ts";
 import { tryLock } from "./locks.ts";
 import { readRecord } from "./records.ts";
@@ -17,7 +18,7 @@ export interface Collected {
   layers: Digest[];
 }
 
-/** Everything that some entry of the index leads to. */
+/** Everything that some entry of the index leads to, or a container stands on. */
 function reachable(
   store: Store,
 ): { blobs: Set<string>; layers: Set<string>; records: Set<string>; isSure: boolean } {
@@ -48,6 +49,13 @@ function reachable(
     isSure &&= record !== undefined;
     if (record?.original !== undefined) follow(record.original.digest);
     for (const chainId of record?.chain ?? []) layers.add(hexOf(chainId));
+  }
+  for (const id of heldImages(store)) {
+    const record = readRecord(store, id);
+    if (record === undefined) continue; // its entry says so, if it has one
+    follow(record.manifest.digest);
+    records.add(`${hexOf(id)}.json`);
+    for (const chainId of record.chain) layers.add(hexOf(chainId));
   }
   for (const digest of foreignManifests(store)) follow(digest);
   for (const { layer, chainId } of cachedSteps(store)) {

@@ -50,7 +50,7 @@ export interface LocalImage {
 }
 
 /** More than one image's id starts with what the user typed. */
-class AmbiguousIdError extends Error {
+export class AmbiguousIdError extends Error {
   override name = "AmbiguousIdError";
 }
 

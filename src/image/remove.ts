@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { type Digest, shortId } from "./digest.ts";
 import { collectGarbage } from "./gc.ts";
+import { heldImages } from "./held_images.ts";
 import { type IndexEntry, readEntries, updateEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
 import { NoSuchImageError } from "./no_such_image.ts";
@@ -54,7 +55,7 @@ export function removeImage(store: Store, text: string, options: RemoveOptions):
   if (id === undefined) throw new NoSuchImageError(text);
   const own = before.filter((entry) => entry.id === id);
   const name = nameAmong(own, text);
-  const chains = chainsOf(store, before);
+  const chains = chainsOf(store, before.map((entry) => entry.id));
   const labels = readRecord(store, id)?.config.config?.Labels ?? {};
   const removals = name === undefined
     ? removeById(store, id, own, options)
@@ -177,15 +178,14 @@ function deleted(store: Store, id: Digest, options: RemoveOptions): Removal[] {
   return [...lines, ...deleted(store, parent, options)];
 }
 
-function chainsOf(store: Store, entries: readonly IndexEntry[]): Digest[][] {
-  return [...new Set(entries.map((entry) => entry.id))].map((id) =>
-    readRecord(store, id)?.chain ?? []
-  );
+function chainsOf(store: Store, ids: readonly Digest[]): Digest[][] {
+  return [...new Set(ids)].map((id) => readRecord(store, id)?.chain ?? []);
 }
 
-/** Collects garbage; lines for the layers that no image has any more, topmost first. */
+/** Collects garbage; lines for the layers that nothing needs any more, topmost first. */
 function layersGone(store: Store, before: readonly Digest[][]): Removal[] {
-  const left = new Set(chainsOf(store, readEntries(store)).flat());
+  const needed = [...readEntries(store).map((entry) => entry.id), ...heldImages(store)];
+  const left = new Set(chainsOf(store, needed).flat());
   const gone = new Set(before.flatMap((chain) => chain.toReversed()).filter((id) => !left.has(id)));
   collectGarbage(store);
   return [...gone].map((what) => ({ kind: "Deleted", what }));

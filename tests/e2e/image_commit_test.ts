@@ -298,3 +298,21 @@ test("commit killed at 40 random moments leaves a valid store and a running cont
   assertEquals(box.names("tmp"), []);
   assertEquals(await box.ok("exec", "cc", "/bin/echo", "alive"), "alive");
 });
+
+test("an image removed by force stays below its container, which ps shows by the id", async (box) => {
+  const id = await base(box);
+  await box.ok("create", "--name", "held", "--network", "none", "base:1", "/bin/cat", "/data/old");
+  const { out } = await box.run("rmi", "-f", "base:1");
+  assertEquals(out, `Untagged: base:1\nDeleted: ${id}\n`);
+  assertEquals(await box.ok("images", "-aq"), "");
+  assertEquals(await box.ok("image", "prune", "-af"), "Total reclaimed space: 0B");
+  assertEquals(await box.ok("start", "-a", "held"), "old");
+  assertEquals(await box.ok("ps", "-a", "--format", "{{.Image}}"), id.slice(7, 19));
+  await box.ok("commit", "held", "again:1");
+  assertEquals(await box.ok("run", "--rm", "--network", "none", "again:1"), "old");
+  await box.ok("tag", "again:1", "base:1");
+  assertEquals(await box.ok("ps", "-a", "--format", "{{.Image}}"), id.slice(7, 19));
+  await box.ok("rm", "held");
+  await box.ok("rmi", "base:1", "again:1");
+  assertEquals(box.names("layers"), ["l"]);
+});
