@@ -98,11 +98,11 @@ export function booleanFilter(filters: Filters, key: string): boolean | undefine
   const values = filters.get(key);
   if (values === undefined) return undefined;
   const parsed = new Set(values.map((value) => {
-    if (/^(1|t|true)$/i.test(value)) return true;
-    if (/^(0|f|false)$/i.test(value)) return false;
-    throw invalidFilter(key, value);
+    if (value === "1" || value === "true") return true;
+    if (value === "0" || value === "false") return false;
+    throw invalidFilter(key, `[${values.join(" ")}]`);
   }));
-  if (parsed.size > 1) throw invalidFilter(key, values.join(","));
+  if (parsed.size > 1) throw invalidFilter(key, `[${values.join(" ")}]`);
   return parsed.has(true);
 }
 

@@ -9,7 +9,7 @@ import type { BuildRequest } from "./build_request.ts";
 import { ImportedCaches } from "./cache_import.ts";
 import type { CacheMode } from "./cache_wish.ts";
 import { readDockerfile } from "./dockerfile.ts";
-import { expand } from "./expand.ts";
+import { expand } from "../image/expand.ts";
 import { type NamedContext, NamedContexts } from "./named_contexts.ts";
 import { type Instruction, parseDockerfile, parseLine } from "./instruction.ts";
 import { GlobalScope, StageScope } from "./scope.ts";

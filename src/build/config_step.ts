@@ -2,7 +2,7 @@
 import { applyChanges } from "../image/changes.ts";
 import { shellCommand, withEnv } from "../image/instruction_parts.ts";
 import type { ImageRunConfig } from "../image/types.ts";
-import { expand, expandWords, type Lookup } from "./expand.ts";
+import { expand, expandWords, type Lookup } from "../image/expand.ts";
 import type { Command, Instruction } from "./instruction.ts";
 
 /** What an instruction does to a config, and its words in the history. */

@@ -1,5 +1,5 @@
 /** Here-documents of RUN, COPY and ADD: their openings in a line. */
-import { rawWords, unquote } from "./words.ts";
+import { rawWords, unquote } from "../image/raw_words.ts";
 
 /** One here-document. */
 export interface Heredoc {

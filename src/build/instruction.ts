@@ -6,7 +6,7 @@ import { type Dockerfile, DockerfileError, type Line } from "./dockerfile.ts";
 import { type Flags, takeFlags } from "./instruction_flags.ts";
 import type { Heredoc } from "./heredoc.ts";
 import { parseRunMount } from "./run_mounts.ts";
-import { rawWords } from "./words.ts";
+import { rawWords } from "../image/raw_words.ts";
 
 /** A command: JSON words as they are, or a line for the shell. */
 export type Command =

@@ -1,6 +1,6 @@
 /** The flags behind an instruction's name: `--from=build`, `--link`. */
 import { unknownFlag } from "../image/instruction_parts.ts";
-import { rawWords, unquote } from "./words.ts";
+import { rawWords, unquote } from "../image/raw_words.ts";
 
 /** Values by name; a flag that may come several times has a list. */
 export interface Flags {

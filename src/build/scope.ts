@@ -1,6 +1,6 @@
 /** The variables of a build: --build-arg, ARG, what is always known, and the ENV of a stage. */
 import { hostPlatform } from "../base/platform.ts";
-import { expand, type Lookup } from "./expand.ts";
+import { expand, type Lookup } from "../image/expand.ts";
 import type { ArgInstruction } from "./instruction.ts";
 
 /** May be given by --build-arg without an ARG, and are not told of in the history. */

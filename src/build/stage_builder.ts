@@ -11,7 +11,7 @@ import { commandWords, configStep } from "./config_step.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { copyDigest, copyStep, planCopy } from "./copy_step.ts";
 import type { Work } from "./events.ts";
-import { expand } from "./expand.ts";
+import { expand } from "../image/expand.ts";
 import { type Heredoc, heredocOf } from "./heredoc.ts";
 import type { CopyInstruction, Instruction, RunInstruction } from "./instruction.ts";
 import { placeMounts } from "./place_mounts.ts";

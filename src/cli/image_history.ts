@@ -1,6 +1,7 @@
 import { humanAgo, parseTime } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { type HistoryLine, historyOf, shownId } from "../image/inspect.ts";
+import { requirePlatform } from "../image/platform_wish.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { ellipsis, type ListSpec, printList, type Row } from "./output.ts";
@@ -21,6 +22,10 @@ export const spec = {
       help: "Print sizes and dates in human readable format",
     },
     "no-trunc": { type: "bool", help: "Don't truncate output" },
+    platform: {
+      type: "string",
+      help: 'Show history for the given platform. Formatted as "os[/arch[/variant]]"',
+    },
     quiet: { type: "bool", short: "q", help: "Only show image IDs" },
   },
   examples: ["diplodock history --no-trunc busybox"],
@@ -37,7 +42,7 @@ const LIST: ListSpec = {
   },
   columns: ["ID", "CreatedSince", "CreatedBy", "Size", "Comment"],
   quietField: "ID",
-  typeName: "*formatter.historyContext",
+  typeName: "*image.historyContext",
 };
 
 /** "2024-01-01T00:00:00Z": whole seconds, as docker prints it. */
@@ -61,7 +66,10 @@ function rowOf(line: HistoryLine, human: boolean, noTrunc: boolean): Row {
 /** `diplodock history`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: [name] } = parseArgs(spec, args);
-  const lines = await daemon(() => historyOf(imageStore(), name));
+  const lines = await daemon(() => {
+    requirePlatform(imageStore(), name, options.platform);
+    return historyOf(imageStore(), name);
+  });
   const columns = options.human ? LIST.columns : LIST.columns.with(1, "CreatedAt");
   await printList(
     lines.map((line) => rowOf(line, options.human, options.noTrunc)),

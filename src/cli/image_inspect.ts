@@ -1,4 +1,5 @@
 import { inspectImage } from "../image/inspect.ts";
+import { requirePlatform } from "../image/platform_wish.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
 import { FORMAT_HELP, printInspected } from "./inspect_output.ts";
@@ -15,6 +16,10 @@ export const spec = {
       short: "f",
       help: FORMAT_HELP,
     },
+    platform: {
+      type: "string",
+      help: "Inspect a specific platform: fail if the image is for another one",
+    },
   },
   examples: ["diplodock image inspect -f '{{.Config.Cmd}}' busybox"],
 } as const satisfies CommandSpec;
@@ -23,6 +28,10 @@ export const spec = {
 export async function command(args: string[]): Promise<number> {
   const { options, args: names } = parseArgs(spec, args);
   const store = imageStore();
-  const find = (name: string) => daemon(() => inspectImage(store, name));
+  const find = (name: string) =>
+    daemon(() => {
+      requirePlatform(store, name, options.platform);
+      return inspectImage(store, name);
+    });
   return await printInspected(names, find, options.format);
 }

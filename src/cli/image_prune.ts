@@ -45,7 +45,7 @@ export async function command(args: string[]): Promise<number> {
   const { options } = parseArgs(spec, args);
   const filters = await daemon(() => collectFilters(options.filter, PRUNE_FILTERS));
   const all = options.all || wantsAll(filters);
-  const until = untilMillis(filters);
+  const until = await daemon(() => untilMillis(filters));
   if (!options.force) {
     console.log(all ? WARNING.all : WARNING.dangling);
     if (!confirm("Are you sure you want to continue?")) return 0;

@@ -1,7 +1,9 @@
 import { UserError } from "../base/errors.ts";
 import { pushWithOutput } from "../engine/image_push.ts";
+import { requirePlatform } from "../image/platform_wish.ts";
+import { fullName, withDefaultTag } from "../image/reference.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { imageStore } from "./image_context.ts";
+import { daemon, imageStore } from "./image_context.ts";
 import { readReference } from "./image_pull.ts";
 import { displayFor } from "./image_display.ts";
 
@@ -19,6 +21,10 @@ export const spec = {
       default: true,
       help: "Skip image signing",
       hidden: true,
+    },
+    platform: {
+      type: "string",
+      help: "Push a specific platform: fail if the image is for another one",
     },
     quiet: { type: "bool", short: "q", help: "Suppress verbose output" },
   },
@@ -40,12 +46,9 @@ export async function command(args: string[]): Promise<number> {
     if (!options.quiet) console.log(line);
   };
   if (!options.allTags && given.tag === undefined) write("Using default tag: latest");
+  await daemon(() => requirePlatform(store, name, options.platform));
   const display = await displayFor(write, options.quiet);
-  await pushWithOutput(store, given, display, {
-    all: options.allTags,
-    onPushed: (name) => {
-      if (options.quiet) console.log(name);
-    },
-  });
+  await pushWithOutput(store, given, display, { all: options.allTags });
+  if (options.quiet) console.log(fullName(options.allTags ? given : withDefaultTag(given)));
   return 0;
 }

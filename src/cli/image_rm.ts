@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { containersUsing, tellRemoved } from "../engine/image_users.ts";
 import { NoSuchImageError } from "../image/no_such_image.ts";
+import { requirePlatform } from "../image/platform_wish.ts";
 import { removeImage } from "../image/remove.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { asDaemonError, imageStore } from "./image_context.ts";
@@ -15,6 +16,10 @@ export const spec = {
   flags: {
     force: { type: "bool", short: "f", help: "Force removal of the image" },
     "no-prune": { type: "bool", help: "Do not delete untagged parents" },
+    platform: {
+      type: "string",
+      help: 'Remove only the given platform variant. Formatted as "os[/arch[/variant]]"',
+    },
   },
   examples: ["diplodock rmi busybox", "diplodock rmi -f $(diplodock images -q)"],
 } as const satisfies CommandSpec;
@@ -28,6 +33,7 @@ export function command(args: string[]): number {
   let failed = false;
   for (const name of names) {
     try {
+      requirePlatform(store, name, options.platform);
       const removed = removeImage(store, name, {
         force: options.force,
         prune: !options.noPrune,

@@ -1,9 +1,10 @@
 import { UserError } from "../base/errors.ts";
 import { noteSaved } from "../engine/image_notes.ts";
+import { requirePlatform } from "../image/platform_wish.ts";
 import { type ArchiveFormat, saveArchive } from "../image/save.ts";
 import { writeWhole } from "../image/whole_file.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
-import { checkOutputPath } from "./output_path.ts";
+import { checkOutputPath, writeToStdout } from "./output_path.ts";
 import { daemon, imageStore } from "./image_context.ts";
 
 function parseFormat(text: string): ArchiveFormat {
@@ -32,6 +33,11 @@ export const spec = {
       help: "Write to a file, instead of STDOUT",
       complete: "file",
     },
+    platform: {
+      type: "string",
+      help: "Save only the given platform(s). Formatted as a comma-separated list of " +
+        '"os[/arch[/variant]]"',
+    },
   },
   examples: ["diplodock save -o busybox.tar busybox", "diplodock save busybox | gzip >b.tar.gz"],
 } as const satisfies CommandSpec;
@@ -39,25 +45,18 @@ export const spec = {
 /** `diplodock save`. */
 export async function command(args: string[]): Promise<number> {
   const { options, args: names } = parseArgs(spec, args);
-  if (options.output !== undefined) {
-    checkOutputPath(options.output, "save image");
-    const ids = await daemon(() =>
-      writeWhole(
-        options.output!,
-        (write) => saveArchive(imageStore(), names, options.format as ArchiveFormat, write),
-      )
-    );
-    noteSaved(ids);
-    return 0;
-  }
-  if (Deno.stdout.isTerminal()) {
+  const output = options.output || undefined;
+  if (output !== undefined) checkOutputPath(output, "save image");
+  else if (Deno.stdout.isTerminal()) {
     throw new UserError("cowardly refusing to save to a terminal. Use the -o flag or redirect");
   }
-  const ids = await daemon(() =>
-    saveArchive(imageStore(), names, options.format as ArchiveFormat, async (chunk) => {
-      for (let at = 0; at < chunk.length;) at += await Deno.stdout.write(chunk.subarray(at));
-    })
-  );
+  const store = imageStore();
+  const pack = (write: (chunk: Uint8Array) => void) =>
+    saveArchive(store, names, options.format as ArchiveFormat, write);
+  const ids = await daemon(() => {
+    for (const name of names) requirePlatform(store, name, options.platform);
+    return output === undefined ? pack(writeToStdout) : writeWhole(output, pack);
+  });
   noteSaved(ids);
   return 0;
 }

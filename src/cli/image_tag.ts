@@ -1,4 +1,4 @@
-import { tagImage } from "../image/names.ts";
+import { checkTagNames, tagImage } from "../image/names.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore, labelsOf, noteTag } from "./image_context.ts";
 
@@ -16,6 +16,7 @@ export const spec = {
 /** `diplodock tag`. */
 export async function command(args: string[]): Promise<number> {
   const { args: [source, target] } = parseArgs(spec, args);
+  checkTagNames(source, target); // docker's client does: its refusals have no prefix
   const { id, name } = await daemon(() => tagImage(imageStore(), source, target));
   noteTag(id, name, labelsOf(id));
   return 0;

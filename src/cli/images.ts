@@ -60,6 +60,13 @@ const LIST: ListSpec = {
   typeName: "*formatter.imageContext",
 };
 
+/** The template of `--format raw`. */
+function rawTemplate(digests: boolean): string {
+  return "repository: {{.Repository}}\n{{if .Tag}}tag: {{.Tag}}\n{{end}}" +
+    (digests ? "{{if .Digest}}digest: {{.Digest}}\n{{end}}" : "") +
+    "image_id: {{.ID}}\ncreated_at: {{.CreatedAt}}\nvirtual_size: {{.Size}}\n";
+}
+
 /** The fields of one name of an image. */
 export function imageRow(row: ImageRow, noTrunc: boolean): Row {
   const { record } = row;
@@ -115,7 +122,9 @@ export async function command(args: string[]): Promise<number> {
     return imagesWanted(imageStore(), filters, pattern, options.all);
   });
   if (options.tree) return await printTree(images);
-  const rows = images.flatMap((image) => rowsOf(image, options.digests));
+  // A template that shows digests asks for them, as docker has it.
+  const digests = options.digests || (options.format ?? "").includes("{{.Digest}}");
+  const rows = images.flatMap((image) => rowsOf(image, digests));
   const columns = options.digests
     ? ["Repository", "Tag", "Digest", "ID", "CreatedSince", "Size"]
     : LIST.columns;
@@ -123,7 +132,7 @@ export async function command(args: string[]): Promise<number> {
   const shown = rows.map((row) => imageRow(row, options.noTrunc)).map((row) =>
     isTable ? { ...row, CreatedSince: row.CreatedSince || "N/A" } : row
   );
-  await printList(shown, { ...LIST, columns }, {
+  await printList(shown, { ...LIST, columns, raw: rawTemplate(digests) }, {
     ...(options.format !== undefined && { format: options.format }),
     quiet: options.quiet,
   });

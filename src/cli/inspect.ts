@@ -61,10 +61,15 @@ export async function inspectOneContainer(name: string, size: boolean): Promise<
 
 /** Whether an error says that there is no such thing, and not what is wrong with it. */
 function isMissing(error: unknown): boolean {
+  if (isBadName(error)) return true; // no image is called so
   return error instanceof UserError &&
     /^(?:No such (?:container|image)|get .*: no such volume|network .* not found)/i
       .test(error.message);
 }
+
+// Told by name: the class would load what it belongs to.
+const isBadName = (error: unknown): error is Error =>
+  error instanceof Error && error.name === "BadNameError";
 
 async function findAny(name: string, size: boolean): Promise<unknown> {
   for (const find of Object.values(KINDS)) {
@@ -82,7 +87,7 @@ async function findKind(kind: string, name: string, size: boolean): Promise<unkn
   try {
     return await KINDS[kind](name, size);
   } catch (error) {
-    throw asDaemonError(error);
+    throw asDaemonError(isBadName(error) ? new UserError(error.message) : error);
   }
 }
 

@@ -80,7 +80,7 @@ function titles(
     return executeTemplate(template, data, { ...options, header: true });
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
-    throw new UserError(PREFIX + error.message);
+    return error.written; // as docker: the rows tell what is wrong, if they have it too
   }
 }
 

@@ -120,7 +120,7 @@ export const unescapeFormat = (format: string) =>
 
 /**
  * The text that a list command prints: its default table, `table TEMPLATE`, `json`, `raw`, a
- * template for each row, or with `quiet` one field of each. Throws UserError with docker's text
+ * template for each row, or with `quiet` alone one field of each. Throws UserError with docker's text
  * for a template that does not parse or run.
  */
 export async function formatList(
@@ -130,13 +130,12 @@ export async function formatList(
 ): Promise<string> {
   const { quiet, warn = console.error } = options;
   let format = options.format ?? "";
-  if (quiet) {
-    if (format !== "" && spec.isPs) {
-      warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
-    }
-    if (format !== "json" || spec.isPs) {
-      return rows.map((row) => `${row[spec.quietField]}\n`).join("");
-    }
+  if (quiet && format !== "" && spec.isPs) {
+    warn("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+  }
+  // All but ps let a format of the user's win over -q.
+  if (quiet && (spec.isPs || format === "" || format === "table")) {
+    return rows.map((row) => `${row[spec.quietField]}\n`).join("");
   }
   format ||= options.configured ?? "";
   if (format === "" || format === "table") {

@@ -125,7 +125,7 @@ export async function createContainer(
   writePlannedMounts(id, mounts.planned);
   const record = recordOf(planned, claimed, mounts.points, options.command);
   // Fixed at creation, whatever happens to the image's name.
-  writeRoot(id, { layers: source.layers });
+  writeRoot(id, { layers: source.layers.length > 0 ? source.layers : [makeNothing(id)] });
   writeRecord(record);
   undo.move();
   lock[Symbol.dispose]();
@@ -152,6 +152,13 @@ function findRoot(request: CreateRequest, warn: (text: string) => void): RootSou
     layers: image.layers,
     platform: image.os,
   };
+}
+
+/** In place of the layers of an image without any: overlayfs wants one. */
+function makeNothing(id: string): string {
+  const directory = `${containerDirectory(id)}/nothing`;
+  Deno.mkdirSync(directory, { mode: 0o755 });
+  return directory;
 }
 
 function joinedNames(host: HostConfig): { hostname: string; domainname: string } | undefined {

@@ -2,7 +2,13 @@
 import { parsePlatform, type Platform } from "../base/platform.ts";
 import type { GivenCredentials } from "../image/credentials.ts";
 import { type Digest, shortId } from "../image/digest.ts";
-import { type LayerEvent, openRepository, type Pulled, pullImage } from "../image/pull.ts";
+import {
+  type LayerEvent,
+  openRepository,
+  type Pulled,
+  pullImage,
+  remoteTags,
+} from "../image/pull.ts";
 import {
   familiarName,
   familiarRepository,
@@ -109,7 +115,7 @@ export async function pullAllTags(
 ): Promise<void> {
   const opened = await openRepository(repository, "pull", output.credentials);
   let isNew = false;
-  for (const tag of await opened.tags()) {
+  for (const tag of await remoteTags(opened, repository)) {
     const pulled = await pullWithOutput(store, { ...repository, tag }, platform, {
       ...output,
       hasStatus: false,

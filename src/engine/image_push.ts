@@ -30,6 +30,8 @@ function show(display: LayerDisplay, id: string, size: number, event: PushEvent)
       return display.update(id, "Pushing", event.bytes, size);
     case "pushed":
       return display.update(id, event.already ? "Layer already exists" : "Pushed", 0, 0);
+    case "mounted":
+      return display.update(id, `Mounted from ${event.from}`, 0, 0);
   }
 }
 
@@ -40,8 +42,8 @@ export async function pushWithOutput(
   display: LayerDisplay,
   wish: PushWish,
 ): Promise<void> {
-  const references = wish.all ? localTags(store, given) : [withDefaultTag(given)];
   display.line(`The push refers to repository [${repositoryOf(given)}]`);
+  const references = wish.all ? localTags(store, given) : [withDefaultTag(given)];
   for (const reference of references) {
     try {
       const pushed = await pushImage(store, reference, {

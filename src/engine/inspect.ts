@@ -1,4 +1,5 @@
 /** A container as docker's API shows it: the record, and what is derived from its state. */
+import { sortedMap } from "../base/sorted_map.ts";
 import { readIfThere } from "../base/files.ts";
 import { containerDirectory } from "../base/places.ts";
 import { formatTime, ZERO_TIME } from "../base/time.ts";
@@ -52,6 +53,17 @@ function inspectState(
   };
 }
 
+/** Maps come out sorted, as from docker. */
+function sortedConfig(config: ContainerRecord["Config"]): ContainerRecord["Config"] {
+  const { ExposedPorts, Labels, Volumes } = config;
+  return {
+    ...config,
+    ...(ExposedPorts && { ExposedPorts: sortedMap(ExposedPorts) }),
+    ...(Labels && { Labels: sortedMap(Labels) }),
+    ...(Volumes && { Volumes: sortedMap(Volumes) }),
+  };
+}
+
 /** All that `inspect` prints of a container, in docker's order; sizes where they were asked for. */
 function inspectRecord(
   record: ContainerRecord,
@@ -85,7 +97,7 @@ function inspectRecord(
     GraphDriver: graphDriver(record),
     ...(sizes !== undefined && { SizeRw: sizes.own, SizeRootFs: sizes.all }),
     Mounts: shownMounts(record),
-    Config,
+    Config: sortedConfig(Config),
     NetworkSettings: currentSettings(
       record,
       state.kind === "running" ? state.run.pid : undefined,

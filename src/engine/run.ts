@@ -62,9 +62,13 @@ async function createOrPull(
   }
 }
 
-/** A name that no image can have is not looked for anywhere. Throws UserError. */
+/** What no image can be called, or is a whole id, is not looked for anywhere. Throws UserError. */
 async function checkReference(image: string): Promise<void> {
   const { BadNameError, parseReference } = await import("../image/reference.ts");
+  if (/^(?:sha256:)?[0-9a-f]{64}$/.test(image)) {
+    const { NoSuchImageError } = await import("../image/no_such_image.ts");
+    throw new NoSuchImageError(image);
+  }
   try {
     parseReference(image);
   } catch (error) {

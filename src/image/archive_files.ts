@@ -81,6 +81,7 @@ export type ArchiveSource = AsyncIterable<Bytes> | { path: string };
 export function openArchive(path: string): ArchiveSource {
   const found = statIfThere(path);
   if (found === undefined) throw new UserError(`open ${path}: no such file or directory`);
+  if (found.isDirectory) throw new UserError(`read ${path}: is a directory`);
   return found.isFile ? { path } : archiveChunks(Deno.openSync(path));
 }
 

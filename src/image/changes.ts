@@ -4,7 +4,7 @@
  */
 import { UserError } from "../base/errors.ts";
 import { parseSignal } from "../base/signals.ts";
-import { words } from "./change_words.ts";
+import { expand } from "./expand.ts";
 import { parseHealthcheck } from "./healthcheck.ts";
 import {
   checkTrigger,
@@ -16,10 +16,25 @@ import {
   shellWords,
   withEnv,
 } from "./instruction_parts.ts";
+import { rawWords } from "./raw_words.ts";
 import type { ImageRunConfig } from "./types.ts";
 
-/** A text without its quotes and escapes. */
-const plain = (text: string): string => words(text).join(" ");
+/** A text with the config's variables in it, without its quotes and escapes. */
+function plain(config: ImageRunConfig, text: string): string {
+  const valueOf = (name: string) =>
+    config.Env?.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+  return expand(text, valueOf, { escape: "\\" });
+}
+
+/** The same, cut at blanks outside of quotes. */
+function words(config: ImageRunConfig, text: string): string[] {
+  return rawWords(text, "\\").map((word) => plain(config, word));
+}
+
+/** The pairs of ENV and LABEL. */
+function pairsOf(config: ImageRunConfig, rest: string, name: string): [string, string][] {
+  return pairs(rest, name, (text) => words(config, text), (text) => plain(config, text));
+}
 
 type Apply = (config: ImageRunConfig, rest: string, line: string) => void;
 
@@ -31,7 +46,7 @@ function commandForm(config: ImageRunConfig, rest: string): string[] {
 function expose(config: ImageRunConfig, rest: string): void {
   need(rest, "EXPOSE");
   const ports = { ...config.ExposedPorts };
-  for (const word of words(rest)) {
+  for (const word of words(config, rest)) {
     const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(.*))?$/.exec(word);
     const [start, end] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
     if (match === null || start > end || end > 65535) {
@@ -50,7 +65,8 @@ function expose(config: ImageRunConfig, rest: string): void {
 function volume(config: ImageRunConfig, rest: string): void {
   need(rest, "VOLUME");
   const volumes = { ...config.Volumes };
-  for (const path of jsonWords(rest) ?? words(rest)) {
+  const given = jsonWords(rest)?.map((path) => plain(config, path)) ?? words(config, rest);
+  for (const path of given) {
     if (path.trim() === "") throw new UserError("VOLUME specified can not be an empty string");
     volumes[path.trim()] = {};
   }
@@ -59,7 +75,7 @@ function volume(config: ImageRunConfig, rest: string): void {
 
 function workdir(config: ImageRunConfig, rest: string): void {
   need(rest, "WORKDIR", "exactly");
-  config.WorkingDir = joinWorkdir(config.WorkingDir, plain(rest));
+  config.WorkingDir = joinWorkdir(config.WorkingDir, plain(config, rest));
 }
 
 /** Each instruction that may stand in a change list. */
@@ -71,7 +87,7 @@ const INSTRUCTIONS: Record<string, Apply> = {
     config.Entrypoint = commandForm(config, rest);
   },
   ENV: (config, rest) => {
-    for (const [key, value] of pairs(rest, "ENV", words, plain)) {
+    for (const [key, value] of pairsOf(config, rest, "ENV")) {
       config.Env = withEnv(config.Env ?? [], key, value);
     }
   },
@@ -80,7 +96,7 @@ const INSTRUCTIONS: Record<string, Apply> = {
     config.Healthcheck = parseHealthcheck(rest);
   },
   LABEL: (config, rest) => {
-    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs(rest, "LABEL", words, plain)) };
+    config.Labels = { ...config.Labels, ...Object.fromEntries(pairsOf(config, rest, "LABEL")) };
   },
   ONBUILD: (config, rest) => {
     checkTrigger(rest);
@@ -88,15 +104,15 @@ const INSTRUCTIONS: Record<string, Apply> = {
   },
   STOPSIGNAL: (config, rest) => {
     need(rest, "STOPSIGNAL", "exactly");
-    parseSignal(rest);
-    config.StopSignal = rest;
+    config.StopSignal = plain(config, rest);
+    parseSignal(config.StopSignal);
   },
   SHELL: (config, rest) => {
     config.Shell = shellWords(rest);
   },
   USER: (config, rest) => {
     need(rest, "USER", "exactly");
-    config.User = plain(rest);
+    config.User = plain(config, rest);
   },
   VOLUME: volume,
   WORKDIR: workdir,
@@ -108,6 +124,7 @@ const INSTRUCTIONS: Record<string, Apply> = {
  */
 export function applyChanges(config: ImageRunConfig, lines: readonly string[]): ImageRunConfig {
   const changed: ImageRunConfig = structuredClone(config);
+  let hasCmd = false;
   for (const line of lines.flatMap((text) => text.split("\n"))) {
     const trimmed = line.trim();
     if (trimmed === "" || trimmed.startsWith("#")) continue;
@@ -118,6 +135,9 @@ export function applyChanges(config: ImageRunConfig, lines: readonly string[]): 
       throw new UserError(`${name.toLowerCase()} is not a valid change command`);
     }
     apply(changed, rest.trim(), trimmed);
+    hasCmd ||= upper === "CMD";
+    // The arguments were those of the entrypoint before.
+    if (upper === "ENTRYPOINT" && changed.Entrypoint?.length && !hasCmd) delete changed.Cmd;
   }
   return changed;
 }

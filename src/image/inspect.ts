@@ -4,7 +4,8 @@ import { type IndexEntry, readEntries } from "./index_file.ts";
 import { namesOf, resolveId } from "./lookup.ts";
 import { type ImageRecord, lostRecord, readRecord } from "./records.ts";
 import { sizeOf } from "./list.ts";
-import { NoSuchImageError } from "./no_such_image.ts";
+import { noSuchImage } from "./no_such_image.ts";
+import { sortedMap } from "../base/sorted_map.ts";
 import { shortId } from "./digest.ts";
 import type { Store } from "./store.ts";
 import type { ImageRunConfig } from "./types.ts";
@@ -18,7 +19,7 @@ function inspectConfig(config: ImageRunConfig): Record<string, unknown> {
     AttachStdin: false,
     AttachStdout: false,
     AttachStderr: false,
-    ...(config.ExposedPorts && { ExposedPorts: config.ExposedPorts }),
+    ...(config.ExposedPorts && { ExposedPorts: sortedMap(config.ExposedPorts) }),
     Tty: false,
     OpenStdin: false,
     StdinOnce: false,
@@ -26,11 +27,11 @@ function inspectConfig(config: ImageRunConfig): Record<string, unknown> {
     Cmd: config.Cmd ?? null,
     ...(config.Healthcheck && { Healthcheck: config.Healthcheck }),
     Image: "",
-    Volumes: config.Volumes ?? null,
+    Volumes: config.Volumes ? sortedMap(config.Volumes) : null,
     WorkingDir: config.WorkingDir ?? "",
     Entrypoint: config.Entrypoint ?? null,
     OnBuild: config.OnBuild ?? null,
-    Labels: config.Labels ?? null,
+    Labels: config.Labels ? sortedMap(config.Labels) : null,
     ...(config.StopSignal && { StopSignal: config.StopSignal }),
     ...(config.Shell && { Shell: config.Shell }),
   };
@@ -78,16 +79,16 @@ function inspectRecord(
   };
 }
 
-/** The record that `name` means. Throws NoSuchImageError. */
+/** The record that `name` means. Throws NoSuchImageError, BadNameError. */
 export function findRecord(store: Store, name: string): ImageRecord {
   const id = resolveId(readEntries(store), name);
-  if (id === undefined) throw new NoSuchImageError(name);
+  if (id === undefined) throw noSuchImage(name);
   const record = readRecord(store, id);
   if (record === undefined) throw lostRecord(store, id, name);
   return record;
 }
 
-/** One image as docker's API shows it. Throws NoSuchImageError. */
+/** One image as docker's API shows it. Throws NoSuchImageError, BadNameError. */
 export function inspectImage(store: Store, name: string): Record<string, unknown> {
   return inspectRecord(store, findRecord(store, name), readEntries(store));
 }

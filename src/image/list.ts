@@ -5,7 +5,7 @@ import { type IndexEntry, readEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
 import { type ImageRecord, readRecord } from "./records.ts";
 import { familiarName, familiarRepository, parseReference } from "./reference.ts";
-import { NoSuchImageError } from "./no_such_image.ts";
+import { noSuchImage } from "./no_such_image.ts";
 import type { Store } from "./store.ts";
 
 /** One name of one image; `tag` and `digest` are undefined where docker prints `<none>`. */
@@ -94,7 +94,7 @@ export function hasLabels(record: ImageRecord, labels: readonly string[]): boole
 function timeOf(store: Store, name: string): number {
   const id = resolveId(readEntries(store), name);
   const record = id && readRecord(store, id);
-  if (!record) throw new NoSuchImageError(name);
+  if (!record) throw noSuchImage(name);
   return createdMs(record);
 }
 

@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { BadNameError, familiarName, parseReference, withDefaultTag } from "./reference.ts";
 
-/** An image that is not here. `message` is docker's without its prefix. */
+/** An image that is not here; its name is one. `message` is docker's without its prefix. */
 export class NoSuchImageError extends UserError {
   override name = "NoSuchImageError";
   constructor(name: string) {
@@ -10,13 +10,22 @@ export class NoSuchImageError extends UserError {
   }
 }
 
-/** As docker repeats a name in errors: with ":latest", ids as they are. */
-function nameWithTag(name: string): string {
-  if (/^sha256:[0-9a-f]+$/.test(name) || /^[0-9a-f]{64}$/.test(name)) return name;
+/** The refusal of what no image is found by: a name that can't be one is told apart. */
+export function noSuchImage(name: string): NoSuchImageError | BadNameError {
+  if (isId(name)) return new NoSuchImageError(name);
   try {
-    return familiarName(withDefaultTag(parseReference(name)));
+    parseReference(name);
   } catch (error) {
-    if (error instanceof BadNameError) return name;
+    if (error instanceof BadNameError) return error;
     throw error;
   }
+  return new NoSuchImageError(name);
+}
+
+const isId = (name: string): boolean => /^(?:sha256:[0-9a-f]+|[0-9a-f]{64})$/.test(name);
+
+/** As docker repeats a name in errors: with ":latest", ids with what they are a hash of. */
+function nameWithTag(name: string): string {
+  if (isId(name)) return name.startsWith("sha256:") ? name : `sha256:${name}`;
+  return familiarName(withDefaultTag(parseReference(name)));
 }

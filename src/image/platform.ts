@@ -7,6 +7,12 @@ export function formatPlatform(platform: ImagePlatform): string {
   return [platform.os, platform.architecture, platform.variant].filter(Boolean).join("/");
 }
 
+/** Docker's words for an image of another platform than the one asked for. */
+export function mismatch(name: string, have: ImagePlatform, want: ImagePlatform): string {
+  return `image with reference ${name} was found but its platform (${formatPlatform(have)}) does ` +
+    `not match the specified platform (${formatPlatform(want)})`;
+}
+
 /** How well an image for `have` serves a machine that wants `want`; below 0: not at all. */
 function fitness(want: ImagePlatform, have: ImagePlatform): number {
   const [w, h] = [normalize(want), normalize(have)];
@@ -38,5 +44,12 @@ export function selectPlatform(
     if (fit > bestFitness) [best, bestFitness] = [manifest, fit];
   }
   if (best !== undefined) return best;
+  // As docker: before it compared variants, any of arm's would do.
+  const isArm = ({ os, architecture }: ImagePlatform) =>
+    os === want.os && architecture === "arm" && want.architecture === "arm";
+  const arm = manifests.find(({ platform }) =>
+    platform !== undefined && isArm(normalize(platform))
+  );
+  if (arm !== undefined) return arm;
   return manifests.length === 1 && manifests[0].platform === undefined ? manifests[0] : undefined;
 }

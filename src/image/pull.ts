@@ -1,6 +1,6 @@
 /** `pull`: manifest, config, layers in parallel, unpacked in order while others still come. */
 import { UserError } from "../base/errors.ts";
-import { putDocument } from "./blobs.ts";
+import { hasBlob, putDocument } from "./blobs.ts";
 import { findCredentials, type GivenCredentials } from "./credentials.ts";
 import { type Digest, shortId } from "./digest.ts";
 import {
@@ -16,7 +16,7 @@ import { digestOf, expectMuch } from "./hash.ts";
 import { readEntries } from "./index_file.ts";
 import { Arrivals } from "./arrivals.ts";
 import { hostPlatform } from "../base/platform.ts";
-import { formatPlatform, platformFits, selectPlatform } from "./platform.ts";
+import { formatPlatform, mismatch, platformFits, selectPlatform } from "./platform.ts";
 import { type ImageRecord, readLayer, readRecord } from "./records.ts";
 import {
   familiarName,
@@ -28,7 +28,7 @@ import {
 } from "./reference.ts";
 import { register } from "./register.ts";
 import { Repository } from "./registry.ts";
-import { NoCredentialsError, RegistryError } from "./registry_error.ts";
+import { NoCredentialsError, problemText, RegistryError } from "./registry_error.ts";
 import { Session } from "./session.ts";
 import type { Store } from "./store.ts";
 import type { Descriptor, ImageConfig, ImagePlatform, Manifest } from "./types.ts";
@@ -47,7 +47,7 @@ export interface PullOptions {
   /** In place of those the user logged in with. */
   credentials?: GivenCredentials;
   platform?: ImagePlatform;
-  /** Told of each layer, first with "pending" in the manifest's order. */
+  /** Told of each layer, first with "pending" or that it is here, in the manifest's order. */
   onLayer?: (digest: Digest, size: number, event: LayerEvent) => void;
   /** Told when the registry has the image, before any layer. */
   onManifest?: () => void;
@@ -65,6 +65,9 @@ export interface Pulled {
   /** Docker's words if the image is for another platform than the one asked for. */
   warning?: string;
 }
+
+/** What Dockerfiles call an image without files. */
+const NO_IMAGE = "docker.io/library/scratch";
 
 /** The repository of a reference, with the user's credentials unless others are given. */
 export async function openRepository(
@@ -99,6 +102,17 @@ function explain(error: unknown, reference: Reference): unknown {
     return new UserError(`manifest for ${familiarName(reference)} not found: manifest unknown`);
   }
   return error;
+}
+
+/** All tags that a repository has. Throws UserError with docker's text if there is no such one. */
+export async function remoteTags(repository: Repository, reference: Reference): Promise<string[]> {
+  try {
+    return await repository.tags();
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.status !== 404) throw error;
+    const words = error.problems.map(problemText).join("; ");
+    throw new UserError(`repository ${familiarRepository(reference)} not found: ${words}`);
+  }
 }
 
 /** The manifest for the platform, the digest that the name has, and whether there was a choice. */
@@ -158,6 +172,9 @@ export async function pullImage(
   options: PullOptions = {},
 ): Promise<Pulled> {
   const reference = withDefaultTag(wanted);
+  if (repositoryOf(reference) === NO_IMAGE) {
+    throw new UserError("'scratch' is a reserved name");
+  }
   try {
     const repository = await openRepository(reference, "pull", options.credentials);
     return await pullFrom(store, repository, reference, options);
@@ -175,6 +192,9 @@ export async function remoteImage(
   credentials?: GivenCredentials,
 ): Promise<{ repository: Repository; manifest: Manifest }> {
   const reference = withDefaultTag(wanted);
+  if (repositoryOf(reference) === NO_IMAGE) {
+    throw new UserError("'scratch' is a reserved name");
+  }
   try {
     const repository = await openRepository(reference, "pull", credentials);
     const { bytes, digest } = await resolveManifest(repository, reference, hostPlatform());
@@ -225,11 +245,7 @@ function platformWarning(
   reference: Reference,
 ): { warning?: string } {
   if (platform === undefined || platformFits(platform, config)) return {};
-  return {
-    warning: `image with reference ${familiarName(reference)} was found but its platform (${
-      formatPlatform(config)
-    }) does not match the specified platform (${formatPlatform(platform)})`,
-  };
+  return { warning: mismatch(familiarName(reference), config, platform) };
 }
 
 /** The config, and the layers while it comes. */
@@ -242,14 +258,18 @@ async function fetchAll(
 ): Promise<ImageRecord> {
   const tell = (layer: Descriptor, event: LayerEvent) =>
     options.onLayer?.(layer.digest, layer.size, event);
-  for (const layer of manifest.layers) tell(layer, { phase: "pending" });
   const abort = new AbortController();
-  const already = new Set<Digest>();
+  // What is here already is told at once.
+  const here = new Set<Digest>();
+  for (const layer of manifest.layers) {
+    const isHere = hasBlob(session.store, layer.digest, layer.size);
+    if (isHere) here.add(layer.digest);
+    tell(layer, isHere ? { phase: "done", already: true } : { phase: "pending" });
+  }
   const arrivals = new Arrivals(session.store);
   const fetchOne = (layer: Descriptor) =>
     arrivals.follow(layer, (arrived) =>
       downloadBlob(session, repository, layer, (event) => {
-        if (event.phase === "there" && event.already) already.add(layer.digest);
         if (event.phase === "downloading") arrived(event.bytes);
         tell(layer, event);
       }, abort.signal));
@@ -267,7 +287,7 @@ async function fetchAll(
         tell(
           layer,
           event === "done"
-            ? { phase: "done", already: already.has(layer.digest) }
+            ? { phase: "done", already: here.has(layer.digest) }
             : { phase: "unpacking", bytes: event.bytes },
         );
       },

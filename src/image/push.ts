@@ -28,7 +28,9 @@ import type { Descriptor } from "./types.ts";
 export type PushEvent =
   | { phase: "preparing" }
   | { phase: "pushing"; bytes: number }
-  | { phase: "pushed"; already: boolean };
+  | { phase: "pushed"; already: boolean }
+  /** The registry had it in that repository. */
+  | { phase: "mounted"; from: string };
 
 /** How to push. */
 export interface PushOptions {
@@ -109,6 +111,7 @@ export async function pushManifest(
 ): Promise<Pushed> {
   const bytes = readDocument(store, descriptor.digest);
   const manifest = parseManifest(bytes, `manifest of ${familiarName(reference)}`);
+  const sources = repositoriesWith(store, reference);
   const sent = new Map<Digest, Promise<void>>();
   const limit = 5; // docker's max-concurrent-uploads
   const running: Promise<void>[] = [];
@@ -117,7 +120,7 @@ export async function pushManifest(
     const before = i < limit ? Promise.resolve() : running[i - limit];
     const known = sent.get(layer.digest);
     const one = known === undefined
-      ? before.then(() => pushBlob(store, repository, layer, tell))
+      ? before.then(() => pushLayer(store, repository, layer, sources.get(layer.digest), tell))
       : known.then(() => tell({ phase: "pushed", already: true }));
     sent.set(layer.digest, known ?? one);
     running.push(one);
@@ -128,6 +131,36 @@ export async function pushManifest(
   await pushBlob(store, repository, manifest.config, () => {});
   await repository.putManifest(reference.tag ?? "latest", bytes, descriptor.mediaType);
   return { digest: descriptor.digest, size: bytes.length };
+}
+
+/** The other repositories of the registry that images here came from or went to, by their layers. */
+function repositoriesWith(store: Store, { domain, path }: Reference): Map<Digest, string> {
+  const sources = new Map<Digest, string>();
+  for (const { id, name } of readEntries(store)) {
+    const other = name === undefined ? undefined : parseReference(name);
+    if (other?.digest === undefined || other.domain !== domain || other.path === path) continue;
+    const record = readRecord(store, id);
+    if (record === undefined) continue;
+    const { digest } = record.original ?? record.manifest;
+    for (const layer of parseManifest(readDocument(store, digest), digest).layers) {
+      sources.set(layer.digest, other.path);
+    }
+  }
+  return sources;
+}
+
+/** A layer that another repository has is not sent again, if the registry takes it from there. */
+async function pushLayer(
+  store: Store,
+  repository: Repository,
+  layer: Descriptor,
+  from: string | undefined,
+  tell: (event: PushEvent) => void,
+): Promise<void> {
+  if (from !== undefined && !await repository.hasBlob(layer.digest)) {
+    if (await repository.mountBlob(layer.digest, from)) return tell({ phase: "mounted", from });
+  }
+  await pushBlob(store, repository, layer, tell);
 }
 
 async function pushBlob(

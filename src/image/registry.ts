@@ -65,6 +65,13 @@ export class Repository {
     readonly credentials: Credentials | undefined,
   ) {
     this.#endpoint = endpointOf(domain);
+    if (!URL.canParse(this.#endpoint)) {
+      const port = domain.replace(/^.*:/, "");
+      throw new RegistryError(
+        `Get "${this.#endpoint}/v2/": dial tcp: address ${port}: invalid port`,
+        0,
+      );
+    }
     this.#client = clientFor(domain);
   }
 
@@ -156,6 +163,24 @@ export class Repository {
       return true;
     } catch (error) {
       if (error instanceof RegistryError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Lets the registry take a blob from another of its repositories; false: it does not, or we may
+   * not read there. OCI distribution-spec, "Mounting a blob from another repository".
+   */
+  async mountBlob(digest: Digest, from: string): Promise<boolean> {
+    const query = new URLSearchParams({ mount: digest, from });
+    try {
+      const response = await this.#request("POST", `/v2/${this.path}/blobs/uploads/?${query}`, {
+        body: "",
+      });
+      await response.discard();
+      return response.status === 201;
+    } catch (error) {
+      if (error instanceof RegistryError && error.status > 0) return false;
       throw error;
     }
   }
@@ -271,7 +296,8 @@ export class Repository {
 
   async #basicToken(url: URL, service?: string, scope?: string): Promise<Answer> {
     if (service !== undefined) url.searchParams.set("service", service);
-    if (scope !== undefined) url.searchParams.set("scope", scope);
+    // A challenge may name several, as for a blob of another repository.
+    for (const one of scope?.split(" ") ?? []) url.searchParams.append("scope", one);
     const headers: Record<string, string> = {};
     if (this.credentials?.kind === "password") {
       url.searchParams.set("account", this.credentials.username);

@@ -5,7 +5,7 @@ import { collectGarbage } from "./gc.ts";
 import { heldImages } from "./held_images.ts";
 import { type IndexEntry, readEntries, updateEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
-import { NoSuchImageError } from "./no_such_image.ts";
+import { noSuchImage } from "./no_such_image.ts";
 import { readRecord } from "./records.ts";
 import {
   BadNameError,
@@ -48,11 +48,11 @@ export interface RemovedImage {
   removals: Removal[];
 }
 
-/** Removes what `text` names. Throws NoSuchImageError and UserError with docker's conflicts. */
+/** Removes what `text` names. Throws NoSuchImageError, BadNameError, and UserError with docker's conflicts. */
 export function removeImage(store: Store, text: string, options: RemoveOptions): RemovedImage {
   const before = readEntries(store);
   const id = resolveId(before, text);
-  if (id === undefined) throw new NoSuchImageError(text);
+  if (id === undefined) throw noSuchImage(text);
   const own = before.filter((entry) => entry.id === id);
   const name = nameAmong(own, text);
   const chains = chainsOf(store, before.map((entry) => entry.id));

@@ -10,8 +10,10 @@ import { type Digest, hexOf } from "./digest.ts";
 import { parseManifest } from "./documents.ts";
 import { type IndexEntry, readEntries } from "./index_file.ts";
 import { resolveId } from "./lookup.ts";
+import { noSuchImage } from "./no_such_image.ts";
 import { type ImageRecord, lostRecord, readRecord } from "./records.ts";
 import {
+  BadNameError,
   familiarName,
   familiarRepository,
   fullName,
@@ -71,6 +73,8 @@ function select(store: Store, names: readonly string[]): Saved[] {
     }
     const id = resolveId(entries, name);
     if (id === undefined) {
+      const refusal = noSuchImage(name);
+      if (refusal instanceof BadNameError) throw refusal;
       throw new UserError(`No such image: ${name}`); // without the tag, unlike all others
     }
     add(id, referencesFor(entries, name));

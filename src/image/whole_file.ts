@@ -2,15 +2,13 @@
 import { statIfThere } from "../base/files.ts";
 import { writeAll } from "./blobs.ts";
 
-type Bytes = Uint8Array<ArrayBuffer>;
-
 /**
  * Writes a file under a temporary name: a failure must not leave half an archive, nor take a whole
  * one that was there. What is no file, a pipe or a device, is written to.
  */
 export async function writeWhole<T>(
   path: string,
-  make: (write: (chunk: Bytes) => void) => Promise<T>,
+  make: (write: (chunk: Uint8Array) => void) => Promise<T>,
 ): Promise<T> {
   const isSpecial = isThereAndNoFile(path);
   const target = isSpecial ? path : `${path}.tmp-${Deno.pid}`;

@@ -1,7 +1,7 @@
 /** What an image says of its containers is what its containers get. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { waitFor } from "../lib/engine.ts";
-import { ImageBox, peer } from "../lib/image_box.ts";
+import { ImageBox, oldDockerArchive, peer } from "../lib/image_box.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
 const OPTIONS = skipUnless(isRoot() && hasProgram("busybox"), "needs root and busybox-static");
@@ -105,4 +105,17 @@ test("an image for another machine runs with a warning, unless the platform was 
   );
   const asked = await box.run(...quick, "--platform", `linux/${there}`, "other:1", "true");
   assertEquals([asked.code, asked.err], [0, ""]);
+});
+
+test("an image without layers has an empty root, to which files can be copied", async (box) => {
+  const wish = { tags: ["none:1"], layers: [], config: { Env: ["PATH=/bin"] } };
+  await box.ok("load", "-i", box.file("none.tar", oldDockerArchive(wish)));
+  const ran = await box.run("run", "--rm", "--network", "none", "none:1", "sh");
+  assertEquals(ran.code, 127);
+  assertStringIncludes(ran.err, 'exec: "sh": executable file not found in $PATH');
+  await box.ok("create", "--name", "empty", "--network", "none", "none:1", "sh");
+  await box.ok("cp", box.file("new", "x"), "empty:/new");
+  assertEquals(await box.ok("diff", "empty"), "A /new");
+  await box.ok("commit", "empty", "one:1");
+  assertEquals((await box.layers("one:1")).length, 1);
 });

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { UserError } from "../../src/base/errors.ts";
 import { readDockerfile } from "../../src/build/dockerfile.ts";
-import { expand } from "../../src/build/expand.ts";
+import { expand } from "../../src/image/expand.ts";
 import { ignoreLines, IgnoreList } from "../../src/build/ignore.ts";
 import { parseDockerfile } from "../../src/build/instruction.ts";
 import { parseRunMount } from "../../src/build/run_mounts.ts";

@@ -32,15 +32,15 @@ export class Registry implements AsyncDisposable {
     readonly tokens: Deno.HttpServer | undefined,
   ) {}
 
-  /** Starts one; it listens on return. */
-  static async start(login: Login = "none"): Promise<Registry> {
+  /** Starts one; it listens on return. Port 0: one that is free. */
+  static async start(login: Login = "none", port = 0): Promise<Registry> {
     const directory = Deno.makeTempDirSync({ prefix: "diplodock-registry-" });
     const { auth, tokens } = await authFor(login, directory);
     const config = [
       "version: 0.1",
       `storage: {filesystem: {rootdirectory: ${directory}/data}, delete: {enabled: true}}`,
       // It takes a free port itself, so that nobody else can have it by then, and says which.
-      'http: {addr: "127.0.0.1:0", secret: test}',
+      `http: {addr: "127.0.0.1:${port}", secret: test}`,
       "log: {level: info, accesslog: {disabled: true}}",
       ...auth,
     ].join("\n");

@@ -279,7 +279,7 @@ export const HEADER_FUNCTIONS: ReadonlyMap<string, Fn> = new Map<string, Fn>([
   ...FUNCTIONS,
   ...["json", "title", "lower", "upper"].map((name): [string, Fn] => [
     name,
-    define(["any"], (text: unknown) => text),
+    define(["string"], (text: unknown) => text),
   ]),
   ["split", define(["any", "string"], (text: unknown) => text)],
   ["join", define(["any", "string"], (text: unknown) => text)],

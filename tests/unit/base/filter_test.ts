@@ -74,6 +74,6 @@ Deno.test("booleanFilter() takes Go's words and refuses others", () => {
   assertThrows(
     () => booleanFilter(filters("dangling=maybe"), "dangling"),
     UserError,
-    "invalid filter 'dangling=maybe'",
+    "invalid filter 'dangling=[maybe]'",
   );
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
-import { expand, expandWords } from "../../../src/build/expand.ts";
+import { expand, expandWords } from "../../../src/image/expand.ts";
 
 const VALUES: Record<string, string> = {
   x: "one",

@@ -1,7 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../src/base/errors.ts";
 import { applyChanges } from "../../../src/image/changes.ts";
-import { words } from "../../../src/image/change_words.ts";
 import type { ImageRunConfig } from "../../../src/image/types.ts";
 
 const GOOD: [line: string, before: ImageRunConfig, after: ImageRunConfig][] = [
@@ -10,6 +9,12 @@ const GOOD: [line: string, before: ImageRunConfig, after: ImageRunConfig][] = [
   ["CMD echo hi", { Shell: ["/x"] }, { Shell: ["/x"], Cmd: ["/x", "echo hi"] }],
   ["cmd []", {}, { Cmd: [] }],
   ['ENTRYPOINT ["a"]', { Entrypoint: ["b"] }, { Entrypoint: ["a"] }],
+  ['ENTRYPOINT ["a"]', { Cmd: ["arguments of what was before"] }, { Entrypoint: ["a"] }],
+  ['CMD ["c"]\nENTRYPOINT ["a"]', {}, { Entrypoint: ["a"], Cmd: ["c"] }],
+  ["ENV B=$A C=${D:-d} E='$A'", { Env: ["A=1 2"] }, { Env: ["A=1 2", "B=1 2", "C=d", "E=$A"] }],
+  ['LABEL a=$A b="x ${A}"', { Env: ["A=1"] }, { Env: ["A=1"], Labels: { a: "1", b: "x 1" } }],
+  ["USER $U", { Env: ["U=me"] }, { Env: ["U=me"], User: "me" }],
+  ["CMD echo $A", { Env: ["A=1"] }, { Env: ["A=1"], Cmd: ["/bin/sh", "-c", "echo $A"] }],
   ["ENTRYPOINT top -b", {}, { Entrypoint: ["/bin/sh", "-c", "top -b"] }],
   ['ENV A=1 B=\'x y\' C="q\\"z"', {}, { Env: ["A=1", "B=x y", 'C=q"z'] }],
   ["ENV A old style", {}, { Env: ["A=old style"] }],
@@ -64,17 +69,4 @@ for (const [line, message] of BAD) {
   Deno.test(`applyChanges() refuses ${line}`, () => {
     assertEquals(assertThrows(() => applyChanges({}, [line]), UserError).message, message);
   });
-}
-
-const WORDS: [line: string, want: string[]][] = [
-  ["a  b", ["a", "b"]],
-  [`a="b c" d`, ["a=b c", "d"]],
-  ["a='b \\ c'", ["a=b \\ c"]],
-  [String.raw`a\ b`, ["a b"]],
-  [`""`, [""]],
-  ["", []],
-];
-
-for (const [line, want] of WORDS) {
-  Deno.test(`words() splits ${JSON.stringify(line)}`, () => assertEquals(words(line), want));
 }

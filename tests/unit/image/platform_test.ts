@@ -48,7 +48,13 @@ const SELECTED: [name: string, entries: Descriptor[], want: string, digest: stri
       "b",
     ],
     ["nothing for another system", [entry("a", "windows/amd64")], "linux/amd64", undefined],
-    ["nothing newer", [entry("a", "linux/arm/v7")], "linux/arm/v6", undefined],
+    ["nothing newer", [entry("a", "linux/amd64/v3")], "linux/amd64/v2", undefined],
+    [
+      "any of arm's, as docker",
+      [entry("a", "linux/arm64"), entry("b", "linux/arm/v7")],
+      "linux/arm/v6",
+      "b",
+    ],
     ["a single one without platform", [entry("a")], "linux/amd64", "a"],
     ["none of several without platform", [entry("a"), entry("b")], "linux/amd64", undefined],
   ];
