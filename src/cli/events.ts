@@ -1,9 +1,10 @@
 import { UserError } from "../base/errors.ts";
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { parseMoment } from "../base/time.ts";
 import { followEvents, type LoggedEvent } from "../engine/event_log.ts";
 import { eventTest } from "../engine/event_filters.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
+import { FILTER } from "./list_flags.ts";
 import { writeOut } from "./output.ts";
 
 export const spec = {
@@ -13,13 +14,7 @@ export const spec = {
   aliases: ["system events", "events"],
   args: [0, 0],
   flags: {
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: "Filter output based on conditions provided",
-      parse: parseFilter,
-    },
+    filter: FILTER,
     format: {
       type: "string",
       help: "Format output using a custom template:\n" +

@@ -1,7 +1,8 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { SEARCH_FILTERS, searchImages } from "../image/search.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon } from "./image_context.ts";
+import { FILTER } from "./list_flags.ts";
 import { ellipsis, type ListSpec, printList } from "./output.ts";
 
 export const spec = {
@@ -11,13 +12,7 @@ export const spec = {
   description: "Search Docker Hub for images, or the catalog of the registry in HOST/TERM",
   args: [1, 1],
   flags: {
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: "Filter output based on conditions provided",
-      parse: parseFilter,
-    },
+    filter: FILTER,
     format: { type: "string", help: "Pretty-print search using a Go template" },
     limit: { type: "int", help: "Max number of search results", default: 25 },
     "no-trunc": { type: "bool", help: "Don't truncate output" },

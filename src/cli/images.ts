@@ -1,5 +1,5 @@
 import { UserError } from "../base/errors.ts";
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { formatTimeTable, humanAgo, parseTime, ZERO_TIME } from "../base/time.ts";
 import { formatSize } from "../base/units.ts";
 import { IMAGE_FILTERS, imagesWanted } from "../engine/image_listing.ts";
@@ -7,6 +7,7 @@ import { containersUsing } from "../engine/image_users.ts";
 import { type ImageRow, type ListedImage, rowsOf, sizeOf } from "../image/list.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
+import { FILTER, FORMAT } from "./list_flags.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
 
 export const spec = {
@@ -19,21 +20,8 @@ export const spec = {
   flags: {
     all: { type: "bool", short: "a", help: "Show all images (default hides intermediate images)" },
     digests: { type: "bool", help: "Show digests" },
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: "Filter output based on conditions provided",
-      parse: parseFilter,
-    },
-    format: {
-      type: "string",
-      help: "Format output using a custom template:\n" +
-        "'table':            Print output in table format with column headers (default)\n" +
-        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
-    },
+    filter: FILTER,
+    format: FORMAT,
     "no-trunc": { type: "bool", help: "Don't truncate output" },
     quiet: { type: "bool", short: "q", help: "Only show image IDs" },
     tree: { type: "bool", help: "List multi-platform images as a tree" },

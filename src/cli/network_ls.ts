@@ -1,8 +1,9 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { NETWORK_FILTERS, networksWanted } from "../engine/network_listing.ts";
 import { listNetworks, type NetworkRecord } from "../engine/networks.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { BrokenRecords, daemon } from "./engine_error.ts";
+import { FILTER, FORMAT } from "./list_flags.ts";
 import { type ListSpec, printList, type Row, shortId } from "./output.ts";
 
 export const spec = {
@@ -12,21 +13,8 @@ export const spec = {
   aliases: ["network ls", "network list"],
   args: [0, 0],
   flags: {
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: 'Provide filter values (e.g. "driver=bridge")',
-      parse: parseFilter,
-    },
-    format: {
-      type: "string",
-      help: "Format output using a custom template:\n" +
-        "'table':            Print output in table format with column headers (default)\n" +
-        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
-    },
+    filter: { ...FILTER, help: 'Provide filter values (e.g. "driver=bridge")' },
+    format: FORMAT,
     "no-trunc": { type: "bool", help: "Do not truncate the output" },
     quiet: { type: "bool", short: "q", help: "Only display network IDs" },
   },

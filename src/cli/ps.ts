@@ -1,4 +1,4 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { nowNanoseconds } from "../base/time.ts";
 import { PS_FILTERS } from "../engine/list_filters.ts";
 import { mendHealthChecks } from "../engine/health_mend.ts";
@@ -7,6 +7,7 @@ import { tidyNetworks } from "../engine/network.ts";
 import { summarize } from "../engine/summary.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { BrokenRecords, daemon } from "./engine_error.ts";
+import { FILTER, FORMAT } from "./list_flags.ts";
 import { type ListSpec, printList } from "./output.ts";
 import { readUserConfig } from "./user_config.ts";
 
@@ -18,21 +19,8 @@ export const spec = {
   args: [0, 0],
   flags: {
     all: { type: "bool", short: "a", help: "Show all containers (default shows just running)" },
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: "Filter output based on conditions provided",
-      parse: parseFilter,
-    },
-    format: {
-      type: "string",
-      help: "Format output using a custom template:\n" +
-        "'table':            Print output in table format with column headers (default)\n" +
-        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
-    },
+    filter: FILTER,
+    format: FORMAT,
     last: {
       type: "int",
       short: "n",

@@ -11,6 +11,7 @@ import {
 } from "../engine/usage.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { daemon, imageStore } from "./image_context.ts";
+import { FORMAT } from "./list_flags.ts";
 import { type ListSpec, printList, writeOut } from "./output.ts";
 
 export const spec = {
@@ -19,14 +20,7 @@ export const spec = {
   summary: "Show disk usage",
   args: [0, 0],
   flags: {
-    format: {
-      type: "string",
-      help: "Format output using a custom template:\n" +
-        "'table':            Print output in table format with column headers (default)\n" +
-        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
-    },
+    format: FORMAT,
     verbose: { type: "bool", short: "v", help: "Show detailed information on space usage" },
   },
   examples: ["diplodock system df -v"],

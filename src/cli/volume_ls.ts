@@ -1,9 +1,10 @@
-import { collectFilters, parseFilter } from "../base/filter.ts";
+import { collectFilters } from "../base/filter.ts";
 import { compareNatural } from "../base/natural.ts";
 import { VOLUME_FILTERS, volumesWanted } from "../engine/volume_listing.ts";
 import { volumeData, type VolumeRecord } from "../engine/volumes.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
 import { BrokenRecords, daemon } from "./engine_error.ts";
+import { FILTER, FORMAT } from "./list_flags.ts";
 import { type ListSpec, printList, type Row } from "./output.ts";
 import { readUserConfig } from "./user_config.ts";
 
@@ -14,21 +15,8 @@ export const spec = {
   aliases: ["volume ls", "volume list"],
   args: [0, 0],
   flags: {
-    filter: {
-      type: "list",
-      short: "f",
-      value: "filter",
-      help: 'Provide filter values (e.g. "dangling=true")',
-      parse: parseFilter,
-    },
-    format: {
-      type: "string",
-      help: "Format output using a custom template:\n" +
-        "'table':            Print output in table format with column headers (default)\n" +
-        "'table TEMPLATE':   Print output in table format using the given Go template\n" +
-        "'json':             Print in JSON format\n" +
-        "'TEMPLATE':         Print output using the given Go template.",
-    },
+    filter: { ...FILTER, help: 'Provide filter values (e.g. "dangling=true")' },
+    format: FORMAT,
     quiet: { type: "bool", short: "q", help: "Only display volume names" },
   },
   examples: ["diplodock volume ls -q -f dangling=true"],

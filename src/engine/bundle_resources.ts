@@ -9,6 +9,7 @@ import type {
   ThrottleRate,
 } from "../runtime/spec_types.ts";
 import { UserError } from "../base/errors.ts";
+import { ALLOWED_DEVICES } from "../runtime/cgroup_devices.ts";
 import type { HostDevice } from "./bundle_context.ts";
 import type { HostConfig, ThrottleDevice } from "./types.ts";
 
@@ -96,19 +97,6 @@ export function blockIoResources(
   });
 }
 
-/** Character devices every container may use: [major, minor], a minor of undefined is "all". */
-const DEFAULT_DEVICES: readonly [major: number, minor?: number][] = [
-  [1, 3], // null
-  [1, 5], // zero
-  [1, 7], // full
-  [1, 8], // random
-  [1, 9], // urandom
-  [5, 0], // tty
-  [5, 1], // console
-  [5, 2], // ptmx
-  [136], // pts/*
-];
-
 /**
  * The device rules in the order in which they are applied: nothing, making nodes (they are
  * useless without the right to open them), the default devices, the user's. With --privileged
@@ -120,7 +108,7 @@ export function deviceRules(host: HostConfig, devices: readonly HostDevice[]): D
     { allow: false, access: "rwm" },
     { allow: true, type: "c", access: "m" },
     { allow: true, type: "b", access: "m" },
-    ...DEFAULT_DEVICES.map(([major, minor]) => ({
+    ...ALLOWED_DEVICES.map(([major, minor]) => ({
       allow: true,
       type: "c",
       major,

@@ -10,6 +10,19 @@ export const MKNOD = 1;
 export const READ = 2;
 export const WRITE = 4;
 
+/** Character devices that every container may use: [major, minor], undefined for all. */
+export const ALLOWED_DEVICES: readonly [major: number, minor: number | undefined][] = [
+  [1, 3], // null
+  [1, 5], // zero
+  [1, 7], // full
+  [1, 8], // random
+  [1, 9], // urandom
+  [5, 0], // tty
+  [5, 1], // console
+  [5, 2], // ptmx
+  [136, undefined], // pts/*
+];
+
 /** Devices that are treated other than the rest. An absent number means all. */
 export interface DeviceException {
   readonly type: "b" | "c";

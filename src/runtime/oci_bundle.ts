@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { isAbsent } from "../base/files.ts";
 import { ALL_CAPABILITIES } from "./capabilities.ts";
+import { ALLOWED_DEVICES } from "./cgroup_devices.ts";
 import { parseSpec } from "./spec.ts";
 import type { Capabilities, DeviceRule, Spec } from "./spec_types.ts";
 
@@ -11,19 +12,6 @@ export interface Bundle {
   readonly directory: string;
   readonly spec: Spec;
 }
-
-/** Character devices that every container may use: [major, minor], undefined for all. */
-const ALLOWED_DEVICES: readonly [major: number, minor: number | undefined][] = [
-  [1, 3], // null
-  [1, 5], // zero
-  [1, 7], // full
-  [1, 8], // random
-  [1, 9], // urandom
-  [5, 0], // tty
-  [5, 1], // console
-  [5, 2], // ptmx
-  [136, undefined], // pts
-];
 
 /**
  * Reads the bundle in `path` (relative to the working directory). Throws UserError with runc's
