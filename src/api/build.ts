@@ -3,6 +3,7 @@ import { buildImage } from "../build/build.ts";
 import type { CacheSource } from "../build/cache_wish.ts";
 import { checkPlatform } from "../build/base_image.ts";
 import type { BuildError } from "../build/build_error.ts";
+import { parseGit } from "../build/git_source.ts";
 import { classicFailure, ClassicProgress } from "../build/classic_output.ts";
 import { firstError, UserError } from "../base/errors.ts";
 import { imageStore, noteBuilt } from "../engine/image_notes.ts";
@@ -78,11 +79,16 @@ function checkAccepted({ query }: Exchange): void {
   if (query.text("version") === "2") {
     throw new ApiError(501, "there is no BuildKit: set DOCKER_BUILDKIT=0, or run diplodock build");
   }
-  if (query.text("remote") !== "") {
-    throw new ApiError(501, "the context comes with the request: other places are not read");
-  }
   if (query.flag("squash")) throw new ApiError(501, "layers are not squashed");
   if (query.text("platform") !== "") checkPlatform(query.text("platform"));
+}
+
+/** Where the context is: "-" is the body. No path of this machine is read for a client. */
+function contextIn({ query }: Exchange): string {
+  const remote = query.text("remote");
+  if (remote === "") return "-";
+  if (/^https?:\/\//.test(remote) || parseGit(remote) !== undefined) return remote;
+  throw new ApiError(400, `remoteURL (${remote}) could not be recognized as URL`);
 }
 
 /** POST /build. */
@@ -98,6 +104,7 @@ export async function build(exchange: Exchange): Promise<void> {
   );
   const labels = jsonIn<Record<string, string>>(exchange, "labels", map(text)) ?? {};
   const host = limitsIn(exchange);
+  const context = contextIn(exchange);
   const isQuiet = query.flag("q");
   const file = query.text("dockerfile");
   const display = new ProgressAnswer(exchange);
@@ -112,7 +119,7 @@ export async function build(exchange: Exchange): Promise<void> {
     const record = await stopping(() =>
       buildImage(imageStore(), {
         source: {
-          context: "-",
+          context,
           ...(file !== "" && { file }),
           stdin: () => exchange.body.chunks(),
         },

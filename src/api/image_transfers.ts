@@ -7,6 +7,7 @@ import { pullAllTags, pullWithOutput } from "../engine/image_pull.ts";
 import { pushWithOutput } from "../engine/image_push.ts";
 import type { ContainerConfig } from "../engine/types.ts";
 import { parsePlatform } from "../base/platform.ts";
+import { fetchArchive } from "../image/fetched_archive.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference, type Reference } from "../image/reference.ts";
 import { saveArchive } from "../image/save.ts";
@@ -20,10 +21,10 @@ import { givenCredentials } from "./registry_auth.ts";
 
 const platformOf = ({ query }: Exchange) => query.text("platform") || undefined;
 
-/** POST /images/create: a pull, or an import where the body is an archive. */
+/** POST /images/create: a pull, or an import of the body or of what an address leads to. */
 export async function create(exchange: Exchange): Promise<void> {
   const { query } = exchange;
-  if (query.text("fromSrc") !== "") return await importBody(exchange);
+  if (query.text("fromSrc") !== "") return await importArchive(exchange);
   const name = query.text("fromImage");
   if (name === "") throw new ApiError(400, "want fromImage or fromSrc");
   const reference = referenceOf(name, query.text("tag"));
@@ -49,19 +50,21 @@ function referenceOf(name: string, tag: string): Reference {
   return parseReference(tag === "" ? name : name + (tag.includes(":") ? "@" : ":") + tag);
 }
 
-async function importBody(exchange: Exchange): Promise<void> {
+async function importArchive(exchange: Exchange): Promise<void> {
   const { query } = exchange;
   const source = query.text("fromSrc");
-  if (source !== "-") throw new ApiError(400, `cannot import "${source}": want "-", and a body`);
+  const address = /^\w+:\/\//.test(source) ? source : `http://${source}`;
+  const archive = source === "-" ? exchange.body.chunks() : await fetchArchive(address);
   const target = query.text("repo") === ""
     ? undefined
     : newTagName(nameIn(exchange, "repo"), (reason) => reason);
   const platform = platformOf(exchange);
   const display = new ProgressAnswer(exchange);
   await display.during(async () => {
-    const record = await importImage(exchange.body.chunks(), {
+    if (source !== "-") display.line(`Downloading from ${address}`);
+    const record = await importImage(archive, {
       changes: query.all("changes"),
-      message: query.text("message") || "Imported from -",
+      message: query.text("message") || `Imported from ${source === "-" ? source : address}`,
       ...(target !== undefined && { name: target }),
       ...(platform !== undefined && { platform: parsePlatform(platform) }),
     });

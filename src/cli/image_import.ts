@@ -1,6 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { importImage } from "../engine/image_archives.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
+import { fetchArchive } from "../image/fetched_archive.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
@@ -36,26 +37,10 @@ function isAddress(source: string): boolean {
 /** docker's daemon asks addresses; its client reads files. */
 async function open(source: string): Promise<ArchiveSource> {
   if (source === "-") return standardInput() ?? Deno.stdin.readable;
-  return isAddress(source) ? await daemon(() => download(source)) : openArchive(source);
-}
-
-/** What is at an address. Throws RegistryError, UserError with docker's words. */
-async function download(address: string): Promise<ArchiveSource> {
-  const { ask } = await import("../image/http.ts");
-  const { boundedBody, unreachable } = await import("../image/registry_error.ts");
-  const answer = await ask("GET", address, { headers: {} }).catch((error) => {
-    throw unreachable(error, "GET", address);
-  });
-  if (answer.ok) return copies(answer.body);
-  const { status, statusText } = answer;
-  const body = await boundedBody(answer, 64 << 10, "an error").catch(() => new Uint8Array());
-  const text = new TextDecoder().decode(body).trim();
-  throw new UserError(`failed to GET ${address} with status ${status} ${statusText}: ${text}`);
-}
-
-/** An archive's reader keeps pieces; those of an answer are overwritten by the next. */
-async function* copies(body: AsyncIterable<Uint8Array<ArrayBuffer>>) {
-  for await (const piece of body) yield piece.slice();
+  if (!isAddress(source)) return openArchive(source);
+  const archive = await daemon(() => fetchArchive(source));
+  console.log(`Downloading from ${source}`);
+  return archive;
 }
 
 /** `diplodock import`. */

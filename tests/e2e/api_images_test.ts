@@ -9,9 +9,11 @@ import {
 import { ApiService } from "../lib/api_service.ts";
 import { waitFor } from "../lib/engine.ts";
 import { enterTestNetwork } from "../lib/network_namespace.ts";
+import { serveFiles } from "../lib/file_server.ts";
 import { RawClient } from "../lib/raw_http.ts";
 import { canServe, PASSWORD, Registry, USER } from "../lib/registry.ts";
 import { runProgram } from "../lib/oci_box.ts";
+import { tarOf } from "../lib/tree.ts";
 import { hasProgram, isRoot, skipUnless } from "../lib/skip.ts";
 
 enterTestNetwork();
@@ -248,6 +250,24 @@ test("docker build, with the client's classic builder", [], async () => {
   assertEquals(pruned.split("\n").filter((line) => /^\w{25}$/.test(line)).length, Number(steps));
   // The longer form is of a client without buildx.
   assertMatch(pruned, /^Total(?: reclaimed space)?: +\d/m);
+});
+
+test("import and build take what an address leads to", [], async () => {
+  const context = tarOf(["file Dockerfile FROM\tscratch\nCOPY\tword\t/\n", "file word x"]);
+  await using server = serveFiles({ "/context.tar": { body: context } });
+  const address = `${server.address}/context.tar`;
+  const [line, id] = (await service.ok("import", address, "fetched:1")).split("\n");
+  assertEquals(line, `Downloading from ${address}`);
+  assertEquals(await service.ok("image", "inspect", "-f", "{{.Id}}", "fetched:1"), id);
+  using client = new RawClient(service.socket);
+  const path = `/v1.41/build?t=fetched:2&remote=${encodeURIComponent(address)}`;
+  const answer = new TextDecoder().decode((await client.ask("POST", path)).body);
+  assertStringIncludes(answer, "Successfully tagged fetched:2");
+  for (const remote of ["/etc", ".", "file:///etc"]) {
+    const path = `/v1.41/build?remote=${encodeURIComponent(remote)}`;
+    assertEquals((await client.ask("POST", path)).status, 400);
+  }
+  await service.ok("rmi", "fetched:1", "fetched:2");
 });
 
 test("docker build --cache-from an image that holds its cache", [], async () => {

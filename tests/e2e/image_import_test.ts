@@ -25,7 +25,8 @@ Deno.test({
           : new Response("not here\n", { status: 404 }),
     );
     const at = `http://127.0.0.1:${(server.addr as Deno.NetAddr).port}`;
-    assertMatch(await box.ok("import", `${at}/root.tar.gz`, "app:1"), /^sha256:[0-9a-f]{64}$/);
+    const said = await box.ok("import", `${at}/root.tar.gz`, "app:1");
+    assertMatch(said, /^Downloading from \S+\nsha256:[0-9a-f]{64}$/);
     assertEquals(await box.ok("images", "--format", "{{.Size}}", "app"), "3.15MB");
     assertEquals(
       await box.ok("history", "--format", "{{.Comment}}", "app:1"),
