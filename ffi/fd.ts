@@ -131,7 +131,7 @@ export function writeAll(fd: Fd, bytes: Uint8Array<ArrayBuffer>, goal = "write")
 }
 
 /** Reads once into `bytes`; the number of bytes, 0 at the end, negative errno. */
-export function readInto(fd: Fd, bytes: Uint8Array<ArrayBuffer>): number {
+export function readInto(fd: Pick<Fd, "raw">, bytes: Uint8Array<ArrayBuffer>): number {
   for (;;) {
     const count = sys("read", fd.raw, bytes, bytes.length);
     if (count !== -EINTR) return count;

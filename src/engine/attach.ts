@@ -181,7 +181,7 @@ async function pumpInput(
     // Waiting apart from reading: what is typed after the container's end is the shell's.
     const [events] = await poll([{ fd: STDIN_FD, events: POLLIN }]);
     if (events === 0 || stop.now) continue;
-    const count = readInto({ raw: STDIN_FD } as Fd, buffer);
+    const count = readInto({ raw: STDIN_FD }, buffer);
     if (count <= 0) break;
     const { pass, detach } = filter.push(buffer.subarray(0, count));
     if (!await writeAllAsync(target, pass)) break;

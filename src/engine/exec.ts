@@ -99,7 +99,8 @@ export function startBy<T>(
   using container = openFirstProcess(run);
   using door = openDoor(openCgroup(run.cgroup));
   using nothing = openAt(null, "/dev/null", O_RDWR);
-  const streams = io.streams.map((fd) => fd < 0 ? nothing.raw : fd);
+  const orNothing = (fd: number) => fd < 0 ? nothing.raw : fd;
+  const [stdin, stdout, stderr] = io.streams;
   const command = execCommand(request.args);
   const execID = request.execID ?? newId();
   const created = request.execID === undefined
@@ -109,7 +110,7 @@ export function startBy<T>(
     const plan = execPlan(spec, process, request.privileged, {
       pidfd: container.raw,
       cgroupTasks: door.tasks.map((fd) => fd.raw),
-      streams: streams as [number, number, number],
+      streams: [orNothing(stdin), orNothing(stdout), orNothing(stderr)],
       ownedStreams: process.user.uid === 0 ? [] : ownedOf(io.streams),
       consoleSocket: io.consoleSocket,
       deathSignal,

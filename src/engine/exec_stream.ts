@@ -11,7 +11,7 @@ import { ownConsole } from "../runtime/own_console.ts";
 import { waitForExitCode } from "../runtime/wait_child.ts";
 import type { ClientStream } from "./attach_stream.ts";
 import { DetachFilter, parseDetachKeys } from "./detach_keys.ts";
-import { execEnded, startExec } from "./exec.ts";
+import { execEnded, type ExecStreams, startExec } from "./exec.ts";
 import { wide } from "./exec_client.ts";
 import { type ExecRecord, execsDirectory, noteExecEnd, noteExecStart } from "./exec_records.ts";
 import { writeAllAsync } from "./output_stream.ts";
@@ -64,11 +64,15 @@ async function onPipes(exec: ExecRecord, client: ExecClientStream): Promise<numb
     return { read: own.use(read), write: own.use(write) };
   };
   const stdin = ends(attach.stdin), stdout = ends(attach.stdout), stderr = ends(attach.stderr);
-  const streams = [stdin?.read.raw ?? -1, stdout?.write.raw ?? -1, stderr?.write.raw ?? -1];
+  const streams: ExecStreams["streams"] = [
+    stdin?.read.raw ?? -1,
+    stdout?.write.raw ?? -1,
+    stderr?.write.raw ?? -1,
+  ];
   const process = startExec(
     container,
     request,
-    { streams: streams as [number, number, number] },
+    { streams },
     0,
   );
   own.use(process.pidfd);

@@ -70,7 +70,7 @@ async function pumpKeys(
   while (!stop.now) {
     const [events] = await poll([{ fd: STDIN_FD, events: POLLIN }]);
     if (events === 0 || stop.now) continue;
-    const count = readInto({ raw: STDIN_FD } as Fd, buffer);
+    const count = readInto({ raw: STDIN_FD }, buffer);
     if (count <= 0) break;
     const { pass, detach } = filter.push(buffer.subarray(0, count));
     if (!await writeAllAsync(master, pass)) return false;

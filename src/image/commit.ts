@@ -12,6 +12,7 @@ import type { Store } from "./store.ts";
 import { type Descriptor, type HistoryEntry, type ImageRunConfig, OCI_LAYER } from "./types.ts";
 import { openAt } from "../../ffi/fd.ts";
 import { O_DIRECTORY, O_RDONLY } from "../../ffi/constants.ts";
+import { UserError } from "../base/errors.ts";
 
 /** What commit needs of a container. */
 export interface CommitOptions extends MakeOptions {
@@ -44,7 +45,10 @@ export async function commitContainer(store: Store, options: CommitOptions): Pro
   await expectSome();
   const parent = options.parent === undefined ? undefined : readRecord(store, options.parent);
   if (options.parent !== undefined && parent === undefined) {
-    throw new Error(`Cannot commit: image ${options.parent} is gone`);
+    throw new UserError(
+      `Cannot commit: image ${options.parent} of the container is gone; ` +
+        "use diplodock export, and import what it writes",
+    );
   }
   const layers = parent === undefined ? [] : ociLayers(store, parent);
   const layer = options.upper === undefined
