@@ -49,6 +49,8 @@ export async function downloadBlob(
       await receive(path, repository, part, tell, signal);
       break;
     } catch (error) {
+      // The disk is full, and this is what fills it: nothing else could be stored for a week.
+      if (error instanceof UserError && isThere(path)) Deno.removeSync(path);
       const isFinal = error instanceof VerificationError || error instanceof UserError ||
         signal?.aborted ||
         (error instanceof RegistryError && error.status >= 400 && error.status < 500);

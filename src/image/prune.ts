@@ -1,8 +1,11 @@
 /** `image prune`: images nobody needs, by docker's rules. */
+import { lstatIfThere, namesIn } from "../base/files.ts";
 import type { Digest } from "./digest.ts";
 import { createdMs, hasLabels, type ListedImage, listImages } from "./list.ts";
+import { tryLock } from "./locks.ts";
 import { readLayer } from "./records.ts";
 import { type ContainersUsing, type RemovedImage, removeImage } from "./remove.ts";
+import { removePath } from "./remove_path.ts";
 import type { Store } from "./store.ts";
 
 /** What to remove. */
@@ -20,7 +23,7 @@ export interface PruneOptions {
 /** What went. */
 export interface Pruned {
   images: RemovedImage[];
-  /** Bytes of the files of the layers that went. */
+  /** Bytes of the files of the layers that went, and of interrupted downloads. */
   bytes: number;
 }
 
@@ -34,9 +37,22 @@ function isCandidate(image: ListedImage, options: PruneOptions): boolean {
   return options.using(record.id).length === 0;
 }
 
+/** Removes what was received of blobs that nobody is receiving; its bytes. */
+function removeParts(store: Store): number {
+  let bytes = 0;
+  for (const name of namesIn(store.parts)) {
+    using free = tryLock(store.lock(`blob-${name}`), "exclusive");
+    if (free === undefined) continue;
+    const path = `${store.parts}/${name}`;
+    bytes += lstatIfThere(path)?.size ?? 0;
+    removePath(path);
+  }
+  return bytes;
+}
+
 /** Removes images until none is left to remove: a parent may follow its last child. */
 export function pruneImages(store: Store, options: PruneOptions): Pruned {
-  const result: Pruned = { images: [], bytes: 0 };
+  const result: Pruned = { images: [], bytes: removeParts(store) };
   for (;;) {
     const candidates = listImages(store).filter((image) => isCandidate(image, options));
     if (candidates.length === 0) return result;

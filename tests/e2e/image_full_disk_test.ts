@@ -70,6 +70,8 @@ Deno.test({
         assertEquals(err.trim().split("\n").length, 1, err);
         assertEquals(await box.ok("images", "-qa"), "");
         assertEquals(box.names("tmp"), []);
+        // What was received would keep the disk full.
+        assertEquals(box.names("images/parts"), []);
       }
       const fed = await box.feed(archive, "load");
       assertEquals(fed.code, 1);
@@ -78,5 +80,19 @@ Deno.test({
       const saved = await big.run("save", "-o", `${box.root}/s.tar`, name);
       assertEquals(saved.code, megabytes === 6 ? 1 : 0, saved.err);
     }
+  },
+});
+
+Deno.test({
+  name: "image prune frees what interrupted downloads have left",
+  ...skipUnless(isRoot(), "needs root"),
+  async fn() {
+    using box = new ImageBox();
+    const archive = oldDockerArchive({ tags: ["app:1"], layers: [["file a x"]] });
+    await box.ok("load", "-i", box.file("app.tar", archive));
+    Deno.writeTextFileSync(`${box.root}/images/parts/${"ab".repeat(32)}`, "12345");
+    assertEquals(await box.ok("image", "prune", "-f"), "Total reclaimed space: 5B");
+    assertEquals(box.names("images/parts"), []);
+    assertEquals(await box.ok("images", "-q").then((out) => out.length), 12);
   },
 });
