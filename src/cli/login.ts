@@ -72,7 +72,11 @@ async function ask(flags: LoginFlags, known: Credentials | undefined): Promise<C
   if (flags.password !== undefined) {
     console.error("WARNING! Using --password via the CLI is insecure. Use --password-stdin.");
   } else if (known !== undefined && !flags.username) {
-    console.log("Authenticating with existing credentials...");
+    const user = known.kind === "password" ? ` [Username: ${known.username}]` : "";
+    console.error(
+      `Authenticating with existing credentials...${user}\n\n Info -> To login with a different ` +
+        "account, run 'diplodock logout' followed by 'diplodock login'\n\n",
+    );
     return known;
   }
   if (flags.username && flags.password !== undefined) {
@@ -99,7 +103,8 @@ export async function command(args: string[]): Promise<number> {
     passwordStdin: options.passwordStdin,
   }, known);
   await daemon(() => new Repository(domain, "", "pull", credentials).ping());
-  if (await storeCredentials(domain, credentials)) {
+  const isNew = JSON.stringify(credentials) !== JSON.stringify(known);
+  if (isNew && await storeCredentials(domain, credentials)) {
     console.error(
       `\nWARNING! Your credentials are stored unencrypted in '${configDirectory()}/config.json'.\n` +
         "Configure a credential helper to remove this warning. See\n" +

@@ -52,6 +52,13 @@ for (const login of ["basic", "token"] as Login[]) {
     const config = JSON.parse(Deno.readTextFileSync(`${box.top}/docker/config.json`));
     assertEquals(atob(config.auths[registry.host].auth), `${USER}:${PASSWORD}`);
     assertEquals(Deno.statSync(`${box.top}/docker/config.json`).mode! & 0o777, 0o600);
+    const again = await box.run("login", registry.host);
+    assertEquals(again, {
+      code: 0,
+      out: "Login Succeeded\n",
+      err: `Authenticating with existing credentials... [Username: ${USER}]\n\n Info -> To login ` +
+        "with a different account, run 'diplodock logout' followed by 'diplodock login'\n\n\n",
+    });
     await box.ok("push", name);
     await box.ok("rmi", name);
     await box.ok("pull", name);
