@@ -99,7 +99,7 @@ async function runHelper(helper: string, verb: string, input: string): Promise<s
     }).spawn();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(
+    throw new NoHelperError(
       `error getting credentials - err: exec: "${name}": executable file not found in $PATH`,
     );
   }
@@ -115,6 +115,11 @@ async function runHelper(helper: string, verb: string, input: string): Promise<s
   const text = new TextDecoder().decode(stdout).trim();
   if (!success) throw new HelperError(text);
   return text;
+}
+
+/** The program that keeps the credentials is not on this machine. */
+export class NoHelperError extends UserError {
+  override name = "NoHelperError";
 }
 
 class HelperError extends UserError {

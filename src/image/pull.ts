@@ -1,7 +1,7 @@
 /** `pull`: manifest, config, layers in parallel, unpacked in order while others still come. */
 import { UserError } from "../base/errors.ts";
 import { hasBlob, putDocument } from "./blobs.ts";
-import { findCredentials, type GivenCredentials } from "./credentials.ts";
+import { findCredentials, type GivenCredentials, NoHelperError } from "./credentials.ts";
 import { type Digest, shortId } from "./digest.ts";
 import {
   isIndexType,
@@ -76,8 +76,14 @@ export async function openRepository(
   given?: GivenCredentials,
 ): Promise<Repository> {
   const { domain, path } = reference;
-  const credentials = given === undefined ? await findCredentials(domain) : given ?? undefined;
-  return new Repository(domain, path, access, credentials);
+  if (given !== undefined) return new Repository(domain, path, access, given ?? undefined);
+  try {
+    return new Repository(domain, path, access, await findCredentials(domain));
+  } catch (error) {
+    if (!(error instanceof NoHelperError)) throw error;
+    // As docker: what anybody may have needs no credentials. A refusal tells why there are none.
+    return new Repository(domain, path, access, undefined, error.message);
+  }
 }
 
 /** Docker's texts for the refusals that users meet. */

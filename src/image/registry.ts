@@ -63,6 +63,8 @@ export class Repository {
     readonly path: string,
     readonly access: Access,
     readonly credentials: Credentials | undefined,
+    /** Why there are no credentials, if that is a fault. */
+    readonly whyNone?: string,
   ) {
     this.#endpoint = endpointOf(domain);
     if (!URL.canParse(this.#endpoint)) {
@@ -237,6 +239,7 @@ export class Repository {
       if (response.status === 401 && challenge !== null && mayRetry) {
         await response.discard();
         if (await this.#login(parseChallenges(challenge))) continue;
+        if (this.whyNone !== undefined) throw new RegistryError(this.whyNone, 0);
         throw new NoCredentialsError(`${verbOf(method)} "${url.origin}${url.pathname}"`);
       }
       throw await errorFrom(response, method);

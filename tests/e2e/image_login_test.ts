@@ -120,3 +120,22 @@ esac
   await box.ok("logout", registry.host);
   assertEquals((await box.run("push", `${registry.host}/x:1`)).code, 1);
 });
+
+Deno.test({
+  name: "a credential helper that is not there keeps nobody from what is public",
+  ...OPTIONS,
+  async fn() {
+    await using open = await Registry.start("none");
+    await using closed = await Registry.start("basic");
+    using box = new ImageBox();
+    await box.ok("load", "-i", box.file("a.tar", oldDockerArchive({ layers: [["file a x"]] })));
+    const id = await box.ok("images", "-q");
+    Deno.mkdirSync(`${box.top}/docker`, { recursive: true });
+    Deno.writeTextFileSync(`${box.top}/docker/config.json`, '{"credsStore":"not-here"}');
+    for (const { host } of [open, closed]) await box.ok("tag", id, `${host}/app:1`);
+    await box.ok("push", `${open.host}/app:1`);
+    const { code, err } = await box.run("push", `${closed.host}/app:1`);
+    const why = 'exec: "docker-credential-not-here": executable file not found in $PATH';
+    assertEquals([code, err], [1, `error getting credentials - err: ${why}\n`]);
+  },
+});
