@@ -39,6 +39,8 @@ async function tidyCodeCache(): Promise<void> {
   emptyLogs(directory);
 }
 
+// As docker's daemon has it: what the user's shell has is no matter of containers and their files.
+Deno.umask(0o022);
 // Deno.exit() and not Deno.exitCode: an open listener or a pending read must not keep us here.
 const code = await main(Deno.args);
 await tidyCodeCache();
