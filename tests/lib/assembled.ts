@@ -11,7 +11,7 @@ const PREFIX: Record<Arch, string> = {
 function assembled(path: string, arch: Arch): Uint8Array<ArrayBuffer> {
   const directory = Deno.makeTempDirSync();
   try {
-    const source = new URL(`../../${path}`, import.meta.url).pathname;
+    const source = decodeURIComponent(new URL(`../../${path}`, import.meta.url).pathname);
     const object = `${directory}/o`, binary = `${directory}/b`;
     call(`${PREFIX[arch]}as`, source, "-o", object);
     call(`${PREFIX[arch]}objcopy`, "-O", "binary", "--only-section=.text", object, binary);

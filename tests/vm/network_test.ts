@@ -3,7 +3,7 @@ import { skipUnless } from "../lib/skip.ts";
 import { runMachine, whyNoMachine } from "./machine.ts";
 
 const why = whyNoMachine();
-const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const PROJECT = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 const TESTS = ["net_shaping_test.ts", "net_dns_test.ts"].map((name) => `tests/kernel/${name}`);
 
 Deno.test({
@@ -25,7 +25,7 @@ Deno.test({
         ...["net/sched/sch_netem.ko", "net/sched/sch_tbf.ko"],
         ...["net/sched/sch_ingress.ko", "net/sched/cls_bpf.ko"],
       ],
-      script: `cd /project && DIPLODOCK_TEST_NETEM=1 NO_COLOR=1 ${Deno.execPath()} test -A \\
+      script: `cd /project && DIPLODOCK_TEST_NETEM=1 NO_COLOR=1 '${Deno.execPath()}' test -A \\
         --no-check --no-remote --no-lock ${TESTS.join(" ")} 2>&1`,
     });
     assertEquals(code, 0, output);

@@ -4,7 +4,7 @@ import { HEAD_BYTES } from "../../build/package.ts";
 import { PROGRAM } from "../lib/engine.ts";
 import { type MachineContents, runMachine } from "./machine.ts";
 
-const PROJECT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const PROJECT = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 
 /** What the tests and their scripts call, and what unpacks the binary. */
 const PROGRAMS = [
@@ -69,7 +69,7 @@ export async function testInMachine(run: ProjectRun, least: number): Promise<voi
       ),
     },
     script: `${run.prepare ?? ""}
-      cd /project && NO_COLOR=1 ${Deno.execPath()} test -A --no-check --no-remote --no-lock \\
+      cd /project && NO_COLOR=1 '${Deno.execPath()}' test -A --no-check --no-remote --no-lock \\
         ${run.tests.join(" ")} 2>&1`,
   });
   assertEquals(code, 0, output);
