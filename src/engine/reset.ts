@@ -19,8 +19,13 @@ import { removeContainer } from "./stop.ts";
 /** What the root directory has of ours: nothing else in it is touched. */
 const OURS: readonly string[] = [
   ...["containers", "names", "volumes", "networks", "images", "layers", "tmp", "locks", "mounts"],
-  ...["engine", "events.log", "said", ".doctor"],
+  ...["build", "engine-id", "events.log", "events.log.1", "events.log.lock", "execs.log", "said"],
 ];
+
+/** What is ours of the root directory; what was being written or tried is named by a process. */
+function isOurs(name: string): boolean {
+  return OURS.includes(name.replace(/\.tmp-\d+-\d+$/, "")) || /^\.doctor-\d+$/.test(name);
+}
 
 /** The cgroup above those of containers that have no parent of their own. */
 const CGROUP = "diplodock";
@@ -73,7 +78,9 @@ function removeFiles(onProblem: (line: string) => void): void {
       if (!isAbsent(error)) onProblem(`Cannot remove ${path}: ${whyOf(error as Error)}`);
     }
   };
-  for (const name of OURS) remove(`${rootDirectory()}/${name}`, true);
+  for (const name of namesIn(rootDirectory()).filter(isOurs)) {
+    remove(`${rootDirectory()}/${name}`, true);
+  }
   for (const name of namesIn(runDirectory())) remove(`${runDirectory()}/${name}`, true);
   for (const directory of [rootDirectory(), runDirectory()]) {
     // A mount point, or one with files of somebody else, stays.

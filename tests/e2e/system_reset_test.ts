@@ -54,6 +54,14 @@ test("leaves nothing of the engine, and all of its neighbour", async () => {
   await engine.ok("run", "-d", "-v", "outside:/o", "box:1", "sleep", "1000");
   await engine.ok("image", "mount", "box:1");
   Deno.writeTextFileSync(`${engine.root}/notes`, "somebody's");
+  // All that commands write beside: an id, the cache of builds, logs of events and of quick execs.
+  await engine.ok("info", "-f", "{{.ID}}");
+  await engine.with({ stdin: "FROM box:1\nRUN true\n" }, "build", "-");
+  for (let round = 0; round < 3; round++) await engine.ok("exec", ids[0], "true");
+  Deno.copyFileSync(`${engine.root}/events.log`, `${engine.root}/events.log.1`);
+  Deno.writeTextFileSync(`${engine.root}/events.log.lock`, "");
+  Deno.writeTextFileSync(`${engine.root}/engine-id.tmp-1-0`, "");
+  Deno.mkdirSync(`${engine.root}/.doctor-1`);
 
   assertEquals(await engine.dd("system", "reset", "--force"), { code: 0, stdout: "", stderr: "" });
   assertEquals(await traces(engine), []);
