@@ -14,15 +14,17 @@ export const SUBORDINATE = { start: 5_000_000 + NUMBER * 65_536, count: 65_536 }
 
 const decoder = new TextDecoder();
 
-/** A number that no other test process has now; the lock goes with the process. */
+/** A number that no other test process has now: the name of a socket, which goes with the process. */
 function takeNumber(): number {
   const first = Deno.pid % NUMBERS;
   if (Deno.uid() !== 0) return first; // there will be no user
   for (let number = first;; number = (number + 1) % NUMBERS) {
-    const path = `${Deno.env.get("TMPDIR") ?? "/tmp"}/diplodock-user-${number}.lock`;
-    const file = Deno.openSync(path, { write: true, create: true });
-    if (file.tryLockSync(true)) return number;
-    file.close();
+    try {
+      Deno.listen({ transport: "unix", path: `\0diplodock-user-${number}` });
+      return number;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
   }
 }
 
