@@ -24,8 +24,8 @@ type LocalPlace = Extract<CacheTarget["place"], { type: "local" }>;
 type RegistryPlace = Extract<CacheTarget["place"], { type: "registry" }>;
 
 /**
- * Steps with compressed layers: so they go out, and are remembered from now on. What they were
- * given is done once, and an image of theirs has nothing left to compress when it is pushed.
+ * Steps with compressed layers. They go out so and are remembered so: the next export, and a push
+ * of the image, have nothing left to compress.
  */
 export async function compressSteps(
   session: Session,

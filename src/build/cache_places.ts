@@ -1,5 +1,6 @@
 /** Where the manifest of a cache and its blobs lie: a registry, a layout on disk, the own store. */
 import { UserError } from "../base/errors.ts";
+import { lstatIfThere } from "../base/files.ts";
 import { hasBlob, keepBlob, MAX_DOCUMENT, readDocument } from "../image/blobs.ts";
 import type { GivenCredentials } from "../image/credentials.ts";
 import { type Digest, hexOf } from "../image/digest.ts";
@@ -99,14 +100,14 @@ function readFile(path: string): Bytes {
 
 /** Throws UserError if there is no file of that size. A link may lead anywhere, and is none. */
 function checkFile(path: string, fits: (size: number) => boolean): void {
-  try {
-    const { isFile, size } = Deno.lstatSync(path);
-    if (isFile && fits(size)) return;
-    throw new UserError(`Cannot use ${path}: it is ${isFile ? `of ${size} bytes` : "no file"}`);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new UserError(`Cannot use ${path}: no such file`);
-  }
+  const found = lstatIfThere(path);
+  if (found?.isFile && fits(found.size)) return;
+  const why = found === undefined
+    ? "there is none"
+    : found.isFile
+    ? `it has ${found.size} bytes`
+    : "it is no file";
+  throw new UserError(`Cannot use ${path}: ${why}`);
 }
 
 function verified(bytes: Bytes, digest: Digest): Bytes {

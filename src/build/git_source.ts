@@ -110,15 +110,15 @@ class Git {
 
   async #output(words: readonly string[]): Promise<Deno.CommandOutput> {
     this.signal.throwIfAborted();
-    if (findProgram("git") === undefined) {
+    const program = findProgram("git");
+    if (program === undefined) {
       throw new UserError(
         `Cannot fetch git repository ${this.remote}: git is not installed; install it, or clone ` +
           "the repository elsewhere and name the directory",
       );
     }
-    const output = await new Deno.Command("sh", {
-      // The modes of what it writes are those of any machine.
-      args: ["-c", 'umask 022 && exec git "$@"', "git", ...words],
+    const output = await new Deno.Command(program, {
+      args: [...words],
       cwd: this.directory,
       clearEnv: true,
       env: environment(),

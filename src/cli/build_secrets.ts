@@ -1,5 +1,6 @@
 /** What a RUN may use and no layer keeps: `--secret` and `--ssh`. */
 import { UserError } from "../base/errors.ts";
+import { statIfThere } from "../base/files.ts";
 import type { SshSource } from "../build/ssh_agent.ts";
 import { parseCsvRecord } from "./flags/units.ts";
 
@@ -60,9 +61,7 @@ export function parseSsh(text: string): [id: string, source: SshSource] {
 }
 
 function isSocket(path: string): boolean {
-  try {
-    return Deno.statSync(path).isSocket === true;
-  } catch {
-    throw new UserError(`failed to stat ${path}: no such file or directory`);
-  }
+  const found = statIfThere(path);
+  if (found !== undefined) return found.isSocket === true;
+  throw new UserError(`failed to stat ${path}: no such file or directory`);
 }
