@@ -1,5 +1,5 @@
 /** `--cache-to`: what a build remembers, for builds of other machines. */
-import { UserError } from "../base/errors.ts";
+import { isFileError, messageOf, UserError } from "../base/errors.ts";
 import { writeAtomic } from "../base/files.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import { type CachedStep, keepStep } from "../image/build_cache.ts";
@@ -66,22 +66,15 @@ export async function exportCache(
     work.note(`writing cache manifest ${manifest.descriptor.digest} done`);
     work.done();
   } catch (error) {
-    if (signal.aborted || !isRefusal(error)) throw error;
-    const why = `Cannot export the cache to ${name}: ${error.message}`;
+    if (signal.aborted || !(isImageRefusal(error) || isFileError(error))) throw error;
+    const why = `Cannot export the cache to ${name}: ${messageOf(error)}`;
     if (!isOptional) {
-      work.failed(error.message);
+      work.failed(messageOf(error));
       throw new UserError(why);
     }
     work.done();
     events.warn(why);
   }
-}
-
-/** A registry that says no; a directory that cannot be written. */
-function isRefusal(error: unknown): error is Error {
-  return isImageRefusal(error) || error instanceof Deno.errors.NotCapable ||
-    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotADirectory ||
-    error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotFound;
 }
 
 /** A stored manifest and what it lists. */

@@ -1,5 +1,5 @@
 /** `--cache-from`: instructions that were carried out elsewhere, and their layers when they are wanted. */
-import { UserError } from "../base/errors.ts";
+import { isFileError, messageOf, UserError } from "../base/errors.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import type { CachedStep } from "../image/build_cache.ts";
 import type { Digest } from "../image/digest.ts";
@@ -136,8 +136,8 @@ async function orMissed<T>(
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted || !isImageRefusal(error)) throw error;
-    tell(error.message);
+    if (signal.aborted || !(isImageRefusal(error) || isFileError(error))) throw error;
+    tell(messageOf(error));
     return undefined;
   }
 }

@@ -2,7 +2,7 @@
  * `--ssh` and `RUN --mount=type=ssh`: the user's agent, passed on through a socket of the build's own.
  * An agent serves its own user alone, and the user of a RUN may be another one.
  */
-import { UserError } from "../base/errors.ts";
+import { UserError, whyOf } from "../base/errors.ts";
 import { findProgram } from "../base/programs.ts";
 import type { Session } from "../image/session.ts";
 
@@ -47,7 +47,7 @@ function listenAt(path: string): Deno.UnixListener {
   try {
     return Deno.listen({ transport: "unix", path });
   } catch (error) {
-    throw new UserError(`Cannot pass an agent on at ${path}: ${(error as Error).message}`);
+    throw new UserError(`Cannot pass an agent on at ${path}: ${whyOf(error as Error)}`);
   }
 }
 
