@@ -92,7 +92,7 @@ test("a build that is killed leaves no agent", async (key) => {
   const words = ["build", "--allow", "host", "--network", "none", "--ssh", `default=${key}`];
   const child = engine.spawn([...words, context], { stdout: "null", stderr: "null" });
   const hasAgent = () => engine.processes().some(({ words }) => words.includes("ssh-agent -a"));
-  await waitFor(() => hasAgent() && engine.ids().length > 0);
+  await waitFor(async () => hasAgent() && await engine.ok("ps", "-q") !== "");
   child.kill("SIGKILL");
   await child.status;
   await waitFor(() => !hasAgent());
