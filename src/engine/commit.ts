@@ -7,8 +7,8 @@ import type { ImageRunConfig } from "../image/types.ts";
 import { changesToPack } from "./changes_to_pack.ts";
 import { emitContainerEvent } from "./events.ts";
 import { imageStore, noteTag } from "./image_notes.ts";
-import { pauseForNow } from "./pause.ts";
 import { startAnewForMany } from "./start_anew.ts";
+import { stateOf } from "./state.ts";
 import type { ContainerConfig, ContainerRecord } from "./types.ts";
 
 /** What the container's settings say to those of the new image. */
@@ -29,6 +29,15 @@ function imageConfig(config: ContainerConfig): ImageRunConfig {
     ...(Shell && { Shell }),
     ...(OnBuild && { OnBuild }),
   };
+}
+
+/** What freezes a container that runs. For one that does not, its code is not even read. */
+async function freezer(
+  record: ContainerRecord,
+): Promise<(() => Disposable | undefined) | undefined> {
+  if (stateOf(record.Id).kind !== "running") return undefined;
+  const { pauseForNow } = await import("./pause.ts");
+  return () => pauseForNow(record);
 }
 
 /** What the new image is to be. */
@@ -61,6 +70,7 @@ async function makeImage(record: ContainerRecord, wish: CommitWish): Promise<Ima
   }
   const files = changesToPack(record);
   if (files.upper !== undefined) await startAnewForMany(files.upper);
+  const pause = wish.pause ? await freezer(record) : undefined;
   return await commitContainer(imageStore(), {
     parent: parseDigest(record.Image),
     ...files,
@@ -70,7 +80,7 @@ async function makeImage(record: ContainerRecord, wish: CommitWish): Promise<Ima
     ...(wish.author && { author: wish.author }),
     createdBy: (record.Config.Cmd ?? []).join(" "),
     // What cannot be frozen is committed as it is at that moment.
-    ...(wish.pause && { pause: () => pauseForNow(record) }),
+    ...(pause && { pause }),
     ...(wish.name && { name: wish.name }),
   });
 }
