@@ -11,6 +11,7 @@ import { pullWithOutput } from "../engine/image_pull.ts";
 import type { LayerDisplay } from "../engine/layer_display.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import type { HostConfig, Ulimit } from "../engine/types.ts";
+import { isAddress } from "../image/fetched_archive.ts";
 import { newTagName } from "../image/names.ts";
 import { parseReference, withDefaultTag } from "../image/reference.ts";
 import { fields, list, map, number, type Shape, text } from "../image/shape.ts";
@@ -87,7 +88,7 @@ function checkAccepted({ query }: Exchange): void {
 function contextIn({ query }: Exchange): string {
   const remote = query.text("remote");
   if (remote === "") return "-";
-  if (/^https?:\/\//.test(remote) || parseGit(remote) !== undefined) return remote;
+  if (isAddress(remote) || parseGit(remote) !== undefined) return remote;
   throw new ApiError(400, `remoteURL (${remote}) could not be recognized as URL`);
 }
 

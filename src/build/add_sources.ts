@@ -15,11 +15,6 @@ import { atLeast, isArchive } from "./archives.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Whether a source of ADD is a file to be fetched. */
-export function isAddress(source: string): boolean {
-  return /^https?:\/\//.test(source);
-}
-
 /** A file that was fetched. */
 export interface Downloaded {
   readonly address: string;

@@ -42,9 +42,13 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
     kind: "internal",
     name: `[internal] load build definition from ${name}`,
   });
+  const keepGitDirectory = isOn(wish, "BUILDKIT_CONTEXT_KEEP_GIT_DIR");
   let opened;
   try {
-    opened = await orAborted(wish.signal, openContext(session, wish.source, wish.signal));
+    opened = await orAborted(
+      wish.signal,
+      openContext(session, wish.source, { keepGitDirectory, signal: wish.signal }),
+    );
   } catch (error) {
     reading.failed((error as Error).message);
     throw error;
@@ -62,7 +66,8 @@ async function buildIn(store: Store, wish: BuildWish): Promise<Built | undefined
   const built = await writeOutputs(session, state, {
     ...wish,
     ...epochOf(wish.buildArgs),
-    ...(isInline(wish) && { inlineCache: stepsFor("min") }),
+    ...((cache.isInline || isOn(wish, "BUILDKIT_INLINE_CACHE")) &&
+      { inlineCache: stepsFor("min") }),
   }, events);
   for (const target of cache.to) await exportCache(session, stepsFor(target.mode), target, wish);
   return built;
@@ -85,9 +90,9 @@ async function compressed(
   };
 }
 
-/** Whether the image is to hold its cache: a flag says so, or the build argument of BuildKit's. */
-function isInline({ cache, buildArgs }: BuildWish): boolean {
-  return cache.isInline || /^(?:1|t|true)$/i.test(buildArgs.get("BUILDKIT_INLINE_CACHE") ?? "");
+/** Whether a build argument of BuildKit's, which is none of the Dockerfile's, switches something on. */
+function isOn({ buildArgs }: BuildWish, name: string): boolean {
+  return /^(?:1|t|true)$/i.test(buildArgs.get(name) ?? "");
 }
 
 /** The Dockerfile of a build that is not carried out. Throws UserError. */
@@ -96,7 +101,7 @@ export async function readBuildFile(
   { source, signal }: Pick<BuildWish, "source" | "signal">,
 ): Promise<{ name: string; text: string }> {
   using session = await Session.open(store);
-  const { name, text } = await orAborted(signal, openContext(session, source, signal));
+  const { name, text } = await orAborted(signal, openContext(session, source, { signal }));
   return { name, text };
 }
 

@@ -1,6 +1,6 @@
 /** `--cache-to`: what a build remembers, for builds of other machines. */
 import { isFileError, messageOf, UserError } from "../base/errors.ts";
-import { writeAtomic } from "../base/files.ts";
+import { lstatIfThere, readBytesIfThere, writeAtomic } from "../base/files.ts";
 import { isImageRefusal } from "../engine/refusal.ts";
 import { type CachedStep, keepStep } from "../image/build_cache.ts";
 import { putDocument } from "../image/blobs.ts";
@@ -12,13 +12,13 @@ import { pushManifest } from "../image/push.ts";
 import { compressLayer } from "../image/recompress.ts";
 import { familiarName } from "../image/reference.ts";
 import type { Session } from "../image/session.ts";
-import { isThere } from "../image/store.ts";
-import { type Descriptor, type Manifest, OCI_MANIFEST } from "../image/types.ts";
+import { type Descriptor, LAYOUT, type Manifest, OCI_MANIFEST, REF_NAME } from "../image/types.ts";
 import { writeWhole } from "../image/whole_file.ts";
 import { CACHE_CONFIG, cacheDocument, layersOf } from "./cache_document.ts";
 import type { CacheTarget } from "./cache_wish.ts";
 import type { BuildEvents } from "./events.ts";
 import { orAborted } from "./or_aborted.ts";
+import type { BuiltLayer } from "./stage_state.ts";
 
 type LocalPlace = Extract<CacheTarget["place"], { type: "local" }>;
 type RegistryPlace = Extract<CacheTarget["place"], { type: "registry" }>;
@@ -33,21 +33,20 @@ export async function compressSteps(
   { events, signal }: { readonly events: BuildEvents; readonly signal: AbortSignal },
 ): Promise<CachedStep[]> {
   const work = events.begin({ kind: "internal", name: "preparing build cache for export" });
-  const compressed: CachedStep[] = [];
-  for (const step of steps) {
-    const packed = await orAborted(signal, compressStep(session, step));
-    if (packed !== step) keepStep(session.store, packed);
-    compressed.push(packed);
+  const packed = new Map<Digest, BuiltLayer>();
+  for (const layer of layersOf(steps)) {
+    const descriptor = await orAborted(signal, compressLayer(session, layer.descriptor));
+    if (descriptor !== layer.descriptor) packed.set(layer.diffId, { ...layer, descriptor });
   }
+  const compressed = steps.map((step) => {
+    const layer = step.layer && packed.get(step.layer.diffId);
+    if (layer === undefined) return step;
+    const one = { ...step, layer };
+    keepStep(session.store, one);
+    return one;
+  });
   work.done();
   return compressed;
-}
-
-async function compressStep(session: Session, step: CachedStep): Promise<CachedStep> {
-  const { layer } = step;
-  if (layer === undefined) return step;
-  const descriptor = await compressLayer(session, layer.descriptor);
-  return descriptor === layer.descriptor ? step : { ...step, layer: { ...layer, descriptor } };
 }
 
 /** Writes `steps` where `target` says. Throws UserError. */
@@ -107,9 +106,6 @@ async function push(
   await pushManifest(store, repository, reference, descriptor, diffIds);
 }
 
-const LAYOUT = JSON.stringify({ imageLayoutVersion: "1.0.0" });
-const REF_NAME = "org.opencontainers.image.ref.name";
-
 /** Writes an OCI image layout; what is in it already stays. The index comes last. */
 async function writeLayout(
   { store }: Session,
@@ -120,7 +116,7 @@ async function writeLayout(
   Deno.mkdirSync(blobs, { recursive: true });
   for (const { digest, size } of [...layers, config, descriptor]) {
     const target = `${blobs}/${hexOf(digest)}`;
-    if (isThere(target) && Deno.lstatSync(target).size === size) continue;
+    if (lstatIfThere(target)?.size === size) continue;
     const range = { path: store.blob(digest), offset: 0, size };
     // deno-lint-ignore require-await -- writeWhole() takes work that may wait
     await writeWhole(target, async (write) => {
@@ -128,9 +124,10 @@ async function writeLayout(
     });
     Deno.chmodSync(target, 0o644); // a cache is no secret: who saves it may be another user
   }
-  writeAtomic(`${path}/oci-layout`, LAYOUT, false, 0o644);
+  writeAtomic(`${path}/oci-layout`, JSON.stringify(LAYOUT), false, 0o644);
   const index = `${path}/index.json`;
-  const before = isThere(index) ? parseIndex(Deno.readFileSync(index), index).manifests : [];
+  const found = readBytesIfThere(index);
+  const before = found === undefined ? [] : parseIndex(found, index).manifests;
   const others = before.filter(({ annotations }) => annotations?.[REF_NAME] !== tag);
   const entry = { ...descriptor, annotations: { [REF_NAME]: tag } };
   writeAtomic(

@@ -5,6 +5,7 @@ import { openDirectory } from "../../ffi/fd.ts";
 import { readIfThere } from "../base/files.ts";
 import { decompress } from "../image/compression.ts";
 import { MAX_TEXT_BYTES, readLayeredFile, readRegularFile } from "../engine/root_files.ts";
+import { isAddress } from "../image/fetched_archive.ts";
 import type { Session } from "../image/session.ts";
 import { isThere } from "../image/store.ts";
 import { BLOCK } from "../image/tar_header.ts";
@@ -22,8 +23,6 @@ export interface ContextWish {
   /** `-f`: a path here, in an archive a path in it; "-"; undefined: the default. */
   readonly file?: string;
   readonly stdin: () => AsyncIterable<Bytes>;
-  /** `.git` of a repository is part of the context. */
-  readonly keepGitDirectory?: boolean;
 }
 
 /** A context and its Dockerfile. */
@@ -42,9 +41,13 @@ const DEFAULT_NAME = "Dockerfile";
 export async function openContext(
   session: Session,
   wish: ContextWish,
-  signal: AbortSignal,
+  { keepGitDirectory = false, signal }: {
+    /** `.git` of a repository is part of the context. */
+    readonly keepGitDirectory?: boolean;
+    readonly signal: AbortSignal;
+  },
 ): Promise<OpenedContext> {
-  const { context, file, keepGitDirectory = false } = wish;
+  const { context, file } = wish;
   if (context === "-") {
     if (file === "-") {
       throw new UserError(
@@ -58,7 +61,7 @@ export async function openContext(
     const { directory } = await fetchGit(session, git, { keepGitDirectory, signal });
     return unpackedContext(subdirectory(directory, git), file);
   }
-  if (/^https?:\/\//.test(context)) {
+  if (isAddress(context)) {
     return await streamContext(session, await downloaded(context), file);
   }
   return await directoryContext(context, file, wish);

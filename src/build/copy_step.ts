@@ -4,17 +4,12 @@ import { cleanPath } from "../base/paths.ts";
 import { fromText, toText } from "../image/byte_string.ts";
 import type { Digest } from "../image/digest.ts";
 import { expectMuch, Hasher } from "../image/hash.ts";
+import { isAddress } from "../image/fetched_archive.ts";
 import { readRange } from "../image/incoming.ts";
 import { joinWorkdir } from "../image/instruction_parts.ts";
 import type { Session } from "../image/session.ts";
 import { ownerIn } from "../engine/file_owner.ts";
-import {
-  addedArchive,
-  download,
-  type Downloaded,
-  fetchedArchive,
-  isAddress,
-} from "./add_sources.ts";
+import { addedArchive, download, type Downloaded, fetchedArchive } from "./add_sources.ts";
 import { unpackInto } from "./archives.ts";
 import { LayerWriter } from "./copy_layer.ts";
 import { fileMode } from "./file_mode.ts";
@@ -83,7 +78,7 @@ export async function planCopy(
     } else if (kind === "add" && isAddress(source)) {
       const how = { ...(flags.checksum && { checksum: flags.checksum }), signal: words.signal };
       parts.push({ kind: "download", file: await download(session, source, how) });
-    } else if (kind === "copy" && /^https?:\/\//.test(source)) {
+    } else if (kind === "copy" && isAddress(source)) {
       throw new UserError("source can't be a URL for COPY");
     } else parts.push(...pathParts(rest.tree, source, flags.parents === true));
   }

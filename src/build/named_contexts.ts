@@ -4,6 +4,7 @@
  */
 import { UserError } from "../base/errors.ts";
 import { findStep, keepStep } from "../image/build_cache.ts";
+import { isAddress } from "../image/fetched_archive.ts";
 import { chainIds, digestOf } from "../image/hash.ts";
 import { type LayoutPlace, prepareFromLayout } from "../image/layout.ts";
 import { BadNameError, familiarName, parseReference } from "../image/reference.ts";
@@ -57,7 +58,7 @@ function valueOf(name: string, value: string): NamedContext {
   }
   const git = parseGit(value);
   if (git !== undefined) return { kind: "git", address: git };
-  if (/^https?:\/\//.test(value)) return { kind: "archive", address: value };
+  if (isAddress(value)) return { kind: "archive", address: value };
   const scheme = /^([a-z][a-z0-9+-]*):\/\//.exec(value)?.[1];
   if (scheme !== undefined) {
     throw new UserError(

@@ -57,11 +57,6 @@ function buildArgs(words: readonly string[]): Map<string, string> {
   ]);
 }
 
-/** The build argument of BuildKit's that leaves a repository's `.git` in the context. */
-function keepsGitDirectory(args: ReadonlyMap<string, string>): boolean {
-  return /^(?:1|t|true)$/i.test(args.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR") ?? "");
-}
-
 function hostConfig(options: Options): BuildWish["host"] {
   return {
     CgroupParent: options.cgroupParent ?? "",
@@ -155,15 +150,13 @@ async function wishOf(
   const { parseReference } = await import("../image/reference.ts");
   const { parseNamedContext } = await import("../build/named_contexts.ts");
   const { archiveChunks } = await import("../image/compression.ts");
-  const args = buildArgs(options.buildArg);
   return {
     source: {
       context,
-      keepGitDirectory: keepsGitDirectory(args),
       ...(options.file && { file: options.file }),
       stdin: () => archiveChunks(Deno.openSync("/proc/self/fd/0")),
     },
-    buildArgs: args,
+    buildArgs: buildArgs(options.buildArg),
     ...(options.target && { target: options.target }),
     noCache: options.noCache,
     noCacheStages: options.noCacheFilter.flatMap((text) => text.split(",")).filter(Boolean),

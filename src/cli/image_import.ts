@@ -1,7 +1,7 @@
 import { UserError } from "../base/errors.ts";
 import { importImage } from "../engine/image_archives.ts";
 import { type ArchiveSource, openArchive, standardInput } from "../image/archive_files.ts";
-import { fetchArchive } from "../image/fetched_archive.ts";
+import { fetchArchive, isAddress } from "../image/fetched_archive.ts";
 import { newTagName } from "../image/names.ts";
 import { parsePlatform } from "../base/platform.ts";
 import { type CommandSpec, parseArgs } from "./args.ts";
@@ -29,10 +29,6 @@ export const spec = {
   },
   examples: [`diplodock import -c 'CMD ["/bin/sh"]' root.tar.gz mine:latest`],
 } as const satisfies CommandSpec;
-
-function isAddress(source: string): boolean {
-  return /^https?:\/\//.test(source);
-}
 
 /** docker's daemon asks addresses; its client reads files. */
 async function open(source: string): Promise<ArchiveSource> {

@@ -1,5 +1,5 @@
 /** Where `save` and `export` write. */
-import { UserError } from "../base/errors.ts";
+import { UserError, whyOf } from "../base/errors.ts";
 import { statIfThere } from "../base/files.ts";
 
 /** Throws UserError in docker's words for a path that no file can have. `goal`: "save image". */
@@ -21,7 +21,6 @@ export function writeToStdout(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length;) at += Deno.stdout.writeSync(chunk.subarray(at));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error; // nobody reads: no word of it
-    const why = (error as Error).message.replace(/ \(os error \d+\)$/, "");
-    throw new UserError(`write /dev/stdout: ${why.charAt(0).toLowerCase()}${why.slice(1)}`);
+    throw new UserError(`write /dev/stdout: ${whyOf(error as Error)}`);
   }
 }

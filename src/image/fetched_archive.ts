@@ -8,6 +8,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** Bytes of a refusal that are shown. */
 const MAX_REFUSAL = 64 << 10;
 
+/** Whether a text is the address of a file on a server, and not a path. */
+export function isAddress(text: string): boolean {
+  return /^https?:\/\//.test(text);
+}
+
 /** A file on a server. Throws UserError, RegistryError in the words of docker's daemon. */
 export async function fetchArchive(address: string): Promise<AsyncIterable<Bytes>> {
   if (!URL.canParse(address) || /^\w+:\/\/\//.test(address)) {

@@ -4,10 +4,8 @@ import { parseDocument } from "./document_file.ts";
 import { readIndexText, replaceIndex } from "./index_replacement.ts";
 import { lockBriefly } from "./locks.ts";
 import type { Store } from "./store.ts";
-import { type Descriptor, type Index, OCI_INDEX } from "./types.ts";
+import { type Descriptor, type Index, OCI_INDEX, REF_NAME } from "./types.ts";
 
-/** The full name of a tag or digest: "docker.io/library/busybox:latest", "…@sha256:…". */
-const REF_NAME = "org.opencontainers.image.ref.name";
 /** The id of the image behind an entry. Entries without it were put there by other programs. */
 const IMAGE_ID = "dev.diplodock.image.id";
 

@@ -10,7 +10,7 @@ import { parseIndex } from "./documents.ts";
 import type { ImageRecord } from "./records.ts";
 import { prepare } from "./register.ts";
 import type { Session } from "./session.ts";
-import type { Descriptor } from "./types.ts";
+import { type Descriptor, REF_NAME } from "./types.ts";
 
 /** A layout, and which of its images is meant: without a tag or digest its only one. */
 export interface LayoutPlace {
@@ -72,6 +72,6 @@ export function choose(manifests: readonly Descriptor[], place: LayoutPlace): De
 }
 
 function tagOf({ annotations }: Descriptor): string | undefined {
-  const name = annotations?.["org.opencontainers.image.ref.name"];
+  const name = annotations?.[REF_NAME];
   return name?.slice(name.lastIndexOf(":") + 1);
 }

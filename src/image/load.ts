@@ -36,6 +36,7 @@ import {
   OCI_LAYER_GZIP,
   OCI_LAYER_ZSTD,
   OCI_MANIFEST,
+  REF_NAME,
 } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -310,6 +311,6 @@ export function imageManifest(
 /** A bare tag without a repository names nothing here. */
 function nameOf(entry: Descriptor): string[] {
   const name = entry.annotations?.["io.containerd.image.name"] ??
-    entry.annotations?.["org.opencontainers.image.ref.name"] ?? "";
+    entry.annotations?.[REF_NAME] ?? "";
   return /[:/]/.test(name) ? [name] : [];
 }

@@ -177,16 +177,11 @@ export async function pullImage(
   wanted: Reference,
   options: PullOptions = {},
 ): Promise<Pulled> {
-  const reference = withDefaultTag(wanted);
-  if (repositoryOf(reference) === NO_IMAGE) {
-    throw new UserError("'scratch' is a reserved name");
-  }
-  try {
-    const repository = await openRepository(reference, "pull", options.credentials);
-    return await pullFrom(store, repository, reference, options);
-  } catch (error) {
-    throw explain(error, reference);
-  }
+  return await asking(
+    wanted,
+    options.credentials,
+    (repository, reference) => pullFrom(store, repository, reference, options),
+  );
 }
 
 /**
@@ -197,14 +192,24 @@ export async function remoteImage(
   wanted: Reference,
   credentials?: GivenCredentials,
 ): Promise<{ repository: Repository; manifest: Manifest }> {
+  return await asking(wanted, credentials, async (repository, reference) => {
+    const { bytes, digest } = await resolveManifest(repository, reference, hostPlatform());
+    return { repository, manifest: parseManifest(bytes, `manifest ${digest}`) };
+  });
+}
+
+/** Opens the repository for `work`, whose refusals get docker's texts. */
+async function asking<T>(
+  wanted: Reference,
+  credentials: GivenCredentials | undefined,
+  work: (repository: Repository, reference: Reference) => Promise<T>,
+): Promise<T> {
   const reference = withDefaultTag(wanted);
   if (repositoryOf(reference) === NO_IMAGE) {
     throw new UserError("'scratch' is a reserved name");
   }
   try {
-    const repository = await openRepository(reference, "pull", credentials);
-    const { bytes, digest } = await resolveManifest(repository, reference, hostPlatform());
-    return { repository, manifest: parseManifest(bytes, `manifest ${digest}`) };
+    return await work(await openRepository(reference, "pull", credentials), reference);
   } catch (error) {
     throw explain(error, reference);
   }

@@ -24,7 +24,14 @@ import {
 } from "./reference.ts";
 import type { Store } from "./store.ts";
 import { endMark, entryHeader, padding, plainEntry } from "./tar_writer.ts";
-import { type Descriptor, type Index, type Manifest, OCI_INDEX } from "./types.ts";
+import {
+  type Descriptor,
+  type Index,
+  LAYOUT,
+  type Manifest,
+  OCI_INDEX,
+  REF_NAME,
+} from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -187,9 +194,7 @@ function documentsOf(
       const annotations = {
         "io.containerd.image.name": fullName(reference),
         // docker puts the bare tag here; podman and skopeo want the name in an oci-archive.
-        "org.opencontainers.image.ref.name": format === "docker-archive"
-          ? reference.tag!
-          : storedName(reference),
+        [REF_NAME]: format === "docker-archive" ? reference.tag! : storedName(reference),
       };
       index.manifests.push({ mediaType, digest, size, platform, annotations });
       const top = manifests[i].layers.at(-1);
@@ -199,7 +204,7 @@ function documentsOf(
   }
   const layout: [string, unknown][] = [
     ["index.json", index],
-    ["oci-layout", { imageLayoutVersion: "1.0.0" }],
+    ["oci-layout", LAYOUT],
   ];
   if (format === "oci-archive") return layout;
   const blob = (part: Descriptor) => `blobs/sha256/${hexOf(part.digest)}`;

@@ -16,6 +16,7 @@
  */
 import { lstatIfThere, namesIn, readIfThere, writeAtomic } from "../base/files.ts";
 import { type Digest, hexOf } from "./digest.ts";
+import { LAYOUT } from "./types.ts";
 
 /** Roots where this process has made all directories. */
 const created = new Set<string>();
@@ -104,7 +105,7 @@ export class Store {
     for (const directory of [this.layers, this.images, this.tmp]) Deno.chmodSync(directory, 0o700);
     const layout = `${this.images}/oci-layout`;
     if (readIfThere(layout) === undefined) {
-      writeAtomic(layout, JSON.stringify({ imageLayoutVersion: "1.0.0" }));
+      writeAtomic(layout, JSON.stringify(LAYOUT));
     }
   }
 }

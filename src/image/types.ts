@@ -10,6 +10,10 @@ export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
 export const OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip";
 export const OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd";
+/** The name of an entry of an index; in the store a full one: "docker.io/library/busybox:latest". */
+export const REF_NAME = "org.opencontainers.image.ref.name";
+/** The file oci-layout. */
+export const LAYOUT = { imageLayoutVersion: "1.0.0" };
 export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
